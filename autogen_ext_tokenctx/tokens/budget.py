@@ -1,0 +1,80 @@
+"""How many input tokens one LLM call of one agent may use."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..errors import BudgetTooSmallError
+
+
+class TokenBudget(BaseModel):
+    """The input tokens one agent may use for one call, and when to compact.
+
+    Args:
+        limit: Input tokens of the whole request (system messages, history, tool schemas, reply priming).
+        reserve: Tokens of ``limit`` held back for what is added after the history was chosen, such as an
+            agent's system messages and tools.
+        trigger: Share of ``available`` above which compaction starts.
+        target: Share of ``available`` a compaction goes down to. Lower means rarer compactions and a longer
+            life of the provider's prompt cache, at the price of less history in the view.
+
+    Raises:
+        pydantic.ValidationError: (a ValueError) ``limit`` is not positive, ``reserve`` leaves nothing of it, or
+            ``target`` is above ``trigger``.
+
+    Example:
+        >>> budget = TokenBudget(limit=6_000, reserve=500)
+        >>> budget.available, budget.trigger_tokens, budget.target_tokens
+        (5500, 5500, 4400)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: int
+    """Input tokens of the whole request."""
+    reserve: int = Field(default=0, ge=0)
+    """Tokens of ``limit`` held back for what the history does not contain."""
+    trigger: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Share of ``available`` above which compaction starts."""
+    target: float = Field(default=0.8, gt=0.0, le=1.0)
+    """Share of ``available`` a compaction goes down to."""
+
+    @model_validator(mode="after")
+    def _positive(self) -> TokenBudget:
+        if self.limit <= 0 or self.reserve >= self.limit:
+            raise ValueError(f"limit ({self.limit}) must be positive and larger than reserve ({self.reserve})")
+        if self.target > self.trigger:
+            raise ValueError(f"target ({self.target}) must not be above trigger ({self.trigger})")
+        return self
+
+    @property
+    def available(self) -> int:
+        """Tokens the fitted request may use: ``limit - reserve``."""
+        return self.limit - self.reserve
+
+    @property
+    def trigger_tokens(self) -> int:
+        """Compaction starts above this many tokens."""
+        return int(self.available * self.trigger)
+
+    @property
+    def target_tokens(self) -> int:
+        """Compaction goes down to this many tokens."""
+        return int(self.available * self.target)
+
+    @classmethod
+    def of(cls, budget: int | TokenBudget, *, target: float = 0.8, reserve: int = 0) -> TokenBudget:
+        """``budget`` as it is when it is a `TokenBudget`, else one with that limit.
+
+        Raises:
+            BudgetTooSmallError: The number is not positive, or ``reserve`` leaves nothing of it.
+
+        Example:
+            >>> TokenBudget.of(1_000, target=1.0).target_tokens
+            1000
+        """
+        if isinstance(budget, TokenBudget):
+            return budget
+        if budget <= reserve:
+            raise BudgetTooSmallError(budget, reserve + 1, [f"the reserve of {reserve} tokens"])
+        return cls(limit=budget, reserve=reserve, target=target)
