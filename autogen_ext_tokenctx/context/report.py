@@ -1,0 +1,123 @@
+"""What a fit did: one frozen report per call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+from autogen_core.models import LLMMessage
+
+
+class Form(str, Enum):
+    """How a unit of the history stands in the view, from nothing lost to nothing there."""
+
+    FULL = "full"
+    """As it is in the history."""
+    REPAIRED = "repaired"
+    """Made acceptable to a provider: an open call got a result, a stray result became text."""
+    COMPACT = "compact"
+    """The same values in less notation."""
+    EXTRACT = "extract"
+    """In its place, its most useful lines."""
+    DIGEST = "digest"
+    """Left its place; its best lines are in the shared block."""
+    STUB = "stub"
+    """One line and a handle."""
+    GONE = "gone"
+    """Not in the view; the archive has it."""
+
+
+class Level(IntEnum):
+    """How hard a fit had to press; the strongest form that was used decides."""
+
+    NONE = 0
+    """Nothing was changed."""
+    LOSSLESS = 1
+    """Only notation, duplicates and thoughts were dropped."""
+    LIGHT = 2
+    """Under half of the history's tokens were left out."""
+    STRONG = 3
+    """Half of the history's tokens or more were left out."""
+    SUMMARY = 4
+    """A model's summary stands for part of the history."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitStep:
+    """One change of one unit.
+
+    Args:
+        unit: Number of the unit in the history, from 0; -1 for the shared digest block.
+        what: Who and what, such as ``"coder: read_file"``.
+        form: The form the unit has in the view.
+        tokens_before: Tokens of the unit in the history.
+        tokens_after: Tokens of it in the view.
+        why: The reason in a few words, with scores where there are any.
+        handle: ``ContextManager.expand(handle)`` gives the original back; empty where nothing left the view.
+    """
+
+    unit: int
+    what: str
+    form: Form
+    tokens_before: int
+    tokens_after: int
+    why: str
+    handle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """What one fit did to one request.
+
+    Args:
+        budget: The tokens the request was allowed.
+        tokens_before: Tokens of the request as it came.
+        tokens_after: Tokens of the request as it goes out.
+        level: How hard the fit had to press.
+        steps: One step per unit that changed; empty when the view is the history.
+        relevance: Context relevance score, worth kept per worth there was against the task, 0 to 1.
+        quality: Compression quality score, the share of the information (rare words, ids, numbers) of what was
+            shortened that is still in the view, 0 to 1.
+        seconds: Time the fit took.
+
+    Example:
+        >>> FitReport(budget=100, tokens_before=200, tokens_after=90).compression_ratio
+        0.45
+    """
+
+    budget: int
+    tokens_before: int
+    tokens_after: int
+    level: Level = Level.NONE
+    steps: tuple[FitStep, ...] = ()
+    relevance: float = 1.0
+    quality: float = 1.0
+    seconds: float = 0.0
+
+    @property
+    def compression_ratio(self) -> float:
+        """Tokens after per tokens before; 1.0 for an empty request."""
+        return self.tokens_after / self.tokens_before if self.tokens_before else 1.0
+
+    @property
+    def utilization(self) -> float:
+        """Share of the budget that the request uses."""
+        return self.tokens_after / self.budget
+
+    @property
+    def tokens_saved(self) -> int:
+        """Tokens that the provider does not see."""
+        return self.tokens_before - self.tokens_after
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """The list an LLM call gets, and what was done to make it fit.
+
+    Args:
+        messages: The view. Messages that were not changed are the very objects of the history.
+        report: What was done.
+    """
+
+    messages: list[LLMMessage]
+    report: FitReport
