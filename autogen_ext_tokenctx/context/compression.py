@@ -1,0 +1,276 @@
+"""The shorter forms of a unit, as messages.
+
+Which lines a form keeps is decided elsewhere; here it is only written down: in place with a mark that says what is
+missing and how to get it back, or as entries of the shared digest block.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any, cast
+
+from autogen_core import FunctionCall
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+from .notation import Line
+from .passages import Passage, Slot, join, passages
+from .units import Unit
+
+DIGEST_SOURCE = "context_digest"
+"""Source of the user message that holds the digest block."""
+
+IMAGE_LEFT_OUT = "[image left out]"
+
+_MAX_STRING = 120
+"""Characters a string in shortened call arguments keeps."""
+
+_MAX_ITEMS = 8
+"""Entries a list or object in shortened call arguments keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigestEntry:
+    """The lines of one passage that go into the digest block.
+
+    Args:
+        label: Who said it, or the call it answers.
+        lines: The lines that were chosen, in order.
+    """
+
+    label: str
+    lines: tuple[str, ...]
+
+
+class ContextCompressor:
+    """Writes the shorter forms of units.
+
+    Subclass it and override `read` to teach it a text format of your own: how the text falls into lines decides what
+    can be kept or left out on its own.
+
+    Example:
+        >>> from autogen_core.models import UserMessage
+        >>> from autogen_ext_tokenctx.context.units import split
+        >>> unit = split([UserMessage(content="one\\ntwo\\nthree", source="ann")])[0]
+        >>> compressor = ContextCompressor()
+        >>> print(compressor.extract(unit, compressor.read(unit), {0: {1}}, "c0ffee00")[0].content)
+        …
+        two
+        …
+        [shortened: 1 of 3 lines; expand_context("c0ffee00") gives the whole]
+    """
+
+    def read(self, unit: Unit) -> tuple[Passage, ...]:
+        """The unit's text as passages of lines."""
+        return passages(unit)
+
+    def compact(self, unit: Unit, read: Sequence[Passage]) -> tuple[LLMMessage, ...] | None:
+        """The unit with the same values in less notation and without thoughts; None where that changes nothing.
+
+        Call arguments stay as they are: they are code's business.
+        """
+        texts: dict[Slot, str] = {}
+        for passage in read:
+            if passage.slot.kind == "thought":
+                texts[passage.slot] = ""
+            elif passage.compact and passage.slot.kind != "arguments":
+                texts[passage.slot] = passage.text()
+        return _rewrite(unit, texts, keep_images=True) if texts else None
+
+    def extract(
+        self, unit: Unit, read: Sequence[Passage], kept: Mapping[int, Set[int]], handle: str
+    ) -> tuple[LLMMessage, ...]:
+        """The unit in its place with some of its lines.
+
+        Args:
+            unit: The unit.
+            read: Its passages.
+            kept: Numbers of the lines to keep, by number of the passage. A passage that is not in it keeps none.
+            handle: What brings the whole back.
+
+        Returns:
+            Messages of the same types. Each text that lost lines says so, and names the handle.
+        """
+        texts: dict[Slot, str] = {}
+        for number, passage in enumerate(read):
+            lines = kept.get(number, frozenset[int]())
+            if len(lines) == len(passage.lines) and not passage.compact:
+                continue
+            if passage.slot.kind == "arguments":
+                texts[passage.slot] = shorten_arguments(_argument(unit, passage.slot).arguments, handle)
+            elif passage.slot.kind == "thought":
+                texts[passage.slot] = join_kept(passage.lines, lines) if lines else ""
+            elif len(lines) == len(passage.lines):
+                texts[passage.slot] = passage.text()
+            else:
+                texts[passage.slot] = _marked(passage.lines, lines, handle)
+        return _rewrite(unit, texts, keep_images=False)
+
+    def digest(self, entries: Sequence[DigestEntry], left_out: int, handle: str) -> UserMessage:
+        """The shared block: the best lines of the units that left their place, each with who said it.
+
+        Args:
+            entries: What is kept, in the order of the history.
+            left_out: Number of messages that the block stands for, those with no line in it included.
+            handle: What brings all of them back.
+        """
+        head = f'[{left_out} earlier messages left out; expand_context("{handle}")'
+        if not entries:
+            return UserMessage(content=f"{head}]", source=DIGEST_SOURCE)
+        written = [f"{head}; their best lines:]"]
+        for entry in entries:
+            if len(entry.lines) == 1:
+                written.append(f"{entry.label}: {entry.lines[0]}")
+            else:
+                written.append("\n".join([f"{entry.label}:", *entry.lines]) if entry.lines else entry.label)
+        return UserMessage(content="\n".join(written), source=DIGEST_SOURCE)
+
+
+def join_kept(lines: Sequence[Line], kept: Set[int]) -> str:
+    """The kept lines in order, with a sign at each gap."""
+    out: list[str] = []
+    last = -1
+    for number in sorted(kept):
+        line = lines[number]
+        if number == last + 1:
+            out.append(line.text if line.continues or number == 0 else f"\n{line.text}")
+        else:
+            out.append(f"{chr(10) if out else ''}…\n{line.text}")
+        last = number
+    if last < len(lines) - 1:
+        out.append("\n…" if out else "…")
+    return "".join(out)
+
+
+def runs(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
+    """The kept lines for the digest; pieces of one line that are neighbours are put together again."""
+    out: list[str] = []
+    last = -2
+    for number in sorted(kept):
+        line = lines[number]
+        if line.continues and number == last + 1 and out:
+            out[-1] += line.text
+        else:
+            out.append(line.text)
+        last = number
+    return tuple(text.rstrip() for text in out)
+
+
+def shorten_arguments(arguments: str, handle: str) -> str:
+    """Call arguments as one shorter JSON object.
+
+    Long strings keep their head and tail, long lists and objects their first entries, and each cut says so. What is
+    no JSON object becomes one that quotes it.
+
+    Example:
+        >>> json.loads(shorten_arguments('{"text": "' + "x" * 1000 + '"}', "c0ffee00"))["text"].count("x")
+        120
+    """
+    try:
+        value: Any = json.loads(arguments)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        value = {"shortened": arguments}
+    return json.dumps(_shorter(value, handle, 0), ensure_ascii=False)
+
+
+def _shorter(value: Any, handle: str, depth: int) -> Any:
+    if isinstance(value, str) and len(value) > 2 * _MAX_STRING:
+        half = _MAX_STRING // 2
+        gap = f'…[{len(value) - _MAX_STRING} characters left out; expand_context("{handle}")]…'
+        return value[:half] + gap + value[-half:]
+    if isinstance(value, (dict, list)) and depth > 3:
+        return f'[left out; expand_context("{handle}")]'
+    if isinstance(value, dict):
+        entries = list(cast("dict[str, Any]", value).items())
+        kept = {clip_key(key): _shorter(item, handle, depth + 1) for key, item in entries[:_MAX_ITEMS]}
+        if len(entries) > _MAX_ITEMS:
+            kept["…"] = f'{len(entries) - _MAX_ITEMS} entries left out; expand_context("{handle}")'
+        return kept
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
+        shorter = [_shorter(item, handle, depth + 1) for item in items[:_MAX_ITEMS]]
+        if len(items) > _MAX_ITEMS:
+            shorter.append(f'… {len(items) - _MAX_ITEMS} items left out; expand_context("{handle}")')
+        return shorter
+    return value
+
+
+def clip_key(key: str) -> str:
+    """A key of an object, cut where it is absurdly long."""
+    return key if len(key) <= _MAX_STRING else f"{key[:_MAX_STRING]}…"
+
+
+def _marked(lines: Sequence[Line], kept: Set[int], handle: str) -> str:
+    if not kept:
+        return f'[left out: {len(lines)} lines; expand_context("{handle}") gives them back]'
+    mark = f'[shortened: {len(kept)} of {len(lines)} lines; expand_context("{handle}") gives the whole]'
+    return f"{join_kept(lines, kept)}\n{mark}"
+
+
+def _argument(unit: Unit, slot: Slot) -> FunctionCall:
+    message = unit.messages[slot.message]
+    assert isinstance(message, AssistantMessage)
+    call = message.content[slot.item]
+    assert isinstance(call, FunctionCall)
+    return call
+
+
+def _rewrite(unit: Unit, texts: Mapping[Slot, str], *, keep_images: bool) -> tuple[LLMMessage, ...]:
+    """The unit's messages with other texts in some slots; copies where something changed, the objects elsewhere."""
+    return tuple(_rewritten(number, message, texts, keep_images) for number, message in enumerate(unit.messages))
+
+
+def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str], keep_images: bool) -> LLMMessage:
+    update: dict[str, Any] = {}
+    if isinstance(message, FunctionExecutionResultMessage):
+        slots = [Slot(number, item, "result") for item in range(len(message.content))]
+        if any(slot in texts for slot in slots):
+            update["content"] = [
+                result.model_copy(update={"content": texts[slot]}) if slot in texts else result
+                for slot, result in zip(slots, message.content, strict=True)
+            ]
+    elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+        slots = [Slot(number, item, "arguments") for item in range(len(message.content))]
+        if any(slot in texts for slot in slots):
+            update["content"] = [
+                FunctionCall(id=call.id, name=call.name, arguments=texts[slot]) if slot in texts else call
+                for slot, call in zip(slots, message.content, strict=True)
+            ]
+        thought = Slot(number, 0, "thought")
+        if thought in texts:
+            update["thought"] = texts[thought] or None
+    elif isinstance(message, UserMessage) and not isinstance(message.content, str):
+        parts: list[Any] = []
+        for item, part in enumerate(message.content):
+            if isinstance(part, str):
+                parts.append(texts.get(Slot(number, item, "content"), part))
+            else:
+                parts.append(part if keep_images else IMAGE_LEFT_OUT)
+        if parts != message.content:
+            update["content"] = parts
+    else:
+        slot = Slot(number, 0, "content")
+        if slot in texts:
+            update["content"] = texts[slot]
+    return message.model_copy(update=update) if update else message
+
+
+def label_of(unit: Unit) -> str:
+    """Who and what a unit is, in a few words, for reports."""
+    head = unit.head
+    if isinstance(head, SystemMessage):
+        return "system"
+    if isinstance(head, FunctionExecutionResultMessage):
+        return "result of " + ", ".join(result.name for result in head.content[:3])
+    if isinstance(head, AssistantMessage) and not isinstance(head.content, str):
+        return f"{head.source}: " + ", ".join(call.name for call in head.content[:3])
+    return head.source

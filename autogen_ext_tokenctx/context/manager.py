@@ -1,0 +1,276 @@
+"""The one way through: messages → units → count → score → choose forms → verify → messages and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+
+from autogen_core.models import LLMMessage, SystemMessage, UserMessage
+from autogen_core.tools import Tool, ToolSchema
+
+from ..errors import BudgetTooSmallError
+from ..tokens.budget import TokenBudget
+from ..tokens.counting import TokenCounter, counter_for_model
+from ..tokens.guarded import GuardedTokenCounter
+from ..tokens.task import TaskDefinition
+from .allocation import Allocation
+from .archive import ContextArchive
+from .compression import ContextCompressor, label_of
+from .passages import clip
+from .priority import ContextPrioritizer, PrioritizedContext, ScoredUnit
+from .profile import ProfileCache
+from .relevance import is_entity
+from .report import FitReport, FitResult, FitStep, Form, Level
+from .units import STRAY_SOURCE, Unit, split
+from .view import View, ViewBuilder
+
+_BLOCK_TOKENS = 30
+"""What the head of the digest block costs, about."""
+
+_GIANT_SHARE = 0.15
+"""Share of the room that the stubs of units too large for any budget may take: that such a unit existed is worth
+knowing, or the agent calls the same tool again."""
+
+_SLACK_TOKENS = 12
+"""So little room left over is not worth another round."""
+
+_ROUNDS = 6
+
+
+class ContextManager:
+    """Fits a history into a budget.
+
+    Args:
+        counter: Counts tokens; without it OpenAI's o200k_base does. One that raises is replaced by estimates, with
+            one warning.
+        compressor: Writes shorter forms.
+        prioritizer: Scores units against the task.
+        archive: Keeps what left the view. One agent, one archive: see `for_agent`.
+
+    Example:
+        >>> import asyncio
+        >>> from autogen_core.models import UserMessage
+        >>> history = [UserMessage(content=f"note {n}: " + "word " * 50, source="user") for n in range(40)]
+        >>> result = asyncio.run(ContextManager().fit(history, budget=600))
+        >>> result.report.tokens_after <= 600, result.messages[0] is history[0], result.messages[-1] is history[-1]
+        (True, True, True)
+    """
+
+    def __init__(
+        self,
+        *,
+        counter: TokenCounter | None = None,
+        compressor: ContextCompressor | None = None,
+        prioritizer: ContextPrioritizer | None = None,
+        archive: ContextArchive | None = None,
+    ) -> None:
+        self.counter: TokenCounter = GuardedTokenCounter(counter if counter is not None else counter_for_model(None))
+        self.compressor = compressor or ContextCompressor()
+        self.prioritizer = prioritizer or ContextPrioritizer()
+        self.archive = archive if archive is not None else ContextArchive()
+        self._profiles = ProfileCache(self.counter, self.compressor)
+
+    def for_agent(self) -> ContextManager:
+        """A manager with the same parts and caches and an archive of its own: agents do not read each other's."""
+        sibling = ContextManager(counter=self.counter, compressor=self.compressor, prioritizer=self.prioritizer)
+        sibling._profiles = self._profiles
+        return sibling
+
+    def expand(self, handle: str) -> list[LLMMessage]:
+        """The originals that a handle stands for.
+
+        Raises:
+            UnknownHandleError: Nothing was archived under it.
+        """
+        return self.archive.get(handle)
+
+    async def fit(
+        self,
+        messages: Sequence[LLMMessage],
+        budget: int | TokenBudget,
+        *,
+        task: str | TaskDefinition | None = None,
+        tools: Sequence[Tool | ToolSchema] = (),
+        pinned: Sequence[LLMMessage] = (),
+    ) -> FitResult:
+        """Chooses what of a history an LLM call gets.
+
+        Args:
+            messages: The history. Neither the list nor a message is changed.
+            budget: Input tokens of the whole request. A number is filled as far as it goes; a `TokenBudget` has its
+                own trigger and target.
+            task: What the agent works on; without it the newest messages tell.
+            tools: The tools sent along; their schemas are counted.
+            pinned: Messages to keep word for word.
+
+        Returns:
+            The view and a report. A well-formed history within the trigger comes back as the same objects.
+
+        Raises:
+            BudgetTooSmallError: What must be there does not fit even in its shortest form.
+        """
+        started = perf_counter()
+        allowed = TokenBudget.of(budget, target=1.0)
+        units = split(messages)
+        whole = [message for unit in units for message in unit.messages]
+        if units and not whole:
+            whole = [UserMessage(content=f"[{len(messages)} empty messages]", source=STRAY_SOURCE)]
+        overhead = self.counter.count_request((), tools)
+        before = overhead + sum(map(self.counter.count_message, messages))
+        size = overhead + sum(map(self.counter.count_message, whole))
+        if size <= allowed.trigger_tokens:
+            steps = tuple(self._repair_step(unit) for unit in units if unit.repaired)
+            level = Level.LOSSLESS if steps else Level.NONE
+            return FitResult(whole, FitReport(allowed.limit, before, size, level, steps, seconds=perf_counter() - started))
+        context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
+        builder = ViewBuilder(self.counter, self.compressor, self.archive)
+        view, allocation = _Fitting(context, builder, allowed, overhead).solve()
+        report = FitReport(
+            allowed.limit,
+            before,
+            overhead + view.tokens,
+            _level(view.steps, size - overhead, view.tokens),
+            view.steps,
+            allocation.relevance_kept(),
+            _quality(context, allocation),
+            perf_counter() - started,
+        )
+        return FitResult(view.messages, report)
+
+    def _repair_step(self, unit: Unit) -> FitStep:
+        before, after = (sum(map(self.counter.count_message, part)) for part in (unit.originals, unit.messages))
+        handle = self.archive.put(unit.originals)
+        return FitStep(unit.index, label_of(unit), Form.REPAIRED, before, after, unit.repaired, handle)
+
+
+class _Fitting:
+    """One compaction: what must be there, the room that leaves, and the forms that fill it."""
+
+    def __init__(self, context: PrioritizedContext, builder: ViewBuilder, allowed: TokenBudget, overhead: int) -> None:
+        self._context = context
+        self._builder = builder
+        self._allowed = allowed
+        self._limit = allowed.available - overhead
+        self._goal = allowed.target_tokens - overhead
+        self._overhead = overhead
+        self._reasons = _superseded(context.units)
+
+    def solve(self) -> tuple[View, Allocation]:
+        """The fullest view within the goal, counted exactly."""
+        whole, in_place = self._pinned()
+        probe = Allocation(self._context, whole, in_place, self._reasons)
+        floor = sum(self._least(probe, i) for i in (*whole, *in_place))
+        if floor > self._limit:
+            raise self._too_small(probe, floor, whole, in_place)
+        goal = max(self._goal, min(self._limit, floor + _BLOCK_TOKENS))
+        room = goal - floor - _BLOCK_TOKENS
+        giants = self._giants({*whole, *in_place}, goal, room)
+        allocation = Allocation(self._context, whole, [*in_place, *giants], self._reasons) if giants else probe
+        return self._fill(allocation, goal, room), allocation
+
+    def _fill(self, allocation: Allocation, goal: int, room: int) -> View:
+        best: View | None = None
+        allocation.grow(room)
+        for _ in range(_ROUNDS):
+            view = self._builder.build(allocation.choices, self._reasons)
+            slack = goal - view.tokens
+            if slack >= 0 and (best is None or view.tokens > best.tokens):
+                best = view
+            if slack < 0:
+                if not allocation.shrink(-slack):
+                    break
+            elif slack <= _SLACK_TOKENS or not allocation.grow(slack):
+                break
+        if best is not None:
+            return best
+        allocation.shrink(10**9)
+        for block in (True, False):
+            best = self._builder.build(allocation.choices, self._reasons, block=block)
+            if best.tokens <= self._limit:
+                break
+        assert best is not None
+        return best
+
+    def _pinned(self) -> tuple[list[int], list[int]]:
+        """The units that stand in full, and those that must be shortened in their place to fit."""
+        units = self._context.units
+        pinned = [i for i, scored in enumerate(units) if scored.pinned and i not in self._reasons]
+        cost = sum(units[i].profile.tokens for i in pinned)
+        if cost > self._limit:  # memories that newer ones have joined are the first to go
+            pinned = [i for i in pinned if units[i].pinned != "earlier memory"]
+            cost = sum(units[i].profile.tokens for i in pinned)
+        in_place: list[int] = []
+        for why in ("newest message", "first task"):
+            for i in pinned:
+                if units[i].pinned == why and cost > self._limit:
+                    in_place.append(i)
+                    cost -= units[i].profile.tokens
+        return [i for i in pinned if i not in in_place], in_place
+
+    def _least(self, allocation: Allocation, i: int) -> int:
+        choice = allocation.choices[i]
+        if choice.fixed:
+            return choice.scored.profile.tokens
+        return min(choice.scored.profile.compact_tokens, self._builder.cost(self._builder.stub(choice)))
+
+    def _giants(self, taken: set[int], goal: int, room: int) -> list[int]:
+        found: list[int] = []
+        left = int(room * _GIANT_SHARE)
+        for scored in reversed(self._context.units):
+            i = scored.unit.index
+            if i not in taken and i not in self._reasons and scored.profile.compact_tokens > goal // 2:
+                left -= scored.profile.stub_tokens
+                if left < 0:
+                    break
+                found.append(i)
+        return found
+
+    def _too_small(
+        self, allocation: Allocation, floor: int, whole: Sequence[int], in_place: Sequence[int]
+    ) -> BudgetTooSmallError:
+        parts = sorted(((self._least(allocation, i), i) for i in (*whole, *in_place)), reverse=True)
+        what = [f"{_name(self._context.units[i])} ({tokens} tokens)" for tokens, i in parts]
+        what.append(f"tools and reply priming ({self._overhead} tokens)")
+        if self._allowed.reserve:
+            what.append(f"the reserve ({self._allowed.reserve} tokens)")
+        return BudgetTooSmallError(self._allowed.limit, floor + self._overhead + self._allowed.reserve, what)
+
+
+def _name(scored: ScoredUnit) -> str:
+    text = next((passage.text() for passage in scored.profile.passages), "")
+    return f"{scored.pinned} of {label_of(scored.unit)} {clip(text, 30)!r}"
+
+
+def _superseded(units: Sequence[ScoredUnit]) -> dict[int, str]:
+    """System messages of which each line stands in a later one, as when a memory is added again every turn."""
+    found: dict[int, str] = {}
+    said: set[str] = set()
+    for scored in reversed(units):
+        head = scored.unit.head
+        if isinstance(head, SystemMessage) and scored.pinned != "pinned":
+            lines = {line.strip() for line in head.content.splitlines()}
+            if said and lines <= said:
+                found[scored.unit.index] = "said again in a later system message"
+            said |= lines
+    return found
+
+
+def _level(steps: Sequence[FitStep], before: int, after: int) -> Level:
+    if all(step.form in (Form.REPAIRED, Form.COMPACT) or "said again" in step.why for step in steps):
+        return Level.LOSSLESS
+    return Level.LIGHT if 2 * after > before else Level.STRONG
+
+
+def _quality(context: PrioritizedContext, allocation: Allocation) -> float:
+    """Rare terms and entities that the view still has, by their weight, of all that the history has."""
+    there: set[str] = set()
+    for choice in allocation.choices:
+        profile = choice.scored.profile
+        if choice.form in (Form.FULL, Form.COMPACT):
+            there.update(profile.distinct)
+        else:
+            for number in choice.kept:
+                there.update(profile.segments[number].terms)
+    weights = {term: idf * (2.0 if is_entity(term) else 1.0) for term, idf in context.rarity.items()}
+    total = sum(weights.values())
+    return sum(weights[term] for term in there) / total if total else 1.0

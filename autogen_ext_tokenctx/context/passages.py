@@ -1,0 +1,189 @@
+"""Where the text of a unit stands, and the lines it is made of.
+
+A unit's text sits in slots: the content of a message, the result of a call, the arguments of a call, a thought.
+A passage is one slot's text as lines, the smallest pieces that can be kept or left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from autogen_core import FunctionCall
+from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, SystemMessage, UserMessage
+
+from .notation import Line, compact_json
+from .units import Unit
+
+SlotKind = Literal["content", "result", "arguments", "thought"]
+
+WHOLE_CHARS = 320
+"""A text up to this long, on one line, is one piece: it is kept or left out whole."""
+
+_PIECE_CHARS = 480
+"""A sentence longer than this is cut."""
+
+_MAX_LINES = 2_000
+"""A text of more lines is taken in blocks of lines."""
+
+_LABEL_CHARS = 90
+
+_ARGUMENTS_CHARS = 240
+"""Longer call arguments have lines of their own; shorter ones stand in the label."""
+
+_SENTENCE = re.compile(r"(?<=[.!?;。！？])\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for text in a unit.
+
+    Args:
+        message: Number of the message in the unit.
+        item: Number of the result, call or content part in the message.
+        kind: What the text is.
+    """
+
+    message: int
+    item: int
+    kind: SlotKind
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One slot's text as lines.
+
+    Args:
+        slot: Where it stands.
+        label: Who said it, or the call it answers; stands before it in the digest.
+        lines: The lines.
+        compact: Whether the lines, put together, are shorter than the text and hold the same values.
+    """
+
+    slot: Slot
+    label: str
+    lines: tuple[Line, ...]
+    compact: bool
+
+    def text(self) -> str:
+        """All lines put together."""
+        return join(self.lines)
+
+
+def passages(unit: Unit) -> tuple[Passage, ...]:
+    """The passages of a unit, in the order in which they stand.
+
+    Example:
+        >>> from autogen_core.models import UserMessage
+        >>> from autogen_ext_tokenctx.context.units import split
+        >>> [p.label for p in passages(split([UserMessage(content="hi", source="ann")])[0])]
+        ['ann']
+    """
+    return tuple(_passages(unit))
+
+
+def join(lines: tuple[Line, ...] | list[Line]) -> str:
+    """The text of neighbouring lines."""
+    return "".join(line.text if line.continues or not number else f"\n{line.text}" for number, line in enumerate(lines))
+
+
+def call_label(call: FunctionCall) -> str:
+    """A call in one short line, ``name(value, value)``."""
+    return f"{call.name}({clip(call_values(call.arguments), _LABEL_CHARS)})"
+
+
+def clip(text: str, chars: int) -> str:
+    """The head of a text, on one line, with a sign where it was cut."""
+    flat = " ".join(text[: 4 * chars].split())
+    return flat if len(flat) <= chars and len(text) <= 4 * chars else flat[: chars - 1] + "…"
+
+
+def call_values(arguments: str) -> str:
+    """The argument values of a call, or the arguments as they are where they are no JSON object."""
+    values: Any = None
+    if len(arguments) <= 4 * _LABEL_CHARS:
+        try:
+            values = json.loads(arguments)
+        except (ValueError, RecursionError):
+            values = None
+    if not isinstance(values, dict):
+        return arguments
+    items = cast("dict[str, Any]", values).values()
+    return ", ".join(v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in items)
+
+
+def _passages(unit: Unit) -> Iterator[Passage]:
+    labels: dict[str, str] = {}
+    for number, message in enumerate(unit.messages):
+        if isinstance(message, FunctionExecutionResultMessage):
+            for item, result in enumerate(message.content):
+                label = labels.get(result.call_id, result.name)
+                yield _passage(Slot(number, item, "result"), label, result.content)
+        elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            if message.thought:
+                yield _passage(Slot(number, 0, "thought"), message.source, message.thought)
+            for item, call in enumerate(message.content):
+                labels[call.id] = call_label(call)
+                if len(call.arguments) > _ARGUMENTS_CHARS:
+                    yield _passage(Slot(number, item, "arguments"), f"{message.source} calls {call.name}", call.arguments)
+        elif isinstance(message, UserMessage) and not isinstance(message.content, str):
+            for item, part in enumerate(message.content):
+                if isinstance(part, str):
+                    yield _passage(Slot(number, item, "content"), message.source, part)
+        else:
+            label = "system" if isinstance(message, SystemMessage) else message.source
+            yield _passage(Slot(number, 0, "content"), label, cast(str, message.content))
+
+
+def _passage(slot: Slot, label: str, text: str) -> Passage:
+    lines = compact_json(text)
+    if lines is None:
+        lines = list(_plain_lines(text))
+    whole = tuple(_blocks(lines))
+    return Passage(slot, label, whole, len(join(whole)) < len(text))
+
+
+def _plain_lines(text: str) -> Iterator[Line]:
+    """Lines without the blank ones; a run of equal lines is one line and a count."""
+    if len(text) <= WHOLE_CHARS and "\n" not in text:
+        yield Line(text)
+        return
+    last, times = "", 0
+    for line in [*text.splitlines(), ""]:
+        bare = line.rstrip()
+        if times and bare == last:
+            times += 1
+            continue
+        if times and last:
+            yield from _pieces(f"{last}  [×{times}]" if times > 1 else last)
+        last, times = bare, 1
+
+
+def _pieces(line: str) -> Iterator[Line]:
+    """A long line by sentences, and a long sentence cut: put together they are the line."""
+    if len(line) <= WHOLE_CHARS:
+        yield Line(line)
+        return
+    start = 0
+    ends = [match.end() for match in _SENTENCE.finditer(line)]
+    first = True
+    for end in [*ends, len(line)]:
+        while end - start > _PIECE_CHARS:
+            cut = line.rfind(" ", start + _PIECE_CHARS // 2, start + _PIECE_CHARS) + 1 or start + _PIECE_CHARS
+            yield Line(line[start:cut], continues=not first)
+            start, first = cut, False
+        if end > start:
+            yield Line(line[start:end], continues=not first)
+            start, first = end, False
+
+
+def _blocks(lines: list[Line]) -> Iterator[Line]:
+    if len(lines) <= _MAX_LINES:
+        yield from lines
+        return
+    size = -(-len(lines) // _MAX_LINES)
+    for start in range(0, len(lines), size):
+        yield Line(join(lines[start : start + size]), continues=lines[start].continues)

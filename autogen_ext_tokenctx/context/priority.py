@@ -1,0 +1,270 @@
+"""How much each unit of a history matters to the task at hand, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from math import exp
+
+from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
+
+from ..tokens.counting import EstimatedTokenCounter
+from ..tokens.task import TaskDefinition
+from .compression import ContextCompressor
+from .profile import Profile, ProfileCache
+from .relevance import K1, bm25, expand_query, is_entity, rarity, spread, terms
+from .units import STRAY_SOURCE, Unit
+
+
+class Category(str, Enum):
+    """What a unit is to the task; structure decides it, a callable of the user's can overrule."""
+
+    CURRENT_TASK_REQUIREMENTS = "current_task_requirements"
+    """System rules, the task, what the user said, what is pinned, the newest message."""
+    RELATED_TASK_HISTORY = "related_task_history"
+    """Tool exchanges, and what agents said to each other."""
+    PROJECT_STRUCTURE = "project_structure"
+    """Listings: mostly paths and names."""
+    MEMORY_PATTERNS = "memory_patterns"
+    """System messages that came after the head, as AutoGen's memories add them."""
+    GENERAL_CONTEXT = "general_context"
+    """Short talk that names nothing."""
+
+
+DEFAULT_WEIGHTS: Mapping[Category, float] = {
+    Category.CURRENT_TASK_REQUIREMENTS: 1.0,
+    Category.RELATED_TASK_HISTORY: 0.8,
+    Category.PROJECT_STRUCTURE: 0.6,
+    Category.MEMORY_PATTERNS: 0.4,
+    Category.GENERAL_CONTEXT: 0.2,
+}
+
+_REACH_TOKENS = 120.0
+"""How far, in tokens, the relevance of a unit reaches over to its neighbours."""
+
+_TALK_TURNS = 12.0
+
+_SMALL_TALK_TERMS = 3
+
+_FULL_QUESTION_TERMS = 2.0
+"""A user message with several times as many terms says by itself what is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredUnit:
+    """One unit and what it is worth.
+
+    Args:
+        unit: The unit.
+        profile: Its costs and contents.
+        category: What it is to the task.
+        weight: The category's weight.
+        relevance: How well it, or what stands beside it, answers the query, 0 to 1.
+        recency: 1 for the newest, falling with the tokens that came after it.
+        pinned: Why it must stay; empty when it need not.
+    """
+
+    unit: Unit
+    profile: Profile
+    category: Category
+    weight: float
+    relevance: float
+    recency: float
+    pinned: str
+
+    def why(self) -> str:
+        """The scores in words, for reports."""
+        return (
+            f"{self.category.value} {self.weight:.1f}, relevance {self.relevance:.2f}, recency {self.recency:.2f}"
+            + (f", {self.pinned}" if self.pinned else "")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PrioritizedContext:
+    """A history with the worth of each unit against the task.
+
+    Args:
+        units: The units in the order of the history.
+        query: What is asked: term weights from the task, the newest messages, and feedback.
+        talk: The words of the conversation, 1 for the newest and falling with age.
+        rarity: Inverse document frequency of each term.
+        confidence: How sharply the query picks units out, 0 to 1; with none, recency and new information decide.
+    """
+
+    units: tuple[ScoredUnit, ...]
+    query: Mapping[str, float]
+    talk: Mapping[str, float]
+    rarity: Mapping[str, float]
+    confidence: float
+
+
+class ContextPrioritizer:
+    """Scores the units of a history against a task.
+
+    Args:
+        weights: Category weights; those not given are the defaults.
+        categorize: Overrules the category of a unit; None as its answer leaves it to the structure.
+        pin: Messages for which it is true are kept word for word in every view.
+
+    Example:
+        >>> from autogen_core.models import UserMessage
+        >>> from autogen_ext_tokenctx.context.units import split
+        >>> history = split([UserMessage(content="Find the bug in parser.py", source="user")])
+        >>> ContextPrioritizer().prioritize_context(history).units[0].pinned
+        'first task'
+    """
+
+    def __init__(
+        self,
+        *,
+        weights: Mapping[Category, float] | None = None,
+        categorize: Callable[[Unit], Category | None] | None = None,
+        pin: Callable[[LLMMessage], bool] | None = None,
+    ) -> None:
+        self.weights = {**DEFAULT_WEIGHTS, **(weights or {})}
+        self._categorize = categorize
+        self._pin = pin
+
+    def prioritize_context(
+        self,
+        units: Sequence[Unit],
+        task: str | TaskDefinition | None = None,
+        *,
+        profiles: ProfileCache | None = None,
+        pinned: Sequence[LLMMessage] = (),
+    ) -> PrioritizedContext:
+        """Scores each unit.
+
+        Args:
+            units: A history in units.
+            task: What the agent works on; without it the history's own newest messages tell.
+            profiles: Where costs and contents of units are remembered; without it they are estimated afresh.
+            pinned: Messages to keep word for word.
+        """
+        cache = profiles or ProfileCache(EstimatedTokenCounter(), ContextCompressor())
+        known = [cache.get(unit) for unit in units]
+        pins = self._pins(units, pinned)
+        idf = rarity([profile.distinct for profile in known])
+        query = _query(units, known, task)
+        asked = [i for i, unit in enumerate(units) if i not in pins or not isinstance(unit.head, SystemMessage)]
+        documents = [known[i].counts for i in asked]
+        first = bm25(documents, query, idf)
+        full_query = expand_query(documents, first, query, idf)
+        scores = [0.0] * len(units)
+        for i, score in zip(asked, bm25(documents, full_query, idf), strict=True):
+            scores[i] = score
+        best_possible = sum(weight * idf[term] for term, weight in query.items() if term in idf) * (K1 + 1.0) / 1.5
+        open_scores = [score for i, score in enumerate(scores) if i not in pins]
+        confidence = min(1.0, max(open_scores, default=0.0) / best_possible) if best_possible else 0.0
+        sizes = [profile.tokens for profile in known]
+        near = spread(scores, sizes, _REACH_TOKENS)
+        top = max(near, default=0.0) or 1.0
+        recency = _recency(sizes)
+        scored: list[ScoredUnit] = []
+        for i, unit in enumerate(units):
+            category = self._category(unit, known[i], pins.get(i, ""))
+            scored.append(
+                ScoredUnit(
+                    unit, known[i], category, self.weights[category], near[i] / top, recency[i], pins.get(i, "")
+                )
+            )
+        return PrioritizedContext(tuple(scored), full_query, _talk(units, known), idf, confidence)
+
+    def _pins(self, units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> dict[int, str]:
+        """Why each unit that must stay must stay."""
+        pins: dict[int, str] = {}
+        newest_memory = -1
+        in_head = True
+        for i, unit in enumerate(units):
+            if isinstance(unit.head, SystemMessage):
+                if in_head:
+                    pins[i] = "system message"
+                else:
+                    newest_memory = i
+                    pins[i] = "earlier memory"
+            elif unit.messages:
+                in_head = False
+            if any(message in pinned for message in unit.originals) if pinned else False:
+                pins[i] = "pinned"
+            if self._pin is not None and any(map(self._pin, unit.originals)):
+                pins[i] = "pinned"
+        if newest_memory >= 0:
+            pins[newest_memory] = "system message"
+        sendable = [i for i, unit in enumerate(units) if unit.messages]
+        tasks = [i for i in sendable if isinstance(units[i].head, UserMessage)]
+        if tasks:
+            pins.setdefault(tasks[0], "first task")
+        if sendable:
+            pins.setdefault(sendable[-1], "newest message")
+        return pins
+
+    def _category(self, unit: Unit, profile: Profile, pinned: str) -> Category:
+        chosen = self._categorize(unit) if self._categorize is not None else None
+        if chosen is not None:
+            return chosen
+        if isinstance(unit.head, SystemMessage) and pinned != "system message":
+            return Category.MEMORY_PATTERNS
+        if pinned:
+            return Category.CURRENT_TASK_REQUIREMENTS
+        if not unit.is_exchange and len(profile.distinct) <= _SMALL_TALK_TERMS and not any(map(is_entity, profile.distinct)):
+            return Category.GENERAL_CONTEXT
+        if unit.is_exchange and _is_listing(profile):
+            return Category.PROJECT_STRUCTURE
+        return Category.RELATED_TASK_HISTORY
+
+
+def _is_listing(profile: Profile) -> bool:
+    """Whether most lines of the results are one path each."""
+    lines = [line.text for passage in profile.passages if passage.slot.kind == "result" for line in passage.lines[:200]]
+    return len(lines) >= 5 and 2 * sum("/" in line and " " not in line.strip() for line in lines) > len(lines)
+
+
+def _query(units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefinition | None) -> dict[str, float]:
+    """What the next call is about: the task that was given, the newest user message, and the two newest units.
+
+    In the middle of a tool loop the newest units are what the agent itself just did, and name what comes next.
+    """
+    query: dict[str, float] = {}
+
+    def add(found: Sequence[str], weight: float) -> None:
+        for term in found:
+            query[term] = max(query.get(term, 0.0), weight)
+
+    text = task.text() if isinstance(task, TaskDefinition) else task or ""
+    add(terms(text), 1.0)
+    talk = [i for i, unit in enumerate(units) if not isinstance(unit.head, SystemMessage)]
+    users = [i for i in talk if isinstance(units[i].head, UserMessage) and units[i].head.source != STRAY_SOURCE]
+    if users:
+        add(known[users[-1]].distinct, 1.0)
+    # "yes, please" asks for what was said before it; a full question does not
+    vague = exp(-len(query) / _FULL_QUESTION_TERMS)
+    asked = bool(users) and users[-1] == talk[-1]
+    for i in talk[-2:]:
+        add(known[i].distinct[:400], 0.6 * (vague if asked else 1.0))
+    if users:
+        add(known[users[0]].distinct, 0.3 * (vague if asked else 1.0))
+    return query
+
+
+def _talk(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]:
+    """The words of the conversation, the newest the strongest: what is talked about is what its records are for."""
+    talk: dict[str, float] = {}
+    spoken = [i for i, unit in enumerate(units) if not unit.is_exchange and not isinstance(unit.head, SystemMessage)]
+    for age, i in enumerate(reversed(spoken)):
+        weight = exp(-age / _TALK_TURNS)
+        for term in known[i].distinct[:400]:
+            talk[term] = max(talk.get(term, 0.0), weight)
+    return talk
+
+
+def _recency(sizes: Sequence[int]) -> list[float]:
+    """From 1 for the newest down by the share of the history that came after."""
+    total = sum(sizes) or 1
+    out: list[float] = []
+    after = total
+    for size in sizes:
+        after -= size
+        out.append(exp(-3.0 * after / total))
+    return out

@@ -1,0 +1,130 @@
+"""What choosing forms needs to know about a unit, worked out once from its content."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from autogen_core.models import LLMMessage
+
+from ..tokens.counting import TokenCounter
+from .compression import ContextCompressor
+from .notation import Line
+from .passages import Passage
+from .relevance import terms
+from .units import Unit
+
+_MESSAGE_TOKENS = 4
+_MARK_TOKENS = 24
+"""What a mark with its handle costs, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A line that can be kept or left out, with what it costs and what it says.
+
+    Args:
+        passage: Number of its passage.
+        line: Number of its line in the passage; -1 for the passage's label.
+        requires: Number of the segment without which this one says nothing (a table's header; the label); -1 for none.
+        tokens: What it costs, about.
+        terms: Its distinct terms.
+    """
+
+    passage: int
+    line: int
+    requires: int
+    tokens: int
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One unit's costs and contents.
+
+    Args:
+        tokens: What the unit costs in full, exactly.
+        compact: Its compact form; None where it has none that is cheaper.
+        compact_tokens: What that costs, exactly; ``tokens`` where there is none.
+        stub_tokens: What it costs in its place with no line kept, about.
+        passages: Its text.
+        segments: Its lines and labels.
+        counts: How often it says each term.
+        distinct: Its terms.
+    """
+
+    tokens: int
+    compact: tuple[LLMMessage, ...] | None
+    compact_tokens: int
+    stub_tokens: int
+    passages: tuple[Passage, ...]
+    segments: tuple[Segment, ...]
+    counts: Counter[str]
+    distinct: tuple[str, ...]
+
+
+class ProfileCache:
+    """Profiles by content, the ones used last.
+
+    Args:
+        counter: Counts tokens.
+        compressor: Reads texts and writes compact forms.
+        size: Units to remember.
+    """
+
+    def __init__(self, counter: TokenCounter, compressor: ContextCompressor, size: int = 20_000) -> None:
+        self._counter = counter
+        self._compressor = compressor
+        self._size = size
+        self._known: OrderedDict[Hashable, Profile] = OrderedDict()
+
+    def tokens(self, unit: Unit) -> int:
+        """Exact cost of the unit in full."""
+        return sum(map(self._counter.count_message, unit.messages))
+
+    def get(self, unit: Unit) -> Profile:
+        """The unit's profile."""
+        found = self._known.get(unit.key)
+        if found is None:
+            found = self._known[unit.key] = self._profile(unit)
+            if len(self._known) > self._size:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(unit.key)
+        return found
+
+    def _profile(self, unit: Unit) -> Profile:
+        read = self._compressor.read(unit)
+        tokens = self.tokens(unit)
+        compact = self._compressor.compact(unit, read)
+        compact_tokens = sum(map(self._counter.count_message, compact)) if compact else tokens
+        if compact_tokens >= tokens:
+            compact, compact_tokens = None, tokens
+        chars = sum(len(line.text) + 1 for passage in read for line in passage.lines)
+        body = max(1, compact_tokens - _MESSAGE_TOKENS * len(unit.messages))
+        rate = min(1.0, body / max(1, chars))
+        segments: list[Segment] = []
+        counts: Counter[str] = Counter()
+        for number, passage in enumerate(read):
+            _add_passage(segments, counts, number, passage, rate)
+        marked = sum(passage.slot.kind != "thought" for passage in read) * _MARK_TOKENS
+        calls = sum(len(repr(message.content)) for message in unit.messages[:1]) if unit.is_exchange else 0
+        stub = _MESSAGE_TOKENS * len(unit.messages) + marked + min(calls, 1_000) // 4
+        return Profile(tokens, compact, compact_tokens, stub, read, tuple(segments), counts, tuple(counts))
+
+
+def _add_passage(segments: list[Segment], counts: Counter[str], number: int, passage: Passage, rate: float) -> None:
+    label_terms = terms(passage.label)
+    counts.update(label_terms)
+    label = len(segments)
+    segments.append(Segment(number, -1, -1, len(passage.label) // 4 + 2, tuple(dict.fromkeys(label_terms))))
+    for position, line in enumerate(passage.lines):
+        found = terms(line.text)
+        counts.update(found)
+        requires = label if line.header < 0 else label + 1 + line.header
+        segments.append(Segment(number, position, requires, _cost(line, rate), tuple(dict.fromkeys(found))))
+
+
+def _cost(line: Line, rate: float) -> int:
+    return int(len(line.text) * rate) + 2

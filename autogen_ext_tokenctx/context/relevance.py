@@ -1,0 +1,171 @@
+"""What a text is about, and how much that is what is asked: terms, weights, BM25, neighbourhood.
+
+All of it is lexical and local. The formula is Okapi BM25 (Robertson and Zaragoza, 2009, "The Probabilistic Relevance
+Framework") with its usual constants, spread over neighbouring units, since an answer often stands beside the words
+that match the question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from math import exp, log
+
+_WORD = re.compile(r"[^\W_]+(?:[_@.#/:'’-]+[^\W_]+)*")
+_PART = re.compile(r"[^\W_]+")
+_WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+
+_STOP = frozenset(
+    """a about above after again all also am an and any are as at be because been before being below between both but
+    by can could did do does doing done down during each few for from further get go going had has have having he her
+    here hers him his how i if in into is it its it's just let like me more most my no nor not now of off ok okay on
+    once only or other our out over own please same she should so some such than thank thanks that that's the their
+    them then there these they this those through to too under until up us very was we well were what when where which
+    while who whom why will with would yeah yes you your""".split()
+)
+
+K1, B = 1.2, 0.75
+"""BM25's usual constants."""
+
+
+class _Terms(dict[str, tuple[str, ...]]):
+    """Each written word and the terms it stands for; filled as words come, emptied before it grows too large."""
+
+    _MAX = 400_000
+
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        if len(self) > self._MAX:
+            self.clear()
+        self[word] = found = tuple(_terms_of(word.lower()))
+        return found
+
+
+def _terms_of(word: str) -> Iterable[str]:
+    if _WIDE.search(word):  # no blanks between words there: pairs of characters do as well
+        yield from (word[i : i + 2] for i in range(max(1, len(word) - 1)))
+        return
+    if word in _STOP:
+        return
+    if word.isalpha():
+        yield stem(word)
+        return
+    bare = word.replace("’", "'")
+    if bare.endswith("'s") or ("'" in bare and bare.replace("'", "").isalpha()):
+        yield stem(bare.split("'")[0])
+        return
+    yield bare
+    if not bare.isalnum():
+        yield from (stem(part) for part in _PART.findall(bare) if len(part) > 2 and part not in _STOP)
+
+
+_KNOWN = _Terms()
+
+
+def terms(text: str) -> list[str]:
+    """The terms of a text in order: lower-case stems without stop words; ids whole and in parts.
+
+    Example:
+        >>> terms("The tests of user_42 are failing")
+        ['test', 'user_42', 'user', 'fail']
+    """
+    return [term for word in _WORD.findall(text) for term in _KNOWN[word]]
+
+
+def stem(word: str) -> str:
+    """A word without its commonest English endings; both sides of a comparison get the same treatment.
+
+    Example:
+        >>> stem("running"), stem("runs"), stem("created"), stem("create"), stem("parties"), stem("party")
+        ('run', 'run', 'creat', 'creat', 'parti', 'parti')
+    """
+    for ending in ("ingly", "edly", "ing", "ies", "ed", "ly", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            word = word[: -len(ending)] + ("i" if ending == "ies" else "")
+            break
+    if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "lsz":
+        word = word[:-1]
+    if len(word) > 3 and word[-1] in "ey":
+        return word[:-1] + ("i" if word[-1] == "y" else "")
+    return word
+
+
+def is_entity(term: str) -> bool:
+    """Whether a term names one thing (an id, a number, a path, an address) and not a kind of thing."""
+    return not term.isalpha() and len(term) > 2
+
+
+def rarity(documents: Sequence[Iterable[str]]) -> dict[str, float]:
+    """BM25's inverse document frequency of each term, from the distinct terms of each document."""
+    counts: Counter[str] = Counter()
+    for document in documents:
+        counts.update(document)
+    size = len(documents)
+    return {term: log(1.0 + (size - n + 0.5) / (n + 0.5)) for term, n in counts.items()}
+
+
+def bm25(documents: Sequence[Mapping[str, int]], query: Mapping[str, float], idf: Mapping[str, float]) -> list[float]:
+    """How well each document (term counts) answers a query (term weights)."""
+    lengths = [sum(document.values()) for document in documents]
+    mean = sum(lengths) / len(lengths) if lengths else 1.0
+    wanted = [(term, weight * idf[term]) for term, weight in query.items() if term in idf]
+    scores: list[float] = []
+    for document, length in zip(documents, lengths, strict=True):
+        norm = K1 * (1.0 - B + B * length / (mean or 1.0))
+        score = 0.0
+        for term, weight in wanted:
+            count = document.get(term)
+            if count:
+                score += weight * count * (K1 + 1.0) / (count + norm)
+        scores.append(score)
+    return scores
+
+
+def expand_query(
+    documents: Sequence[Mapping[str, int]],
+    scores: Sequence[float],
+    query: Mapping[str, float],
+    idf: Mapping[str, float],
+    *,
+    best: int = 6,
+    new_terms: int = 12,
+    weight: float = 0.3,
+) -> dict[str, float]:
+    """Pseudo relevance feedback: the query and the terms that mark its best documents.
+
+    The terms of the ``best`` documents are weighed by document score, count and rarity (RM3; Lavrenko and Croft,
+    2001); ``new_terms`` of them join the query with up to ``weight``.
+    """
+    top = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:best]
+    gain: dict[str, float] = {}
+    for i in top:
+        if scores[i] <= 0.0:
+            continue
+        length = sum(documents[i].values())
+        for term, count in documents[i].items():
+            if term not in query:
+                gain[term] = gain.get(term, 0.0) + scores[i] * idf[term] * count / (length + 10.0)
+    chosen = sorted(gain.items(), key=lambda item: (-item[1], item[0]))[:new_terms]
+    if not chosen:
+        return dict(query)
+    strongest = chosen[0][1]
+    return {**query, **{term: weight * value / strongest for term, value in chosen}}
+
+
+def spread(scores: Sequence[float], sizes: Sequence[int], reach: float) -> list[float]:
+    """Each score plus what comes over from its neighbours, halved (and more) with every ``reach`` tokens between them.
+
+    Args:
+        scores: One score a unit.
+        sizes: Tokens of each unit.
+        reach: Tokens over which a neighbour's score falls to 1/e.
+    """
+    out = list(scores)
+    for order in (range(len(scores)), range(len(scores) - 1, -1, -1)):
+        carried, before = 0.0, 0
+        for i in order:
+            carried *= exp(-(before + sizes[i]) / (2.0 * reach))
+            out[i] += carried
+            carried += scores[i]
+            before = sizes[i]
+    return out

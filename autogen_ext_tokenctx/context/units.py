@@ -1,0 +1,242 @@
+"""Units: the smallest pieces of a history that are kept or left out, and the repair of broken ones.
+
+A unit is one message, or a tool-calling assistant message together with all its results. Splitting and repairing
+are one step, because what is broken about a history is exactly what does not form a unit: a call without its
+result (a cancelled run), a result without its call, an assistant message that calls nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from autogen_core import FunctionCall
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+NO_RESULT = "[no result was recorded for this call; it was probably interrupted]"
+"""What stands for a missing tool result."""
+
+STRAY_SOURCE = "tool_result"
+"""Source of the user message that a result without its call becomes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unit:
+    """One message, or one tool exchange.
+
+    Args:
+        index: Number of the unit in its history, from 0.
+        messages: The unit as a provider accepts it. The very objects of the history where nothing was broken;
+            empty when nothing of the unit can be sent.
+        originals: The unit as it stands in the history.
+        repaired: What was broken; empty when ``messages`` are the originals.
+        key: Equal for units of equal content; what caches go by.
+    """
+
+    index: int
+    messages: tuple[LLMMessage, ...]
+    originals: tuple[LLMMessage, ...]
+    repaired: str
+    key: Hashable
+
+    @property
+    def head(self) -> LLMMessage:
+        """The first message as it stands in the history."""
+        return self.originals[0]
+
+    @property
+    def is_exchange(self) -> bool:
+        """Whether the unit is a tool-calling message with its results."""
+        return bool(self.messages) and is_call(self.messages[0])
+
+
+def is_call(message: LLMMessage) -> bool:
+    """Whether ``message`` is an assistant message that calls tools."""
+    return isinstance(message, AssistantMessage) and not isinstance(message.content, str)
+
+
+def split(messages: Sequence[LLMMessage]) -> list[Unit]:
+    """The units of a history, each one repaired where it was broken.
+
+    Args:
+        messages: A history, broken or not. It is not changed.
+
+    Returns:
+        The units in order. Their ``originals``, put end to end, are ``messages``.
+
+    Example:
+        >>> from autogen_core.models import UserMessage
+        >>> [unit.repaired for unit in split([UserMessage(content="hi", source="user")])]
+        ['']
+    """
+    units: list[Unit] = []
+    start = 0
+    while start < len(messages):
+        end = start + 1
+        if is_call(messages[start]):
+            while end < len(messages) and isinstance(messages[end], FunctionExecutionResultMessage):
+                end += 1
+        originals = tuple(messages[start:end])
+        sendable, why = _repair(originals)
+        key = tuple(message_key(message) for message in originals)
+        units.append(Unit(len(units), sendable, originals, why, key))
+        start = end
+    return units
+
+
+def repair(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
+    """A history that a provider accepts: every call answered, every result called for.
+
+    Args:
+        messages: A history, broken or not. It is not changed.
+
+    Returns:
+        The same objects where nothing is broken. An open call gets a result that says there was none; a stray
+        result becomes a user message; assistant messages that call nothing, and user messages without any
+        content, go; tool-call ids that are empty or used twice in a message are renamed.
+
+    Example:
+        >>> from autogen_core import FunctionCall
+        >>> from autogen_core.models import AssistantMessage
+        >>> call = AssistantMessage(content=[FunctionCall(id="1", name="look", arguments="{}")], source="coder")
+        >>> [message.type for message in repair([call])]
+        ['AssistantMessage', 'FunctionExecutionResultMessage']
+    """
+    return [message for unit in split(messages) for message in unit.messages]
+
+
+def message_key(message: LLMMessage) -> Hashable:
+    """A key that is equal for messages of equal content (images: of equal size), cheap to make and to hash.
+
+    Strings keep their hash, so a key of a long message costs no more than one of a short message.
+    """
+    if isinstance(message, SystemMessage):
+        return ("system", message.content)
+    if isinstance(message, UserMessage):
+        if isinstance(message.content, str):
+            return ("user", message.source, message.content)
+        return (
+            "user",
+            message.source,
+            tuple(part if isinstance(part, str) else ("image", part.image.size) for part in message.content),
+        )
+    if isinstance(message, AssistantMessage):
+        if isinstance(message.content, str):
+            return ("assistant", message.source, message.thought, message.content)
+        calls = tuple((call.id, call.name, call.arguments) for call in message.content)
+        return ("assistant", message.source, message.thought, calls)
+    return ("results", tuple((r.call_id, r.name, r.is_error, r.content) for r in message.content))
+
+
+def content_hash(messages: Iterable[LLMMessage]) -> str:
+    """SHA-256 of everything the messages say, images included, as 64 hexadecimal digits.
+
+    Example:
+        >>> from autogen_core.models import SystemMessage
+        >>> content_hash([SystemMessage(content="a")]) == content_hash([SystemMessage(content="a")])
+        True
+    """
+    digest = hashlib.sha256()
+    for message in messages:
+        fields = repr(message_key(message))
+        digest.update(f"{len(fields)}:".encode())
+        digest.update(fields.encode("utf-8", "surrogatepass"))
+        if isinstance(message, UserMessage) and not isinstance(message.content, str):
+            for part in message.content:
+                if not isinstance(part, str):
+                    digest.update(part.image.tobytes())
+    return digest.hexdigest()
+
+
+def _repair(originals: tuple[LLMMessage, ...]) -> tuple[tuple[LLMMessage, ...], str]:
+    first = originals[0]
+    if isinstance(first, FunctionExecutionResultMessage):
+        return tuple(_stray(result) for result in first.content), "result without its call"
+    if isinstance(first, UserMessage) and not isinstance(first.content, str) and not first.content:
+        return (), "message without content"
+    if not isinstance(first, AssistantMessage) or isinstance(first.content, str):
+        return originals, ""
+    results = [
+        result
+        for message in originals[1:]
+        if isinstance(message, FunctionExecutionResultMessage)
+        for result in message.content
+    ]
+    if not first.content:
+        strays = tuple(_stray(result) for result in results)
+        if first.thought:  # what the model said beside its (missing) calls is still worth having
+            return (AssistantMessage(content=first.thought, source=first.source), *strays), "call of no tool"
+        return strays, "call of no tool"
+    if _is_clean(first.content, originals[1:], results):
+        return originals, ""
+    return _paired(first, first.content, results)
+
+
+def _is_clean(
+    calls: list[FunctionCall], messages: tuple[LLMMessage, ...], results: list[FunctionExecutionResult]
+) -> bool:
+    """Whether ids are there, are different, and are answered once each, with no empty result message."""
+    ids = {call.id for call in calls}
+    return (
+        "" not in ids
+        and len(ids) == len(calls) == len(results)
+        and ids == {result.call_id for result in results}
+        and all(message.content for message in messages)
+    )
+
+
+def _paired(
+    message: AssistantMessage, calls: list[FunctionCall], results: list[FunctionExecutionResult]
+) -> tuple[tuple[LLMMessage, ...], str]:
+    """The exchange with ids that differ and one result for each call, then what answers no call."""
+    taken: set[str] = {call.id for call in calls}
+    renamed: list[FunctionCall] = []
+    seen: set[str] = set()
+    for number, call in enumerate(calls):
+        new_id = call.id
+        while not new_id or new_id in seen:
+            new_id = f"{call.id or 'call'}_{number}"
+            while new_id in taken:
+                new_id += "_"
+            taken.add(new_id)
+        seen.add(new_id)
+        renamed.append(call if new_id == call.id else FunctionCall(id=new_id, name=call.name, arguments=call.arguments))
+
+    answers: dict[int, FunctionExecutionResult] = {}
+    strays: list[FunctionExecutionResult] = []
+    for result in results:
+        open_calls = [number for number in range(len(calls)) if number not in answers]
+        same_id = [number for number in open_calls if calls[number].id == result.call_id]
+        if not result.call_id:  # some servers give no ids: then the name decides, then the order
+            same_id = [n for n in open_calls if calls[n].name == result.name] or same_id or open_calls
+        if same_id:
+            answers[same_id[0]] = result
+        else:
+            strays.append(result)
+
+    arrival = [*answers, *(number for number in range(len(calls)) if number not in answers)]
+    complete = [_answer(renamed[number], answers.get(number)) for number in arrival]
+    if renamed != calls:
+        message = message.model_copy(update={"content": renamed})
+    why = "call without its result" if len(answers) < len(calls) else "ids empty, used twice, or of no call"
+    return (message, FunctionExecutionResultMessage(content=complete), *map(_stray, strays)), why
+
+
+def _answer(call: FunctionCall, result: FunctionExecutionResult | None) -> FunctionExecutionResult:
+    if result is None:
+        return FunctionExecutionResult(content=NO_RESULT, name=call.name, call_id=call.id, is_error=True)
+    if result.call_id == call.id:
+        return result
+    return result.model_copy(update={"call_id": call.id})
+
+
+def _stray(result: FunctionExecutionResult) -> UserMessage:
+    return UserMessage(content=f"[result of {result.name}, whose call is not here]\n{result.content}", source=STRAY_SOURCE)

@@ -1,0 +1,136 @@
+"""From chosen forms to the list an LLM call gets, counted exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autogen_core.models import LLMMessage
+
+from ..tokens.counting import TokenCounter
+from .allocation import Choice, kept_lines
+from .archive import ContextArchive
+from .compression import ContextCompressor, DigestEntry, label_of, runs
+from .passages import clip
+from .report import FitStep, Form
+from .units import Unit
+
+_LABEL_CHARS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A list of messages for one call.
+
+    Args:
+        messages: The list.
+        tokens: What its messages cost, exactly; tools and reply priming are not in it.
+        steps: What was done to each unit that changed.
+    """
+
+    messages: list[LLMMessage]
+    tokens: int
+    steps: tuple[FitStep, ...]
+
+
+class ViewBuilder:
+    """Writes views of one history.
+
+    Args:
+        counter: Counts tokens.
+        compressor: Writes shorter forms.
+        archive: Takes the originals of what is shortened or left out.
+    """
+
+    def __init__(self, counter: TokenCounter, compressor: ContextCompressor, archive: ContextArchive) -> None:
+        self._counter = counter
+        self._compressor = compressor
+        self._archive = archive
+        self._handles: dict[int, str] = {}
+
+    def stub(self, choice: Choice) -> tuple[LLMMessage, ...]:
+        """The shortest form of a unit that keeps its place."""
+        unit = choice.scored.unit
+        return self._compressor.extract(unit, choice.scored.profile.passages, {}, self._handle(unit))
+
+    def cost(self, messages: Sequence[LLMMessage]) -> int:
+        """Exact tokens of some messages."""
+        return sum(map(self._counter.count_message, messages))
+
+    def build(self, choices: Sequence[Choice], reasons: dict[int, str], *, block: bool = True) -> View:
+        """The view for these forms.
+
+        Args:
+            choices: One form a unit.
+            reasons: Why, for units about which there is more to say than their scores.
+            block: Whether what left its place is stood for by the shared block.
+        """
+        head: list[LLMMessage] = []
+        tail: list[LLMMessage] = []
+        steps: list[FitStep] = []
+        away: list[Choice] = []
+        tokens = 0
+        in_head = True
+        for choice in choices:
+            unit = choice.scored.unit
+            in_head = in_head and (bool(choice.scored.pinned) or not unit.messages)
+            messages, form = self._written(choice)
+            cost = self.cost(messages)
+            tokens += cost
+            (head if in_head else tail).extend(messages)
+            if form in (Form.GONE, Form.DIGEST) and unit.messages and unit.index not in reasons:
+                away.append(choice)
+            if form is not Form.FULL:
+                steps.append(self._step(choice, form, cost, reasons))
+        if away and block:
+            message = self._block(away)
+            tokens += self.cost([message])
+            head.append(message)
+        return View([*head, *tail], tokens, tuple(steps))
+
+    def _written(self, choice: Choice) -> tuple[tuple[LLMMessage, ...], Form]:
+        scored, form = choice.scored, choice.form
+        unit, profile = scored.unit, scored.profile
+        if not unit.messages:
+            return (), Form.REPAIRED
+        if form is Form.EXTRACT:
+            kept = kept_lines(profile.segments, choice.kept)
+            shortened = self._compressor.extract(unit, profile.passages, kept, self._handle(unit))
+            cost = self.cost(shortened)
+            if cost < profile.compact_tokens:
+                return shortened, Form.EXTRACT if choice.kept else Form.STUB
+            form = Form.COMPACT  # shortening must never make a message longer
+        if form is Form.COMPACT and profile.compact is not None:
+            return profile.compact, Form.COMPACT
+        if form in (Form.FULL, Form.COMPACT):
+            return unit.messages, Form.REPAIRED if unit.repaired else Form.FULL
+        return (), form
+
+    def _step(self, choice: Choice, form: Form, cost: int, reasons: dict[int, str]) -> FitStep:
+        scored = choice.scored
+        unit = scored.unit
+        if form is Form.DIGEST:
+            cost = choice.cost
+        why = reasons.get(unit.index) or (unit.repaired if form is Form.REPAIRED else scored.why())
+        before = scored.profile.tokens if unit.messages else self.cost(unit.originals)
+        return FitStep(unit.index, label_of(unit), form, before, cost, why, self._handle(unit))
+
+    def _block(self, away: Sequence[Choice]) -> LLMMessage:
+        entries: list[DigestEntry] = []
+        for choice in away:
+            profile = choice.scored.profile
+            labels = {profile.segments[s].passage for s in choice.kept if profile.segments[s].line < 0}
+            lines = kept_lines(profile.segments, choice.kept)
+            for number in sorted(labels | lines.keys()):
+                passage = profile.passages[number]
+                entries.append(
+                    DigestEntry(clip(passage.label, _LABEL_CHARS), runs(passage.lines, lines.get(number, ())))
+                )
+        handle = self._archive.put_group([self._handle(choice.scored.unit) for choice in away])
+        count = sum(len(choice.scored.unit.originals) for choice in away)
+        return self._compressor.digest(entries, count, handle)
+
+    def _handle(self, unit: Unit) -> str:
+        if unit.index not in self._handles:
+            self._handles[unit.index] = self._archive.put(unit.originals)
+        return self._handles[unit.index]
