@@ -47,7 +47,7 @@ class BudgetTooSmallError(TokenCtxError, ValueError):
             names = "; ".join(self.what) or "the request"
             text = (
                 f"the budget of {budget} tokens is too small: at least {needed} are needed for {names}. "
-                f"Raise the budget to {needed} or more, or shorten what is pinned (system messages, tools, pinned messages)."
+                f"Raise the budget to {needed} or more, or shorten what must be there (system messages, tools, pins)."
             )
         super().__init__(text)
 

@@ -16,14 +16,21 @@ from typing import NamedTuple
 
 from .priority import PrioritizedContext, ScoredUnit
 from .profile import Segment
-from .relevance import is_entity
 from .report import Form
+from .worth import LineWorth, Worth
 
 IN_DIGEST = 0.9
 """Share of a line's worth that is left when it stands in the digest, away from its place."""
 
 MAX_MISSES = 300
 """Steps that do not fit any more before the rest is not tried."""
+
+NOTATION = 0.02
+"""Share of a unit's worth that its own notation adds to its values."""
+
+STALE = 0.9
+FRESH_STEPS = 20
+"""A unit whose lines have kept this share of their worth is not weighed again for so many steps."""
 
 MAX_SEGMENTS = 250
 """Lines of one unit that are tried; those with the least to say are not."""
@@ -39,6 +46,10 @@ class Choice:
         kept: Numbers of the segments that are kept, for the digest and extract forms.
         cost: Tokens of the form, about.
         fixed: Whether the form is not open to choice.
+        worth: The worth of each segment, what does not change of it.
+        open: What each segment that is not kept would gain, as last weighed.
+        gain: Sum of ``open``.
+        weighed_at: Number of steps taken when ``open`` was weighed.
     """
 
     scored: ScoredUnit
@@ -46,6 +57,10 @@ class Choice:
     kept: set[int] = field(default_factory=set[int])
     cost: int = 0
     fixed: bool = False
+    worth: Sequence[LineWorth] = ()
+    open: dict[int, float] = field(default_factory=dict[int, float])
+    gain: float = 0.0
+    weighed_at: int = 0
 
 
 class _Undo(NamedTuple):
@@ -53,6 +68,13 @@ class _Undo(NamedTuple):
     form: Form
     added: tuple[int, ...]
     cost: int
+
+
+_UP = -1
+"""The step to the compact form, or from it to the full one."""
+
+_IN_PLACE = -2
+"""The step that moves a unit's lines from the digest to their place."""
 
 
 class Allocation:
@@ -69,8 +91,7 @@ class Allocation:
         self, context: PrioritizedContext, whole: Iterable[int], in_place: Iterable[int], out: Iterable[int]
     ) -> None:
         self.choices = [Choice(scored) for scored in context.units]
-        self._context = context
-        self._worth = _Worth(context)
+        self._worth = Worth(context)
         self._heap: list[tuple[float, int, int]] = []
         self._done: list[_Undo] = []
         for i in whole:
@@ -89,26 +110,23 @@ class Allocation:
     def grow(self, room: int) -> bool:
         """Takes the best steps until ``room`` more tokens are used, about; False when none fits."""
         misses, taken = 0, len(self._done)
-        later: list[tuple[float, int, int]] = []
+        too_large: list[tuple[float, int, int]] = []
         while self._heap and misses < MAX_MISSES and room > 0:
             _, i, step = heappop(self._heap)
-            gain, cost, added = self._step(i, step)
-            if cost <= 0 and not added and step >= 0:
-                continue
-            density = gain / max(1, cost)
+            gain, cost, added = self._weigh(i, step)
             if gain <= 0.0:
                 continue
+            density = gain / max(1, cost)
             if self._heap and -density > self._heap[0][0]:
                 heappush(self._heap, (-density, i, step))
-                continue
-            if cost > room:
-                later.append((-density, i, step))
+            elif cost > room:
+                too_large.append((-density, i, step))
                 misses += 1
-                continue
-            misses = 0
-            room -= cost
-            self._take(i, step, cost, added)
-        for entry in later:
+            else:
+                misses = 0
+                room -= cost
+                self._take(i, step, cost, added)
+        for entry in too_large:
             heappush(self._heap, entry)
         return len(self._done) > taken
 
@@ -127,66 +145,80 @@ class Allocation:
         """Worth kept per worth there was."""
         kept = total = 0.0
         for choice in self.choices:
-            scored = choice.scored
-            worth = self._worth.of_unit(scored)
+            profile = choice.scored.profile
+            worth = self._worth.of_unit(choice.scored)
             total += worth
-            if choice.form in (Form.FULL, Form.COMPACT, Form.REPAIRED):
+            if choice.form in (Form.FULL, Form.COMPACT):
                 kept += worth
             elif choice.kept:
-                lines = scored.profile.segments
-                kept += worth * min(1.0, sum(lines[s].tokens for s in choice.kept) / max(1, scored.profile.compact_tokens))
+                lines = sum(profile.segments[s].tokens for s in choice.kept)
+                kept += worth * min(1.0, lines / max(1, profile.compact_tokens))
         return kept / total if total else 1.0
 
     def _open(self, i: int, choice: Choice) -> None:
-        profile = choice.scored.profile
-        content = [s for s, segment in enumerate(profile.segments) if segment.line >= 0]
-        if len(content) > MAX_SEGMENTS:
-            best = sorted(content, key=lambda s: (-self._worth.of_segment(choice.scored, profile.segments[s]), s))
-            ends = set(content[:3]) | set(content[-3:])
-            content = sorted(ends | set(best[: MAX_SEGMENTS - len(ends)]))
-        if len(content) > 1 or choice.form is Form.EXTRACT:
-            for s in content:
-                self._push(i, s)
-        self._push(i, -1)
+        segments = choice.scored.profile.segments
+        choice.worth = [self._worth.line(choice.scored, segment) for segment in segments]
+        gains = {s: self._worth.gain(line) for s, line in enumerate(choice.worth) if segments[s].line >= 0}
+        choice.open, choice.gain = gains, sum(gains.values())
+        if len(gains) > 1 or choice.form is Form.EXTRACT:
+            tried = list(gains)
+            if len(tried) > MAX_SEGMENTS:
+                ends = {*tried[:3], *tried[-3:]}
+                best = sorted(tried, key=lambda s: (-gains[s] / segments[s].tokens, s))
+                tried = sorted(ends.union(best[: MAX_SEGMENTS - len(ends)]))
+            for s in tried:
+                self._push(i, s, gains[s], segments[s].tokens)
+        self._push(i, _UP, choice.gain, max(1, choice.scored.profile.compact_tokens - choice.cost))
 
-    def _push(self, i: int, step: int) -> None:
-        gain, cost, _ = self._step(i, step)
-        if gain > 0.0:
-            heappush(self._heap, (-gain / max(1, cost), i, step))
+    def _push(self, i: int, step: int, gain: float, cost: int) -> None:
+        heappush(self._heap, (-gain / max(1, cost), i, step))
 
-    def _step(self, i: int, step: int) -> tuple[float, int, tuple[int, ...]]:
-        """What a step gains and costs, and the segments it adds.
-
-        Steps: a segment's number adds it; -1 goes up to the compact or full form; -2 moves the lines from the digest
-        to their place.
-        """
+    def _weigh(self, i: int, step: int) -> tuple[float, int, tuple[int, ...]]:
+        """What a step gains and costs now, and the segments it adds."""
         choice = self.choices[i]
-        scored = choice.scored
-        profile = scored.profile
         if step >= 0:
-            if choice.form not in (Form.GONE, Form.DIGEST, Form.EXTRACT) or step in choice.kept:
+            return self._weigh_line(choice, step)
+        profile = choice.scored.profile
+        if step == _IN_PLACE:
+            if choice.form is not Form.DIGEST:
                 return 0.0, 0, ()
-            added = _with_required(profile.segments, step, choice.kept)
-            gain = sum(self._worth.of_segment(scored, profile.segments[s], new=True) for s in added)
-            in_place = choice.form is Form.EXTRACT
-            cost = sum(profile.segments[s].tokens for s in added if not in_place or profile.segments[s].line >= 0)
-            return (gain if in_place else gain * IN_DIGEST), cost, added
-        if step == -1:
-            if choice.form is Form.FULL:
-                return 0.0, 0, ()
-            tokens = profile.tokens if choice.form is Form.COMPACT else profile.compact_tokens
-            if choice.form is Form.COMPACT:
-                return 0.02 * self._worth.of_unit(scored), max(1, tokens - choice.cost), ()
-            left = [segment for s, segment in enumerate(profile.segments) if s not in choice.kept]
-            gain = sum(self._worth.of_segment(scored, segment) for segment in left)
-            if choice.kept and choice.form is Form.DIGEST:
-                gain += (1.0 - IN_DIGEST) * sum(self._worth.mass(scored, profile.segments[s]) for s in choice.kept)
-            return gain, max(1, tokens - choice.cost), ()
-        if choice.form is not Form.DIGEST:
+            labels = sum(profile.segments[s].tokens for s in choice.kept if profile.segments[s].line < 0)
+            return self._moved(choice), max(1, profile.stub_tokens - labels), ()
+        if choice.form is Form.FULL:
             return 0.0, 0, ()
-        moved = sum(self._worth.of_segment(scored, profile.segments[s]) for s in choice.kept)
-        labels = sum(profile.segments[s].tokens for s in choice.kept if profile.segments[s].line < 0)
-        return (1.0 - IN_DIGEST) * moved, max(1, profile.stub_tokens - labels), ()
+        if choice.form is Form.COMPACT:
+            return NOTATION * self._worth.of_unit(choice.scored), max(1, profile.tokens - choice.cost), ()
+        self._reweigh(choice)
+        moved = self._moved(choice) if choice.form is Form.DIGEST else 0.0
+        return choice.gain + moved, max(1, profile.compact_tokens - choice.cost), ()
+
+    def _reweigh(self, choice: Choice) -> None:
+        """Weighs all open segments of a unit again.
+
+        A little out of date is taken as it is: else every line taken anywhere would weigh all lines of all units.
+        """
+        if choice.weighed_at < len(self._done):
+            before, choice.weighed_at = choice.gain, len(self._done)
+            for s in choice.open:
+                choice.open[s] = self._worth.gain(choice.worth[s])
+            choice.gain = sum(choice.open.values())
+            if choice.gain > STALE * before:
+                choice.weighed_at = len(self._done) + FRESH_STEPS
+
+    def _weigh_line(self, choice: Choice, step: int) -> tuple[float, int, tuple[int, ...]]:
+        if choice.form not in (Form.GONE, Form.DIGEST, Form.EXTRACT) or step in choice.kept:
+            return 0.0, 0, ()
+        segments = choice.scored.profile.segments
+        added = _with_required(segments, step, choice.kept)
+        gain = sum([self._worth.gain(choice.worth[s]) for s in added])
+        if choice.form is Form.EXTRACT:  # the message itself says whose lines they are
+            return gain, sum([segments[s].tokens for s in added if segments[s].line >= 0]), added
+        return gain * IN_DIGEST, sum([segments[s].tokens for s in added]), added
+
+    def _moved(self, choice: Choice) -> float:
+        """What the kept lines gain in their place."""
+        segments = choice.scored.profile.segments
+        return (1.0 - IN_DIGEST) * sum([self._worth.mass(choice.scored, segments[s]) for s in choice.kept])
 
     def _take(self, i: int, step: int, cost: int, added: tuple[int, ...]) -> None:
         choice = self.choices[i]
@@ -195,80 +227,25 @@ class Allocation:
         choice.cost += cost
         choice.kept.update(added)
         if step >= 0:
-            self._worth.cover(term for s in added for term in profile.segments[s].terms)
+            for s in added:
+                self._worth.cover(profile.segments[s].words)
+                self._worth.cover(profile.segments[s].ids)
+                choice.gain -= choice.open.pop(s, 0.0)
             if choice.form is Form.GONE:
                 choice.form = Form.DIGEST
-                self._push(i, -2)
-            self._push(i, -1)
-        elif step == -2:
+            if choice.form is Form.DIGEST:
+                self._push(i, _IN_PLACE, self._moved(choice), profile.stub_tokens)
+            self._push(i, _UP, choice.gain, profile.compact_tokens - choice.cost)
+        elif step == _IN_PLACE:
             choice.form = Form.EXTRACT
-            self._push(i, -1)
-        elif choice.form is Form.COMPACT or profile.compact is None:
-            choice.form = Form.FULL
-            self._worth.cover(profile.distinct)
+            self._push(i, _UP, choice.gain, profile.compact_tokens - choice.cost)
         else:
-            choice.form = Form.COMPACT
             self._worth.cover(profile.distinct)
-            self._push(i, -1)
-
-
-class _Worth:
-    """What lines are worth, given what the view already says.
-
-    A line's worth is its share of the unit's relevance (mass, which grows slower than its length, so that long units
-    do not win by length) and its terms: rare ones, entities, and what the query and the talk ask for. A term that is
-    in the view already counts for little.
-    """
-
-    MASS = 1.0
-    WORDS = 0.1
-    ENTITIES = 2.0
-    FLOOR = 0.25
-    HALF = 1.0
-    SAID = 0.5
-
-    def __init__(self, context: PrioritizedContext) -> None:
-        self._covered: set[str] = set()
-        confidence = context.confidence
-        size = max(context.rarity.values(), default=1.0) or 1.0
-        self._idf = {term: idf / size for term, idf in context.rarity.items()}
-        self._asked = {term: self._idf[term] * weight for term, weight in context.talk.items() if term in self._idf}
-        self._entities = {term: (1.0 if len(term) > 4 else 0.3) for term in context.rarity if is_entity(term)}
-        self._score = {
-            scored.unit.index: scored.weight * (0.05 + scored.relevance**1.5 + 0.6 * (1.0 - confidence) * scored.recency)
-            for scored in context.units
-        }
-
-    def cover(self, found: Iterable[str]) -> None:
-        self._covered.update(found)
-
-    def of_terms(self, found: Sequence[str], scored: ScoredUnit) -> float:
-        """New words count by rarity; new ids and numbers by how much the words beside them are those of the talk."""
-        covered, entities, asked = self._covered, self._entities, self._asked
-        words = ids = 0.0
-        for term in found:
-            if term not in covered:
-                if term in entities:
-                    ids += entities[term]
-                else:
-                    words += self._idf[term]
-        if ids:
-            if scored.unit.is_exchange:
-                beside = sum([asked[term] for term in found if term in asked])
-                ids *= self.FLOOR + beside / (beside + self.HALF)
+            if choice.form is Form.COMPACT or profile.compact is None:
+                choice.form = Form.FULL
             else:
-                ids *= self.SAID
-        return scored.weight * (0.4 + self._score[scored.unit.index]) * (self.WORDS * words + self.ENTITIES * ids)
-
-    def mass(self, scored: ScoredUnit, segment: Segment) -> float:
-        total = scored.profile.tokens
-        return self.MASS * self._score[scored.unit.index] * segment.tokens * total**-0.4
-
-    def of_segment(self, scored: ScoredUnit, segment: Segment, *, new: bool = False) -> float:
-        return self.mass(scored, segment) + self.of_terms(segment.terms, scored)
-
-    def of_unit(self, scored: ScoredUnit) -> float:
-        return self.MASS * self._score[scored.unit.index] * scored.profile.tokens**0.6
+                choice.form = Form.COMPACT
+                self._push(i, _UP, NOTATION * self._worth.of_unit(choice.scored), profile.tokens - choice.cost)
 
 
 def _with_required(segments: Sequence[Segment], number: int, kept: set[int]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ class ContextArchive:
         """Gives one handle for several originals, in this order."""
         if len(handles) == 1:
             return handles[0]
-        handle = self._handle(content_hash_of_text(" ".join(handles)))
+        handle = self._handle(hashlib.sha256(" ".join(handles).encode()).hexdigest())
         self._groups.setdefault(handle, tuple(handles))
         return handle
 
@@ -106,10 +107,3 @@ class ContextArchive:
             if self._hashes.setdefault(handle, full) == full:
                 return handle
         raise AssertionError("a SHA-256 is equal to another one")  # pragma: no cover
-
-
-def content_hash_of_text(text: str) -> str:
-    """SHA-256 of a text, as 64 hexadecimal digits."""
-    import hashlib
-
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

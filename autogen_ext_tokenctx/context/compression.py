@@ -21,7 +21,7 @@ from autogen_core.models import (
 )
 
 from .notation import Line
-from .passages import Passage, Slot, join, passages
+from .passages import Passage, Slot, passages
 from .units import Unit
 
 DIGEST_SOURCE = "context_digest"

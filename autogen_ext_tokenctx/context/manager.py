@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
+from weakref import WeakSet
 
 from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import Tool, ToolSchema
@@ -64,24 +65,36 @@ class ContextManager:
         prioritizer: ContextPrioritizer | None = None,
         archive: ContextArchive | None = None,
     ) -> None:
-        self.counter: TokenCounter = GuardedTokenCounter(counter if counter is not None else counter_for_model(None))
+        self.counter = (
+            counter
+            if isinstance(counter, GuardedTokenCounter)
+            else GuardedTokenCounter(counter or counter_for_model(None))
+        )
         self.compressor = compressor or ContextCompressor()
         self.prioritizer = prioritizer or ContextPrioritizer()
         self.archive = archive if archive is not None else ContextArchive()
         self._profiles = ProfileCache(self.counter, self.compressor)
+        self._agents: WeakSet[ContextManager] = WeakSet()
 
     def for_agent(self) -> ContextManager:
-        """A manager with the same parts and caches and an archive of its own: agents do not read each other's."""
-        sibling = ContextManager(counter=self.counter, compressor=self.compressor, prioritizer=self.prioritizer)
-        sibling._profiles = self._profiles
-        return sibling
+        """A manager for one agent: the same parts and caches, and an archive of its own.
+
+        An agent's manager expands only what left that agent's views; this one expands what left any of them.
+        """
+        agent = ContextManager(counter=self.counter, compressor=self.compressor, prioritizer=self.prioritizer)
+        agent._profiles = self._profiles
+        self._agents.add(agent)
+        return agent
 
     def expand(self, handle: str) -> list[LLMMessage]:
-        """The originals that a handle stands for.
+        """The originals that a handle stands for, in this archive or in one of the agents' made from here.
 
         Raises:
             UnknownHandleError: Nothing was archived under it.
         """
+        for agent in self._agents:
+            if handle not in self.archive and handle in agent.archive:
+                return agent.archive.get(handle)
         return self.archive.get(handle)
 
     async def fit(
@@ -112,7 +125,7 @@ class ContextManager:
         started = perf_counter()
         allowed = TokenBudget.of(budget, target=1.0)
         units = split(messages)
-        whole = [message for unit in units for message in unit.messages]
+        whole: list[LLMMessage] = [message for unit in units for message in unit.messages]
         if units and not whole:
             whole = [UserMessage(content=f"[{len(messages)} empty messages]", source=STRAY_SOURCE)]
         overhead = self.counter.count_request((), tools)
@@ -121,7 +134,9 @@ class ContextManager:
         if size <= allowed.trigger_tokens:
             steps = tuple(self._repair_step(unit) for unit in units if unit.repaired)
             level = Level.LOSSLESS if steps else Level.NONE
-            return FitResult(whole, FitReport(allowed.limit, before, size, level, steps, seconds=perf_counter() - started))
+            return FitResult(
+                whole, FitReport(allowed.limit, before, size, level, steps, seconds=perf_counter() - started)
+            )
         context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
         builder = ViewBuilder(self.counter, self.compressor, self.archive)
         view, allocation = _Fitting(context, builder, allowed, overhead).solve()
@@ -158,14 +173,15 @@ class _Fitting:
     def solve(self) -> tuple[View, Allocation]:
         """The fullest view within the goal, counted exactly."""
         whole, in_place = self._pinned()
-        probe = Allocation(self._context, whole, in_place, self._reasons)
-        floor = sum(self._least(probe, i) for i in (*whole, *in_place))
+        units = self._context.units
+        least = {i: units[i].profile.tokens for i in whole} | {i: self._least(units[i]) for i in in_place}
+        floor = sum(least.values())
         if floor > self._limit:
-            raise self._too_small(probe, floor, whole, in_place)
+            raise self._too_small(least)
         goal = max(self._goal, min(self._limit, floor + _BLOCK_TOKENS))
         room = goal - floor - _BLOCK_TOKENS
         giants = self._giants({*whole, *in_place}, goal, room)
-        allocation = Allocation(self._context, whole, [*in_place, *giants], self._reasons) if giants else probe
+        allocation = Allocation(self._context, whole, [*in_place, *giants], self._reasons)
         return self._fill(allocation, goal, room), allocation
 
     def _fill(self, allocation: Allocation, goal: int, room: int) -> View:
@@ -202,16 +218,15 @@ class _Fitting:
         in_place: list[int] = []
         for why in ("newest message", "first task"):
             for i in pinned:
-                if units[i].pinned == why and cost > self._limit:
+                saved = units[i].profile.tokens - self._least(units[i])
+                if units[i].pinned == why and cost > self._limit and saved > 0:
                     in_place.append(i)
-                    cost -= units[i].profile.tokens
+                    cost -= saved
         return [i for i in pinned if i not in in_place], in_place
 
-    def _least(self, allocation: Allocation, i: int) -> int:
-        choice = allocation.choices[i]
-        if choice.fixed:
-            return choice.scored.profile.tokens
-        return min(choice.scored.profile.compact_tokens, self._builder.cost(self._builder.stub(choice)))
+    def _least(self, scored: ScoredUnit) -> int:
+        """Exact tokens of the shortest form of a unit in its place."""
+        return min(scored.profile.compact_tokens, self._builder.cost(self._builder.stub(scored)))
 
     def _giants(self, taken: set[int], goal: int, room: int) -> list[int]:
         found: list[int] = []
@@ -225,15 +240,15 @@ class _Fitting:
                 found.append(i)
         return found
 
-    def _too_small(
-        self, allocation: Allocation, floor: int, whole: Sequence[int], in_place: Sequence[int]
-    ) -> BudgetTooSmallError:
-        parts = sorted(((self._least(allocation, i), i) for i in (*whole, *in_place)), reverse=True)
-        what = [f"{_name(self._context.units[i])} ({tokens} tokens)" for tokens, i in parts]
+    def _too_small(self, least: Mapping[int, int]) -> BudgetTooSmallError:
+        units = self._context.units
+        parts = sorted(least.items(), key=lambda item: (-item[1], item[0]))
+        what = [f"{_name(units[i])} ({tokens} tokens)" for i, tokens in parts]
         what.append(f"tools and reply priming ({self._overhead} tokens)")
         if self._allowed.reserve:
             what.append(f"the reserve ({self._allowed.reserve} tokens)")
-        return BudgetTooSmallError(self._allowed.limit, floor + self._overhead + self._allowed.reserve, what)
+        needed = sum(least.values()) + self._overhead + self._allowed.reserve
+        return BudgetTooSmallError(self._allowed.limit, needed, what)
 
 
 def _name(scored: ScoredUnit) -> str:
@@ -270,7 +285,7 @@ def _quality(context: PrioritizedContext, allocation: Allocation) -> float:
             there.update(profile.distinct)
         else:
             for number in choice.kept:
-                there.update(profile.segments[number].terms)
+                there |= profile.segments[number].words | profile.segments[number].ids
     weights = {term: idf * (2.0 if is_entity(term) else 1.0) for term, idf in context.rarity.items()}
     total = sum(weights.values())
     return sum(weights[term] for term in there) / total if total else 1.0

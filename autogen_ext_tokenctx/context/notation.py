@@ -49,9 +49,9 @@ def compact_json(text: str) -> list[Line] | None:
         Lines that together hold every value of the JSON, and all text around it.
 
     Example:
-        >>> rows = '[{"id": 1, "name": "Ann"}, {"id": 2, "name": "Bob"}, {"id": 3, "name": "Cy"}, {"id": 4, "name": "Di"}]'
-        >>> [line.text for line in compact_json(rows)]
-        ['(id, name):', '1, Ann', '2, Bob', '3, Cy', '4, Di']
+        >>> rows = [{"id": number, "city": "Berlin", "price": "19.90", "available": True} for number in range(4)]
+        >>> [line.text for line in compact_json(json.dumps(rows))][:2]
+        ['(id, city, price, available):', '0, Berlin, 19.90, true']
     """
     if len(text) < _MIN_JSON_CHARS:
         return None

@@ -34,6 +34,9 @@ _LABEL_CHARS = 90
 _ARGUMENTS_CHARS = 240
 """Longer call arguments have lines of their own; shorter ones stand in the label."""
 
+_READ_ARGUMENTS = 20_000
+"""Call arguments of more characters are not read for the label."""
+
 _SENTENCE = re.compile(r"(?<=[.!?;。！？])\s+")
 
 
@@ -102,9 +105,9 @@ def clip(text: str, chars: int) -> str:
 
 
 def call_values(arguments: str) -> str:
-    """The argument values of a call, or the arguments as they are where they are no JSON object."""
+    """The argument values of a call, long ones cut; the arguments as they are where they are no JSON object."""
     values: Any = None
-    if len(arguments) <= 4 * _LABEL_CHARS:
+    if len(arguments) <= _READ_ARGUMENTS:
         try:
             values = json.loads(arguments)
         except (ValueError, RecursionError):
@@ -112,7 +115,8 @@ def call_values(arguments: str) -> str:
     if not isinstance(values, dict):
         return arguments
     items = cast("dict[str, Any]", values).values()
-    return ", ".join(v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in items)
+    written = (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in items)
+    return ", ".join(clip(text, _LABEL_CHARS // 2) for text in written)
 
 
 def _passages(unit: Unit) -> Iterator[Passage]:
@@ -128,7 +132,9 @@ def _passages(unit: Unit) -> Iterator[Passage]:
             for item, call in enumerate(message.content):
                 labels[call.id] = call_label(call)
                 if len(call.arguments) > _ARGUMENTS_CHARS:
-                    yield _passage(Slot(number, item, "arguments"), f"{message.source} calls {call.name}", call.arguments)
+                    yield _passage(
+                        Slot(number, item, "arguments"), f"{message.source} calls {call.name}", call.arguments
+                    )
         elif isinstance(message, UserMessage) and not isinstance(message.content, str):
             for item, part in enumerate(message.content):
                 if isinstance(part, str):

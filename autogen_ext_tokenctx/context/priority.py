@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from enum import Enum
 from math import exp
 
-from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
+from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
 from .compression import ContextCompressor
 from .profile import Profile, ProfileCache
 from .relevance import K1, bm25, expand_query, is_entity, rarity, spread, terms
-from .units import STRAY_SOURCE, Unit
+from .units import Unit
 
 
 class Category(str, Enum):
@@ -166,9 +166,7 @@ class ContextPrioritizer:
         for i, unit in enumerate(units):
             category = self._category(unit, known[i], pins.get(i, ""))
             scored.append(
-                ScoredUnit(
-                    unit, known[i], category, self.weights[category], near[i] / top, recency[i], pins.get(i, "")
-                )
+                ScoredUnit(unit, known[i], category, self.weights[category], near[i] / top, recency[i], pins.get(i, ""))
             )
         return PrioritizedContext(tuple(scored), full_query, _talk(units, known), idf, confidence)
 
@@ -193,7 +191,7 @@ class ContextPrioritizer:
         if newest_memory >= 0:
             pins[newest_memory] = "system message"
         sendable = [i for i, unit in enumerate(units) if unit.messages]
-        tasks = [i for i in sendable if isinstance(units[i].head, UserMessage)]
+        tasks = [i for i in sendable if _is_user(units[i])]
         if tasks:
             pins.setdefault(tasks[0], "first task")
         if sendable:
@@ -208,7 +206,11 @@ class ContextPrioritizer:
             return Category.MEMORY_PATTERNS
         if pinned:
             return Category.CURRENT_TASK_REQUIREMENTS
-        if not unit.is_exchange and len(profile.distinct) <= _SMALL_TALK_TERMS and not any(map(is_entity, profile.distinct)):
+        if (
+            not unit.is_exchange
+            and len(profile.distinct) <= _SMALL_TALK_TERMS
+            and not any(map(is_entity, profile.distinct))
+        ):
             return Category.GENERAL_CONTEXT
         if unit.is_exchange and _is_listing(profile):
             return Category.PROJECT_STRUCTURE
@@ -235,7 +237,7 @@ def _query(units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefi
     text = task.text() if isinstance(task, TaskDefinition) else task or ""
     add(terms(text), 1.0)
     talk = [i for i, unit in enumerate(units) if not isinstance(unit.head, SystemMessage)]
-    users = [i for i in talk if isinstance(units[i].head, UserMessage) and units[i].head.source != STRAY_SOURCE]
+    users = [i for i in talk if _is_user(units[i])]
     if users:
         add(known[users[-1]].distinct, 1.0)
     # "yes, please" asks for what was said before it; a full question does not
@@ -246,6 +248,11 @@ def _query(units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefi
     if users:
         add(known[users[0]].distinct, 0.3 * (vague if asked else 1.0))
     return query
+
+
+def _is_user(unit: Unit) -> bool:
+    """Whether a user or another agent speaks; a result that lost its call is neither."""
+    return bool(unit.messages) and isinstance(unit.head, UserMessage)
 
 
 def _talk(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]:

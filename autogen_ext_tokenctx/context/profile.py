@@ -10,9 +10,8 @@ from autogen_core.models import LLMMessage
 
 from ..tokens.counting import TokenCounter
 from .compression import ContextCompressor
-from .notation import Line
 from .passages import Passage
-from .relevance import terms
+from .relevance import is_entity, terms
 from .units import Unit
 
 _MESSAGE_TOKENS = 4
@@ -29,14 +28,16 @@ class Segment:
         line: Number of its line in the passage; -1 for the passage's label.
         requires: Number of the segment without which this one says nothing (a table's header; the label); -1 for none.
         tokens: What it costs, about.
-        terms: Its distinct terms.
+        words: Its distinct terms that are words.
+        ids: Its distinct terms that name one thing: ids, numbers, paths.
     """
 
     passage: int
     line: int
     requires: int
     tokens: int
-    terms: tuple[str, ...]
+    words: frozenset[str]
+    ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +119,14 @@ def _add_passage(segments: list[Segment], counts: Counter[str], number: int, pas
     label_terms = terms(passage.label)
     counts.update(label_terms)
     label = len(segments)
-    segments.append(Segment(number, -1, -1, len(passage.label) // 4 + 2, tuple(dict.fromkeys(label_terms))))
+    segments.append(_segment(number, -1, -1, len(passage.label) // 4 + 2, label_terms))
     for position, line in enumerate(passage.lines):
         found = terms(line.text)
         counts.update(found)
         requires = label if line.header < 0 else label + 1 + line.header
-        segments.append(Segment(number, position, requires, _cost(line, rate), tuple(dict.fromkeys(found))))
+        segments.append(_segment(number, position, requires, int(len(line.text) * rate) + 2, found))
 
 
-def _cost(line: Line, rate: float) -> int:
-    return int(len(line.text) * rate) + 2
+def _segment(passage: int, line: int, requires: int, tokens: int, found: list[str]) -> Segment:
+    ids = frozenset(filter(is_entity, found))
+    return Segment(passage, line, requires, tokens, frozenset(found) - ids, ids)

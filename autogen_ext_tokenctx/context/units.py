@@ -114,26 +114,15 @@ def repair(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
 
 
 def message_key(message: LLMMessage) -> Hashable:
-    """A key that is equal for messages of equal content (images: of equal size), cheap to make and to hash.
+    """A key that is equal for messages of equal content and the same images, cheap to make and to hash.
 
-    Strings keep their hash, so a key of a long message costs no more than one of a short message.
+    Strings keep their hash, so a key of a long message costs no more than one of a short message. An image goes by
+    its identity: whoever remembers something about an image's content by this key has to hold the image.
     """
-    if isinstance(message, SystemMessage):
-        return ("system", message.content)
-    if isinstance(message, UserMessage):
-        if isinstance(message.content, str):
-            return ("user", message.source, message.content)
-        return (
-            "user",
-            message.source,
-            tuple(part if isinstance(part, str) else ("image", part.image.size) for part in message.content),
-        )
-    if isinstance(message, AssistantMessage):
-        if isinstance(message.content, str):
-            return ("assistant", message.source, message.thought, message.content)
-        calls = tuple((call.id, call.name, call.arguments) for call in message.content)
-        return ("assistant", message.source, message.thought, calls)
-    return ("results", tuple((r.call_id, r.name, r.is_error, r.content) for r in message.content))
+    if isinstance(message, UserMessage) and not isinstance(message.content, str):
+        parts = tuple(part if isinstance(part, str) else (part.image.size, id(part)) for part in message.content)
+        return ("user", message.source, parts)
+    return _text_key(message)
 
 
 def content_hash(messages: Iterable[LLMMessage]) -> str:
@@ -146,14 +135,29 @@ def content_hash(messages: Iterable[LLMMessage]) -> str:
     """
     digest = hashlib.sha256()
     for message in messages:
-        fields = repr(message_key(message))
-        digest.update(f"{len(fields)}:".encode())
-        digest.update(fields.encode("utf-8", "surrogatepass"))
+        fields = repr(_text_key(message))
+        digest.update(f"{len(fields)}:{fields}".encode("utf-8", "surrogatepass"))
         if isinstance(message, UserMessage) and not isinstance(message.content, str):
             for part in message.content:
                 if not isinstance(part, str):
                     digest.update(part.image.tobytes())
     return digest.hexdigest()
+
+
+def _text_key(message: LLMMessage) -> Hashable:
+    if isinstance(message, SystemMessage):
+        return ("system", message.content)
+    if isinstance(message, UserMessage):
+        if isinstance(message.content, str):
+            return ("user", message.source, message.content)
+        texts = (part if isinstance(part, str) else ("image", part.image.size) for part in message.content)
+        return ("user", message.source, tuple(texts))
+    if isinstance(message, AssistantMessage):
+        if isinstance(message.content, str):
+            return ("assistant", message.source, message.thought, message.content)
+        calls = tuple((call.id, call.name, call.arguments) for call in message.content)
+        return ("assistant", message.source, message.thought, calls)
+    return ("results", tuple((r.call_id, r.name, r.is_error, r.content) for r in message.content))
 
 
 def _repair(originals: tuple[LLMMessage, ...]) -> tuple[tuple[LLMMessage, ...], str]:
@@ -239,4 +243,6 @@ def _answer(call: FunctionCall, result: FunctionExecutionResult | None) -> Funct
 
 
 def _stray(result: FunctionExecutionResult) -> UserMessage:
-    return UserMessage(content=f"[result of {result.name}, whose call is not here]\n{result.content}", source=STRAY_SOURCE)
+    return UserMessage(
+        content=f"[result of {result.name}, whose call is not here]\n{result.content}", source=STRAY_SOURCE
+    )

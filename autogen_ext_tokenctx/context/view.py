@@ -12,6 +12,7 @@ from .allocation import Choice, kept_lines
 from .archive import ContextArchive
 from .compression import ContextCompressor, DigestEntry, label_of, runs
 from .passages import clip
+from .priority import ScoredUnit
 from .report import FitStep, Form
 from .units import Unit
 
@@ -48,10 +49,9 @@ class ViewBuilder:
         self._archive = archive
         self._handles: dict[int, str] = {}
 
-    def stub(self, choice: Choice) -> tuple[LLMMessage, ...]:
+    def stub(self, scored: ScoredUnit) -> tuple[LLMMessage, ...]:
         """The shortest form of a unit that keeps its place."""
-        unit = choice.scored.unit
-        return self._compressor.extract(unit, choice.scored.profile.passages, {}, self._handle(unit))
+        return self._compressor.extract(scored.unit, scored.profile.passages, {}, self._handle(scored.unit))
 
     def cost(self, messages: Sequence[LLMMessage]) -> int:
         """Exact tokens of some messages."""

@@ -1,0 +1,56 @@
+"""Keeps every LLM call of every AutoGen agent inside that agent's token budget.
+
+The two hooks are `TokenBudgetChatCompletionContext` (one agent's history) and `TokenBudgetChatCompletionClient`
+(every request of a model client). Both fit with a `ContextManager`, which can be used alone.
+
+Example:
+    >>> from autogen_core.models import UserMessage
+    >>> context = TokenBudgetChatCompletionContext(model="gpt-4o", budget=6_000)
+    >>> context.budget
+    6000
+"""
+
+from importlib.metadata import version
+
+from .context.archive import ContextArchive
+from .context.compression import ContextCompressor
+from .context.manager import ContextManager
+from .context.priority import Category, ContextPrioritizer
+from .context.report import FitReport, FitResult, FitStep, Form, Level
+from .errors import BudgetTooSmallError, TokenCtxError, UnknownHandleError, UnknownModelError
+from .hooks.chat_client import TokenBudgetChatCompletionClient
+from .hooks.chat_context import TokenBudgetChatCompletionContext
+from .hooks.transforms import MessageTransform
+from .tokens.budget import TokenBudget
+from .tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
+from .tokens.task import TaskComplexity, TaskDefinition
+
+__version__ = version("autogen-ext-tokenctx")
+
+__all__ = [
+    "BudgetTooSmallError",
+    "Category",
+    "ContextArchive",
+    "ContextCompressor",
+    "ContextManager",
+    "ContextPrioritizer",
+    "EstimatedTokenCounter",
+    "FitReport",
+    "FitResult",
+    "FitStep",
+    "Form",
+    "Level",
+    "MessageTransform",
+    "TaskComplexity",
+    "TaskDefinition",
+    "TiktokenCounter",
+    "TokenBudget",
+    "TokenBudgetChatCompletionClient",
+    "TokenBudgetChatCompletionContext",
+    "TokenCounter",
+    "TokenCtxError",
+    "UnknownHandleError",
+    "UnknownModelError",
+    "__version__",
+    "counter_for_model",
+]

@@ -1,0 +1,281 @@
+"""The message-transform hook: a model client that fits every request into the calling agent's token budget."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from autogen_core import AgentId, CancellationToken, Component, ComponentModel
+from autogen_core.models import (
+    AssistantMessage,
+    ChatCompletionClient,
+    CreateResult,
+    LLMMessage,
+    ModelCapabilities,  # pyright: ignore[reportDeprecated]
+    ModelInfo,
+    RequestUsage,
+)
+from autogen_core.tools import Tool, ToolSchema
+from pydantic import BaseModel, Field
+from typing_extensions import Self
+
+from ..context.manager import ContextManager
+from ..context.report import FitReport
+from ..context.units import repair
+from ..errors import UnknownHandleError
+from ..tokens.budget import TokenBudget
+from ..tokens.counting import TokenCounter
+from . import overhead
+from .agents import agent_name, current_agent
+from .fitting import Fitter
+from .transforms import MessageTransform, TransformChain, detached
+
+_REMEMBERED_CALLS = 1_000
+_REMEMBERED_AGENTS = 256
+"""One client often serves team after team, each with agents of its own: the archives of the oldest ones go."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """What was done to one model call.
+
+    Args:
+        agent: Name of the agent that called.
+        report: What the fit did.
+    """
+
+    agent: str
+    report: FitReport
+
+
+class TokenBudgetChatCompletionClientConfig(BaseModel):
+    """The declarative configuration of `TokenBudgetChatCompletionClient`."""
+
+    inner: ComponentModel
+    budget: int | TokenBudget
+    agent_budgets: dict[str, int | TokenBudget] = Field(default_factory=dict[str, int | TokenBudget])
+    model: str | None = None
+    transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
+    default_agent: str = "default"
+
+
+class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudgetChatCompletionClientConfig]):
+    """A model client around another one that fits every request into the calling agent's token budget.
+
+    It sees whole requests, system messages, memory and tools included, from every agent, selector and orchestrator
+    that uses it. A request within the budget goes on as it is, with the very same message objects; only an
+    assistant message at the end is copied, because AutoGen's OpenAI and Anthropic clients strip such a message in
+    place and would change the agent's stored history.
+
+    Args:
+        inner: The client that calls the model.
+        budget: Input tokens of a call, for agents without a budget of their own. A number is filled up to the last
+            token; a `TokenBudget` also says how far compaction goes.
+        agent_budgets: Budgets by agent name, as given to the agent. The managers of AutoGen's teams call too, under
+            names such as ``"SelectorGroupChatManager"`` and ``"MagenticOneOrchestrator"``.
+        model: Name of the model, for its tokenizer.
+        counter: Counts tokens instead of the model's tokenizer.
+        manager: Fits instead of a default `ContextManager`. Each agent gets a sibling of it, with its own archive.
+        transforms: Run over the messages of each call before they are fitted, on copies.
+        default_agent: The name calls outside an agent runtime go by, such as those of ``agent.run()``.
+
+    Raises:
+        BudgetTooSmallError: A budget is not positive. From a call: what has to be in the request does not fit.
+        ValueError: Both counter and manager are given.
+
+    Example:
+        >>> from autogen_core.models import ChatCompletionClient
+        >>> def limited(inner: ChatCompletionClient) -> ChatCompletionClient:
+        ...     return TokenBudgetChatCompletionClient(inner, budget=16_000, agent_budgets={"planner": 6_000})
+    """
+
+    component_type = "model"
+    component_config_schema = TokenBudgetChatCompletionClientConfig
+    component_provider_override = "autogen_ext_tokenctx.TokenBudgetChatCompletionClient"
+
+    def __init__(
+        self,
+        inner: ChatCompletionClient,
+        budget: int | TokenBudget,
+        agent_budgets: Mapping[str, int | TokenBudget] | None = None,
+        *,
+        model: str | None = None,
+        counter: TokenCounter | None = None,
+        manager: ContextManager | None = None,
+        transforms: Sequence[MessageTransform] = (),
+        default_agent: str = "default",
+    ) -> None:
+        self._inner = inner
+        self._budget = TokenBudget.of(budget, target=1.0)
+        self._agent_budgets = {name: TokenBudget.of(given, target=1.0) for name, given in (agent_budgets or {}).items()}
+        self._model = model
+        self._default_agent = default_agent
+        self._transforms = TransformChain(transforms)
+        self._fitter = Fitter(model, counter, manager)
+        self._managers: OrderedDict[AgentId | None, ContextManager] = OrderedDict()
+        self.recent: deque[CallRecord] = deque(maxlen=_REMEMBERED_CALLS)
+        """What was done to the last 1,000 calls, oldest first."""
+
+    @property
+    def inner(self) -> ChatCompletionClient:
+        """The client that calls the model."""
+        return self._inner
+
+    def last_report(self, agent: str | None = None) -> FitReport | None:
+        """What was done to the last call, of ``agent`` or of any; None when there was none."""
+        return next((call.report for call in reversed(self.recent) if agent in (None, call.agent)), None)
+
+    def expand(self, handle: str, agent: str | None = None) -> list[LLMMessage]:
+        """The original messages behind a handle.
+
+        Args:
+            handle: A handle, as found in shortened messages and in the steps of a report.
+            agent: Name of the agent whose archive is asked. None: all of this client.
+
+        Raises:
+            UnknownHandleError: Nothing left the view of such an agent under that handle.
+        """
+        for owner, manager in reversed(self._managers.items()):
+            if agent in (None, self._name(owner)):
+                try:
+                    return manager.expand(handle)
+                except UnknownHandleError:
+                    continue
+        raise UnknownHandleError(handle)
+
+    async def create(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = (),
+        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] | None = None,
+        cancellation_token: CancellationToken | None = None,
+    ) -> CreateResult:
+        """Fit the request and let the inner client create the reply. Arguments as of ``ChatCompletionClient.create``.
+
+        Raises:
+            BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
+        """
+        return await self._inner.create(
+            await self._fitted(messages, tools),
+            tools=tools,
+            tool_choice=tool_choice,
+            json_output=json_output,
+            extra_create_args={} if extra_create_args is None else extra_create_args,
+            cancellation_token=cancellation_token,
+        )
+
+    async def create_stream(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = (),
+        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] | None = None,
+        cancellation_token: CancellationToken | None = None,
+    ) -> AsyncGenerator[str | CreateResult, None]:
+        """Fit the request and pass on what the inner client streams; closing this closes the inner stream.
+
+        Raises:
+            BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
+        """
+        stream = self._inner.create_stream(
+            await self._fitted(messages, tools),
+            tools=tools,
+            tool_choice=tool_choice,
+            json_output=json_output,
+            extra_create_args={} if extra_create_args is None else extra_create_args,
+            cancellation_token=cancellation_token,
+        )
+        async with aclosing(stream):
+            async for chunk in stream:
+                yield chunk
+
+    async def close(self) -> None:
+        """Close the inner client."""
+        await self._inner.close()
+
+    def actual_usage(self) -> RequestUsage:
+        """Usage of the inner client."""
+        return self._inner.actual_usage()
+
+    def total_usage(self) -> RequestUsage:
+        """Usage of the inner client."""
+        return self._inner.total_usage()
+
+    def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
+        """Tokens of a request as it stands, by the counter the fit uses."""
+        return self._fitter.counter.count_request(messages, tools)
+
+    def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
+        """Tokens the calling agent's budget has left beside such a request; negative when it would be compacted."""
+        return self._budget_of(self._name(current_agent())).available - self.count_tokens(messages, tools=tools)
+
+    @property
+    def capabilities(self) -> ModelCapabilities:  # pyright: ignore[reportDeprecated]
+        """Capabilities of the inner client."""
+        return self._inner.capabilities
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """Model info of the inner client."""
+        return self._inner.model_info
+
+    def _to_config(self) -> TokenBudgetChatCompletionClientConfig:
+        self._fitter.check_dumpable()
+        return TokenBudgetChatCompletionClientConfig(
+            inner=self._inner.dump_component(),
+            budget=self._budget,
+            agent_budgets=dict(self._agent_budgets),
+            model=self._model,
+            transforms=self._transforms.dump(),
+            default_agent=self._default_agent,
+        )
+
+    @classmethod
+    def _from_config(cls, config: TokenBudgetChatCompletionClientConfig) -> Self:
+        return cls(
+            inner=ChatCompletionClient.load_component(config.inner),
+            budget=config.budget,
+            agent_budgets=config.agent_budgets,
+            model=config.model,
+            transforms=TransformChain.load(config.transforms),
+            default_agent=config.default_agent,
+        )
+
+    async def _fitted(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> list[LLMMessage]:
+        overhead.observe(messages, tools)
+        agent = current_agent()
+        name = self._name(agent)
+        history = self._transforms.apply(messages)
+        result = await self._fitter.fit(self._manager_of(agent), history, self._budget_of(name), tools=tools)
+        if result is None:
+            view = repair(history)
+        else:
+            self.recent.append(CallRecord(name, result.report))
+            view = list(result.messages)
+        if view and isinstance(view[-1], AssistantMessage):
+            view[-1] = detached(view[-1])
+        return view
+
+    def _name(self, agent: AgentId | None) -> str:
+        return agent_name(agent, self._default_agent)
+
+    def _budget_of(self, name: str) -> TokenBudget:
+        return self._agent_budgets.get(name, self._budget)
+
+    def _manager_of(self, agent: AgentId | None) -> ContextManager:
+        """The manager of one agent of one team: agents of the same name in other teams have archives of their own."""
+        manager = self._managers.get(agent)
+        if manager is None:
+            manager = self._managers[agent] = self._fitter.new_manager()
+            if len(self._managers) > _REMEMBERED_AGENTS:
+                self._managers.popitem(last=False)
+        self._managers.move_to_end(agent)
+        return manager

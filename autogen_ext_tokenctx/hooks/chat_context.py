@@ -1,0 +1,346 @@
+"""The model-context hook: an agent's history, read as a view that fits the agent's token budget."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from autogen_core import Component, ComponentModel
+from autogen_core.model_context import ChatCompletionContext
+from autogen_core.models import LLMMessage
+from autogen_core.tools import Tool, ToolSchema
+from pydantic import BaseModel, Field
+from typing_extensions import Self
+
+from ..context.manager import ContextManager
+from ..context.report import FitReport
+from ..context.units import repair
+from ..errors import BudgetTooSmallError
+from ..tokens.budget import TokenBudget
+from ..tokens.counting import TokenCounter
+from ..tokens.task import TaskDefinition
+from . import overhead
+from .fitting import Fitter
+from .fold import Fold
+from .history import split_open_call
+from .transforms import MessageTransform, TransformChain
+from .warn import WarnOnce
+
+_STATE_KEY = "autogen_ext_tokenctx"
+_REMEMBERED_CALLS = 8
+"""Over how many calls the largest overhead counts. An agent's calls differ (a reflection lists no tools), and the
+reserve has to hold the largest without going up and down in between."""
+
+
+class TokenBudgetChatCompletionContextConfig(BaseModel):
+    """The declarative configuration of `TokenBudgetChatCompletionContext`."""
+
+    model: str | None = None
+    budget: int | TokenBudget
+    reserve: int | None = None
+    task: str | TaskDefinition | None = None
+    transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
+    initial_messages: list[LLMMessage] | None = None
+
+
+class _FoldState(BaseModel):
+    covers: int = Field(gt=0)
+    view: list[LLMMessage] = Field(min_length=1)
+    report: FitReport
+    settings: str
+
+
+class _ExtraState(BaseModel):
+    """What is saved beside the raw messages."""
+
+    fold: _FoldState | None
+    archive: dict[str, Any]
+    pinned: list[int | LLMMessage]
+    """Numbers of messages of the history; whole messages where they are not in it."""
+    overheads: list[int]
+
+
+class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBudgetChatCompletionContextConfig]):
+    """A model context that keeps the whole history and gives the agent a view of it that fits a token budget.
+
+    The view is compacted only when it has outgrown the budget; between two compactions it only grows at its end,
+    so that a provider's prompt cache stays valid. What a compaction left out can be had back with `expand`.
+
+    The context cannot see the agent's system messages and tools, which are sent too, and holds back a reserve for
+    them: their true cost as soon as a call went through a `TokenBudgetChatCompletionClient`, and until then the
+    smaller of 15 % of the budget and 1,000 tokens.
+
+    Args:
+        model: Name of the model, for its tokenizer.
+        budget: Input tokens of one call of this agent. A `TokenBudget` also says when compaction starts and how
+            far it goes, and its ``reserve`` holds as it is.
+        counter: Counts tokens instead of the model's tokenizer.
+        manager: Fits instead of a default `ContextManager`. The context works with a sibling of it
+            (``manager.for_agent()``), so that agents which share a manager never share an archive.
+        initial_messages: The messages to begin with.
+        transforms: Run over the history before each fit, on copies.
+        reserve: Tokens of the budget held back for system messages and tools, for ever. None: learned.
+        task: What the agent works on. None: the task is found in the history.
+
+    Raises:
+        BudgetTooSmallError: The budget is not positive, or the reserve leaves nothing of it.
+        ValueError: No budget is given, or both counter and manager are.
+
+    Example:
+        >>> import asyncio
+        >>> from autogen_core.models import UserMessage
+        >>> async def main() -> int:
+        ...     context = TokenBudgetChatCompletionContext(budget=400)
+        ...     for number in range(100):
+        ...         await context.add_message(UserMessage(content=f"Measurement {number}: fine.", source="user"))
+        ...     return len(await context.get_messages())
+        >>> 0 < asyncio.run(main()) < 100
+        True
+    """
+
+    component_config_schema = TokenBudgetChatCompletionContextConfig
+    component_provider_override = "autogen_ext_tokenctx.TokenBudgetChatCompletionContext"
+
+    def __init__(
+        self,
+        model: str | None = None,
+        budget: int | TokenBudget | None = None,
+        *,
+        counter: TokenCounter | None = None,
+        manager: ContextManager | None = None,
+        initial_messages: list[LLMMessage] | None = None,
+        transforms: Sequence[MessageTransform] = (),
+        reserve: int | None = None,
+        task: str | TaskDefinition | None = None,
+    ) -> None:
+        super().__init__(initial_messages)
+        if budget is None:
+            raise ValueError(
+                "TokenBudgetChatCompletionContext needs a budget: give the input tokens one call may use, "
+                "such as budget=6_000, or a TokenBudget"
+            )
+        self._model = model
+        self._budget = budget
+        self._reserve = reserve
+        self._task = task
+        self._overheads: deque[int] = deque(maxlen=_REMEMBERED_CALLS)
+        self._request_budget()  # refuses a budget that cannot hold anything now, not at the first call
+        self._fitter = Fitter(model, counter, manager)
+        self._manager = self._fitter.new_manager()
+        self._transforms = TransformChain(transforms)
+        self._pinned: list[LLMMessage] = []
+        self._fold: Fold | None = None
+        self._last_view: list[LLMMessage] = []
+        self._last_report: FitReport | None = None
+        self._warn = WarnOnce()
+
+    @property
+    def budget(self) -> int | TokenBudget:
+        """Input tokens of one call, as given. Setting it compacts anew from the whole history."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, budget: int | TokenBudget) -> None:
+        _with_reserve(budget, self._reserve)
+        self._budget = budget
+
+    @property
+    def reserve(self) -> int:
+        """Tokens held back for system messages and tools: as given, or learned so far."""
+        if self._reserve is not None:
+            return self._reserve
+        if isinstance(self._budget, TokenBudget):
+            return self._budget.reserve
+        return max(self._overheads, default=min(self._budget * 15 // 100, 1_000))
+
+    @reserve.setter
+    def reserve(self, reserve: int | None) -> None:
+        _with_reserve(self._budget, reserve)
+        self._reserve = reserve
+
+    @property
+    def task(self) -> str | TaskDefinition | None:
+        """What the agent works on. Setting it compacts anew from the whole history."""
+        return self._task
+
+    @task.setter
+    def task(self, task: str | TaskDefinition | None) -> None:
+        self._task = task
+
+    @property
+    def manager(self) -> ContextManager:
+        """The manager of this context, and with it the archive of what left the view."""
+        return self._manager
+
+    @property
+    def last_report(self) -> FitReport | None:
+        """How the last view came out of the history: the steps of the compaction in force, tokens as of the last read.
+
+        None before the first read, and when the last view could not be fitted.
+        """
+        return self._last_report
+
+    @property
+    def last_view(self) -> Sequence[LLMMessage]:
+        """The messages the last read gave out."""
+        return self._last_view
+
+    async def get_messages(self) -> list[LLMMessage]:
+        """The view: the history, fitted into the budget.
+
+        Raises:
+            BudgetTooSmallError: What has to be in every view does not fit the budget.
+        """
+        self._last_view = await self._view()
+        overhead.announce(self)
+        return list(self._last_view)
+
+    def pin(self, message: LLMMessage) -> None:
+        """Keep a message of the history word for word in every view."""
+        self._pinned.append(message)
+        self._fold = None
+
+    def expand(self, handle: str) -> list[LLMMessage]:
+        """The original messages behind a handle, as found in shortened messages and in ``last_report.steps``.
+
+        Raises:
+            UnknownHandleError: Nothing left this context under that handle.
+        """
+        return self._manager.expand(handle)
+
+    def learn_overhead(self, beside: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> None:
+        """Take note of the system messages and tools that were sent beside the last view.
+
+        `TokenBudgetChatCompletionClient` calls this. Without effect when the reserve was given.
+        """
+        if self._reserve is not None or isinstance(self._budget, TokenBudget):
+            return
+        counter = self._fitter.counter
+        # The fit counts the priming of the reply itself, so it is no part of what comes on top.
+        self._overheads.append(counter.count_request(beside, tools) - counter.count_request(()))
+
+    async def clear(self) -> None:
+        """Clear the history, and with it the view, the pins and the archive."""
+        await super().clear()
+        self._forget()
+
+    async def save_state(self) -> Mapping[str, Any]:
+        """The history, in AutoGen's own format, and beside it what is needed to go on with the same view."""
+        fold = None
+        if self._fold is not None and self._fold.is_compacted:
+            fold = _FoldState(
+                covers=len(self._fold.covered),
+                view=list(self._fold.view),
+                report=self._fold.report,
+                settings=self._fold.settings,
+            )
+        number_of = {id(message): number for number, message in enumerate(self._messages)}
+        extra = _ExtraState(
+            fold=fold,
+            archive=self._manager.archive.dump(),
+            pinned=[number_of.get(id(message), message) for message in self._pinned],
+            overheads=list(self._overheads),
+        )
+        return {**await super().save_state(), _STATE_KEY: extra.model_dump(mode="json")}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where `save_state` stopped; the state of any AutoGen context will do.
+
+        When what is beside the messages is broken, the messages are loaded without it, with one warning.
+        """
+        await super().load_state(state)
+        self._forget()
+        if _STATE_KEY not in state:
+            return
+        try:
+            self._restore(_ExtraState.model_validate(state[_STATE_KEY]))
+        except Exception as error:
+            self._warn("state", f"only the messages of a saved state were loaded, the rest is broken: {error}")
+            self._forget()
+
+    def _to_config(self) -> TokenBudgetChatCompletionContextConfig:
+        self._fitter.check_dumpable()
+        return TokenBudgetChatCompletionContextConfig(
+            model=self._model,
+            budget=self._budget,
+            reserve=self._reserve,
+            task=self._task,
+            transforms=self._transforms.dump(),
+            initial_messages=self._initial_messages,
+        )
+
+    @classmethod
+    def _from_config(cls, config: TokenBudgetChatCompletionContextConfig) -> Self:
+        return cls(
+            model=config.model,
+            budget=config.budget,
+            reserve=config.reserve,
+            task=config.task,
+            transforms=TransformChain.load(config.transforms),
+            initial_messages=config.initial_messages,
+        )
+
+    async def _view(self) -> list[LLMMessage]:
+        history = self._transforms.apply(self._messages)
+        if not history:
+            self._last_report = None
+            return []
+        budget = self._request_budget()
+        settings = repr((self._budget, self._reserve, self._task))
+        folded = self._folded(history, budget, settings)
+        if folded is not None:
+            self._last_report = folded.report
+            return list(folded.view)
+        result = await self._fitter.fit(self._manager, history, budget, task=self._task, pinned=self._pinned)
+        if result is None:
+            self._last_report = None
+            return repair(history)
+        if not split_open_call(history)[1]:
+            self._fold = Fold(tuple(history), tuple(result.messages), result.report, settings)
+        self._last_report = result.report
+        return list(result.messages)
+
+    def _folded(self, history: Sequence[LLMMessage], budget: TokenBudget, settings: str) -> Fold | None:
+        """The remembered view with the new messages, if it still serves."""
+        if self._fold is None or self._fold.settings != settings:
+            return None
+        read = self._fold.read(history, self._fitter.counter)
+        if read is None or read[1].report.tokens_after > budget.trigger_tokens:
+            return None
+        self._fold, given = read
+        return given
+
+    def _request_budget(self) -> TokenBudget:
+        return _with_reserve(self._budget, self.reserve)
+
+    def _forget(self) -> None:
+        self._manager = self._fitter.new_manager()
+        self._pinned = []
+        self._fold = None
+        self._last_view = []
+        self._last_report = None
+
+    def _restore(self, extra: _ExtraState) -> None:
+        self._manager.archive.load(extra.archive)
+        self._pinned = [self._messages[pin] if isinstance(pin, int) else pin for pin in extra.pinned]
+        self._overheads = deque(extra.overheads, maxlen=_REMEMBERED_CALLS)
+        if extra.fold is None:
+            return
+        history = self._transforms.apply(self._messages)
+        if extra.fold.covers > len(history):
+            raise ValueError(f"the saved view stands for {extra.fold.covers} messages, there are {len(history)}")
+        view = repair(extra.fold.view)
+        report = replace(extra.fold.report, tokens_after=self._fitter.counter.count_request(view))
+        self._fold = Fold(tuple(history[: extra.fold.covers]), tuple(view), report, extra.fold.settings)
+
+
+def _with_reserve(budget: int | TokenBudget, reserve: int | None) -> TokenBudget:
+    if isinstance(budget, int):
+        return TokenBudget.of(budget, reserve=reserve or 0)
+    if reserve is None:
+        return budget
+    if reserve >= budget.limit:
+        raise BudgetTooSmallError(budget.limit, reserve + 1, [f"the reserve of {reserve} tokens"])
+    return TokenBudget(limit=budget.limit, reserve=reserve, trigger=budget.trigger, target=budget.target)

@@ -1,0 +1,74 @@
+"""What a request holds beside an agent's history, learned by the client hook for the context hook.
+
+An agent puts its system messages in front of the view and lists its tools only after it has read the view, so the
+context hook cannot see them. The client hook can. The two are linked here: reading a view leaves a weak reference
+to its context in a context variable, and the client hook, in the same task a moment later, looks whether the
+request holds that very view.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Protocol
+
+from autogen_core import AgentId
+from autogen_core.models import LLMMessage, SystemMessage
+from autogen_core.tools import Tool, ToolSchema
+
+from .agents import current_agent
+
+
+class LearnsOverhead(Protocol):
+    """A context that wants to know what is sent along with its views."""
+
+    @property
+    def last_view(self) -> Sequence[LLMMessage]:
+        """The messages given out by the last read."""
+        ...
+
+    def learn_overhead(self, beside: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> None:
+        """Take note of the system messages and tools that were sent beside the last view."""
+        ...
+
+
+_last_read: ContextVar[tuple[weakref.ref[LearnsOverhead], AgentId | None] | None] = ContextVar(
+    "autogen_ext_tokenctx_last_read", default=None
+)
+
+
+def announce(context: LearnsOverhead) -> None:
+    """Remember, for this task, that ``context`` has just been read, and by which agent."""
+    _last_read.set((weakref.ref(context), current_agent()))
+
+
+def observe(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> None:
+    """Tell the context read last what this request holds beside its view, if the view is in this request.
+
+    Only system messages and tools count as overhead: they come with every call. What a single call adds after the
+    view (a question about a retry) is that call's own, and the client hook fits such a call itself.
+    """
+    last_read = _last_read.get()
+    if last_read is None:
+        return
+    reference, reader = last_read
+    context = reference()
+    # Tasks inherit context variables, so a call of an agent that runs inside another one's turn can find the
+    # outer agent's read here, even with the same message objects in its request.
+    if context is None or reader != current_agent():
+        return
+    beside = _beside(messages, context.last_view)
+    if beside is not None:
+        context.learn_overhead([message for message in beside if isinstance(message, SystemMessage)], tools)
+
+
+def _beside(messages: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> list[LLMMessage] | None:
+    """The messages before and after ``view`` in ``messages``; None when the very objects of it are not there."""
+    if not view:
+        return None
+    for start in range(len(messages) - len(view) + 1):
+        end = start + len(view)
+        if all(message is seen for message, seen in zip(messages[start:end], view, strict=True)):
+            return [*messages[:start], *messages[end:]]
+    return None

@@ -1,0 +1,158 @@
+"""The chain of user transforms that both hooks run over a history before it is fitted."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Sequence
+from typing import Any, Protocol, cast, runtime_checkable
+
+from autogen_core import ComponentLoader, ComponentModel, Image, is_component_instance
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+from ..context.units import repair
+from .history import split_open_call
+from .warn import WarnOnce
+
+logger = logging.getLogger("autogen_ext_tokenctx")
+
+
+@runtime_checkable
+class MessageTransform(Protocol):
+    """One step of a chain that changes the messages before they are fitted into the budget.
+
+    This is the protocol that AutoGen 0.2 had under the same name. A transform may return new messages, leave
+    messages out, or put some in; it gets copies, so nothing it does reaches the stored history. Tool calls and
+    results that it separates are repaired after it.
+
+    Example:
+        >>> class Shout:
+        ...     def apply_transform(self, messages):
+        ...         return [message.model_copy(update={"content": message.content.upper()}) for message in messages]
+        ...     def get_logs(self, pre_transform_messages, post_transform_messages):
+        ...         return f"{len(post_transform_messages)} messages shouted", True
+        >>> isinstance(Shout(), MessageTransform)
+        True
+    """
+
+    def apply_transform(self, messages: list[LLMMessage]) -> list[LLMMessage]:
+        """The messages as they should go on.
+
+        Args:
+            messages: Copies of the messages as they came from the transform before.
+        """
+        ...
+
+    def get_logs(
+        self, pre_transform_messages: list[LLMMessage], post_transform_messages: list[LLMMessage]
+    ) -> tuple[str, bool]:
+        """What the transform did, in words, and whether it did anything.
+
+        Args:
+            pre_transform_messages: The messages it was given.
+            post_transform_messages: The messages it returned.
+        """
+        ...
+
+
+class TransformChain:
+    """Runs transforms one after the other and keeps each one's faults to itself.
+
+    Args:
+        transforms: The transforms, first one first.
+
+    Example:
+        >>> TransformChain().apply([])
+        []
+    """
+
+    def __init__(self, transforms: Sequence[MessageTransform] = ()) -> None:
+        self._transforms = tuple(transforms)
+        self._warn = WarnOnce()
+
+    def apply(self, messages: Sequence[LLMMessage]) -> list[LLMMessage]:
+        """What the transforms make of ``messages``; the very objects where a transform changed nothing.
+
+        A transform that raises, or returns something else than messages, is left out with one warning. A call at
+        the end that still waits for its results is given on as it is.
+        """
+        if not self._transforms:
+            return list(messages)
+        current = _repaired(messages)
+        for number, transform in enumerate(self._transforms):
+            name = type(transform).__name__
+            try:
+                changed = _run(transform, current)
+            except Exception as error:
+                self._warn(f"raised {number}", f"transform {name} failed ({error!r}); its input is used")
+                continue
+            paired = _repaired(changed)
+            if len(paired) != len(changed) or any(a is not b for a, b in zip(paired, changed, strict=True)):
+                self._warn(f"broke {number}", f"transform {name} separated tool calls and results; they are repaired")
+            current = paired
+        return current
+
+    def dump(self) -> list[ComponentModel]:
+        """The transforms as AutoGen components.
+
+        Raises:
+            TypeError: A transform is no component.
+        """
+        models: list[ComponentModel] = []
+        for transform in self._transforms:
+            if not is_component_instance(transform):
+                raise TypeError(
+                    f"transform {type(transform).__name__} cannot be dumped: it is no AutoGen component. Derive it "
+                    "from autogen_core.Component (with a config schema), or build the hook in code."
+                )
+            models.append(transform.dump_component())
+        return models
+
+    @staticmethod
+    def load(models: Sequence[ComponentModel]) -> list[MessageTransform]:
+        """The transforms that `dump` made ``models`` of."""
+        return [ComponentLoader.load_component(model, MessageTransform) for model in models]
+
+
+def detached(message: LLMMessage) -> LLMMessage:
+    """A copy of ``message`` that can be changed, its parts too, without a trace in the original."""
+    if isinstance(message.content, str):
+        return message.model_copy()
+    # Images stay as they are: they are large, and only equal to themselves.
+    parts = [part if isinstance(part, (str, Image)) else copy.copy(part) for part in message.content]
+    return message.model_copy(update={"content": parts})
+
+
+def _run(transform: MessageTransform, messages: list[LLMMessage]) -> list[LLMMessage]:
+    copies = [detached(message) for message in messages]
+    originals = {id(given): message for given, message in zip(copies, messages, strict=True)}
+    result = transform.apply_transform(list(copies))
+    _check(result)
+    # Back to the very objects where the transform changed nothing: what goes by identity (pins, folding) still does.
+    changed = [
+        original if (original := originals.get(id(message))) is not None and original == message else message
+        for message in result
+    ]
+    text, effective = transform.get_logs(list(messages), list(changed))
+    if effective:
+        logger.info("transform %s: %s", type(transform).__name__, text)
+    return changed
+
+
+def _check(result: Any) -> None:
+    types = (SystemMessage, UserMessage, AssistantMessage, FunctionExecutionResultMessage)
+    if not isinstance(result, list) or not all(isinstance(message, types) for message in cast(list[Any], result)):
+        raise TypeError("apply_transform must return a list of LLM messages")
+    if not result:
+        raise ValueError("apply_transform returned no messages")
+
+
+def _repaired(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
+    closed, still_open = split_open_call(messages)
+    return [*repair(closed), *still_open]

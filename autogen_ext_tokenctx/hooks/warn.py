@@ -1,0 +1,17 @@
+"""Warnings that are said once."""
+
+from __future__ import annotations
+
+import warnings
+
+
+class WarnOnce:
+    """Gives each kind of warning of one object once, so that a long conversation does not repeat it at every call."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, kind: str, text: str) -> None:
+        if kind not in self._said:
+            self._said.add(kind)
+            warnings.warn(text, RuntimeWarning, stacklevel=3)

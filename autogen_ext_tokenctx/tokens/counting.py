@@ -1,0 +1,360 @@
+"""How many input tokens a text, a message and a whole request cost."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import threading
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, cast, runtime_checkable
+
+from autogen_core import FunctionCall, Image
+from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
+from autogen_core.tools import Tool, ToolSchema
+
+from ..errors import UnknownModelError
+from .encodings import RANK_FILES, count_tokens, load_encoding, warn_once
+from .estimate import estimate_tokens
+from .tool_schemas import render_tool
+
+logger = logging.getLogger(__name__)
+
+_DEFAULT_ENCODING = "o200k_base"
+
+# The request formula. From the OpenAI cookbook, "How to count tokens with tiktoken", checked there against the API:
+_PER_MESSAGE = 3
+_PER_NAME = 1
+_REPLY_PRIMING = 3
+# From OpenAI's published harmony format, in which a call is a message of its own that names its channel, recipient
+# and content type; parallel calls of the older models take 5 + 7 a call, a single one 3, so this is never too few.
+_PER_CALL = 13
+_PER_RESULT = 6  # the recipient, the channel and the "functions." before the tool's name, in the same format
+_TOOLS_FRAME = "# Tools\n\n## functions\n\nnamespace functions {\n\n} // namespace functions"
+# From OpenAI's vision guide, for gpt-4o, gpt-4.1 and their like:
+_IMAGE_BASE, _IMAGE_TILE, _TILE_EDGE, _LONG_EDGE, _SHORT_EDGE = 85, 170, 512, 2048, 768
+
+_MessageKey = tuple["str | tuple[int, int]", ...]
+
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """Counts tokens; the budget holds in the tokens of whoever implements this.
+
+    ``count_request`` has to equal the ``count_message`` of its messages, plus the tools, plus a constant. The package
+    relies on that to choose what fits without recounting the whole request.
+
+    Example:
+        >>> isinstance(EstimatedTokenCounter(), TokenCounter)
+        True
+    """
+
+    def count_text(self, text: str) -> int:
+        """Return the tokens of a bare text."""
+        ...
+
+    def count_message(self, message: LLMMessage) -> int:
+        """Return the tokens one message adds to a request, its envelope included."""
+        ...
+
+    def count_request(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema] = ()) -> int:
+        """Return the input tokens of a whole request."""
+        ...
+
+
+class RequestTokenCounter(ABC):
+    """Counts messages, tools and requests by OpenAI's formula, over any way of counting a text.
+
+    Where the figures come from:
+
+    - 3 tokens a message, its role, 1 more if it has a name, 3 for the reply: the OpenAI cookbook, equal to the bill.
+      AutoGen sends a name with user messages alone, and ``thought`` with tool calls alone.
+    - Tool schemas: the tokens of the TypeScript-like text OpenAI turns them into (see ``render_tool``). Not documented;
+      on the eight bills that are published, 1 token a request too many, 5 or 6 if there is a system message.
+    - Tool calls and results: not documented; the dearest of the three formats that are known, about 10 tokens a call
+      above the cheapest. Their ids are not counted: none of these formats shows them to the model, and for the
+      few models outside OpenAI that do see them (Mistral), that surplus covers an id of their own making.
+    - Images: OpenAI's tiles (85 tokens and 170 for each 512-pixel tile, detail "auto" taken as "high"). Models that
+      price images otherwise (gpt-4o-mini bills 33 times as much) need a counter of their own.
+
+    Counts are cached by content, so a message is counted once however often its request is sent. Subclasses define
+    :meth:`count_text` alone. Methods may be called from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._messages = _CountCache()
+        self._tools = _CountCache()
+
+    @abstractmethod
+    def count_text(self, text: str) -> int:
+        """Return the tokens of a bare text.
+
+        Args:
+            text: Any text.
+        """
+
+    def count_message(self, message: LLMMessage) -> int:
+        """Return the tokens one message adds to a request: its content and its envelope.
+
+        A message with several tool results counts as the several messages it is sent as.
+
+        Args:
+            message: Any AutoGen message; it is neither kept nor changed.
+
+        Example:
+            >>> EstimatedTokenCounter().count_message(UserMessage(content="hello", source="user"))
+            7
+        """
+        return self._messages.get(_message_key(message), lambda: self._count_message(message))
+
+    def count_tools(self, tools: Sequence[Tool | ToolSchema]) -> int:
+        """Return the tokens that tools add to a request, 0 if there are none.
+
+        Args:
+            tools: Tools or their schemas.
+
+        Example:
+            >>> EstimatedTokenCounter().count_tools([])
+            0
+        """
+        if not tools:
+            return 0
+        # The frame comes as a system message of its own, or within the first one, which is cheaper.
+        frame = _PER_MESSAGE + self.count_text("system") + self.count_text(_TOOLS_FRAME)
+        return frame + sum(self._count_tool(tool) for tool in tools)
+
+    def count_request(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema] = ()) -> int:
+        """Return the input tokens of a whole request.
+
+        Always ``sum(count_message(m)) + count_tools(tools) + 3``.
+
+        Args:
+            messages: What is sent, system messages included.
+            tools: Tools or their schemas.
+
+        Example:
+            >>> EstimatedTokenCounter().count_request([])
+            3
+        """
+        return sum(map(self.count_message, messages)) + self.count_tools(tools) + _REPLY_PRIMING
+
+    def _count_message(self, message: LLMMessage) -> int:
+        if isinstance(message, SystemMessage):
+            return self._count_envelope("system") + self.count_text(message.content)
+        if isinstance(message, UserMessage):
+            return self._count_envelope("user") + self._count_user(message)
+        if isinstance(message, AssistantMessage):
+            return self._count_envelope("assistant") + self._count_assistant(message)
+        return sum(
+            self._count_envelope("tool") + _PER_RESULT + self.count_text(result.name) + self.count_text(result.content)
+            for result in message.content
+        )
+
+    def _count_envelope(self, role: str) -> int:
+        return _PER_MESSAGE + self.count_text(role)
+
+    def _count_user(self, message: UserMessage) -> int:
+        parts = [message.content] if isinstance(message.content, str) else message.content
+        contents = (self.count_text(part) if isinstance(part, str) else _image_tokens(part) for part in parts)
+        return _PER_NAME + self.count_text(message.source) + sum(contents)
+
+    def _count_assistant(self, message: AssistantMessage) -> int:
+        if isinstance(message.content, str):
+            return self.count_text(message.content)
+        return self.count_text(message.thought or "") + sum(map(self._count_call, message.content))
+
+    def _count_call(self, call: FunctionCall) -> int:
+        return _PER_CALL + self.count_text(call.name) + self.count_text(call.arguments)
+
+    def _count_tool(self, tool: Tool | ToolSchema) -> int:
+        schema = cast("Mapping[str, object]", tool if isinstance(tool, dict) else tool.schema)
+        name, description = str(schema["name"]), str(schema.get("description", ""))
+        parameters = cast("Mapping[str, object]", schema.get("parameters", {}))
+        # repr, unlike json.dumps, also takes the loops that AutoGen makes of recursive models.
+        key = (name, description, repr(parameters))
+        return self._tools.get(key, lambda: self.count_text(render_tool(name, description, parameters)))
+
+
+class TiktokenCounter(RequestTokenCounter):
+    """Counts with OpenAI's own tokenizer: exact for its models, close for the others.
+
+    The tokenizer is found offline where possible (see :mod:`autogen_ext_tokenctx.tokens.encodings`). If its file cannot
+    be had when the counter is made, the counter estimates for the whole of its life, after one warning:
+    its numbers never change in between. :attr:`exact` says which.
+
+    Args:
+        model: A model's name, with or without a provider's prefix ("openai/gpt-4o"). Models whose tokenizer is not
+            public (Claude, Gemini, Llama, ...) are counted with o200k_base, as an approximation.
+        encoding: Instead of a model: "o200k_base" (the default), "o200k_harmony" or "cl100k_base".
+
+    Raises:
+        UnknownModelError: Nothing is known about the model, or there is no such encoding.
+        ValueError: Both a model and an encoding were given.
+
+    Example:
+        >>> counter = TiktokenCounter(model="gpt-4o")
+        >>> counter.encoding
+        'o200k_base'
+        >>> counter.count_text("hello world")
+        2
+    """
+
+    def __init__(self, model: str | None = None, *, encoding: str | None = None) -> None:
+        super().__init__()
+        if model is not None and encoding is not None:
+            raise ValueError(f"give a model or an encoding, not both (model={model!r}, encoding={encoding!r})")
+        self._name = _encoding_of(model) if model is not None else encoding or _DEFAULT_ENCODING
+        if self._name not in RANK_FILES:
+            raise UnknownModelError(self._name, f"Encodings are: {', '.join(sorted(RANK_FILES))}.")
+        self._encoding = load_encoding(self._name)
+
+    @property
+    def encoding(self) -> str:
+        """The name of the encoding."""
+        return self._name
+
+    @property
+    def exact(self) -> bool:
+        """Whether texts are counted with the tokenizer rather than estimated."""
+        return self._encoding is not None
+
+    def count_text(self, text: str) -> int:
+        """Return the tokens of a bare text; "<|endoftext|>" and its like are text.
+
+        Args:
+            text: Any text, of any length; lone surrogates are allowed.
+
+        Example:
+            >>> TiktokenCounter().count_text("tiktoken is great!")
+            6
+        """
+        return estimate_tokens(text) if self._encoding is None else count_tokens(self._encoding, text)
+
+
+class EstimatedTokenCounter(RequestTokenCounter):
+    """Counts without any file, on the high side.
+
+    How far the estimate is from the real count, kind of text by kind of text, is measured in
+    :func:`~autogen_ext_tokenctx.tokens.estimate.estimate_tokens`.
+
+    Example:
+        >>> EstimatedTokenCounter().count_text("hello world")
+        3
+    """
+
+    def count_text(self, text: str) -> int:
+        """Return the estimated tokens of a bare text, on the high side.
+
+        Args:
+            text: Any text.
+
+        Example:
+            >>> EstimatedTokenCounter().count_text("")
+            0
+        """
+        return estimate_tokens(text)
+
+
+def counter_for_model(model: str | None) -> TokenCounter:
+    """Return the best counter there is for a model; never raises.
+
+    Args:
+        model: A model's name, or ``None`` for the default encoding. An unknown name warns once and gets the default.
+
+    Example:
+        >>> counter_for_model("gpt-4o").count_text("hello world")
+        2
+    """
+    try:
+        return TiktokenCounter(model)
+    except UnknownModelError as error:
+        warn_once(f"model {model}", f"{error} Counting with {_DEFAULT_ENCODING} meanwhile.")
+        return TiktokenCounter()
+
+
+# Newer than the oldest tiktoken this package works with; all of them use the ranks of o200k_base.
+_O200K_MODELS = re.compile(r"(?:ft:)?(?:gpt-4o|gpt-4\.\d|gpt-[5-9]|gpt-oss|chatgpt-|codex|o\d)(?:$|[-.:\w])")
+_OTHER_FAMILIES = re.compile(
+    r"(?:^|[^a-z])(?:claude|gemini|gemma|llama|codellama|mistral|mixtral|ministral|codestral|pixtral|magistral|devstral"
+    r"|deepseek|qwen|qwq|grok|command|phi|kimi|moonshot|glm|nova|titan|jamba|granite|nemotron|minimax|sonar)"
+)
+
+
+def _encoding_of(model: str) -> str:
+    from tiktoken.model import encoding_name_for_model
+
+    name = model.lower().rsplit("/", 1)[-1]
+    try:
+        encoding = encoding_name_for_model(name)
+    except KeyError:
+        encoding = ""
+    if encoding in RANK_FILES:
+        return encoding
+    if _O200K_MODELS.match(name):
+        return _DEFAULT_ENCODING
+    if _OTHER_FAMILIES.search(name):
+        logger.debug("The tokenizer of %s is not public; counting with %s.", model, _DEFAULT_ENCODING)
+        return _DEFAULT_ENCODING
+    raise UnknownModelError(model, f"Give encoding= instead, one of: {', '.join(sorted(RANK_FILES))}.")
+
+
+def _image_tokens(image: Image) -> int:
+    width, height = _size(image)
+    shrink = min(1.0, _LONG_EDGE / max(width, height))
+    shrink *= min(1.0, _SHORT_EDGE / (min(width, height) * shrink))
+    # Rounded, lest a scaled edge of 512.0000001 pixels take two tiles.
+    across, down = (math.ceil(round(edge * shrink, 3) / _TILE_EDGE) for edge in (width, height))
+    return _IMAGE_BASE + _IMAGE_TILE * across * down
+
+
+def _size(image: Image) -> tuple[int, int]:
+    width, height = image.image.size
+    return max(1, width), max(1, height)
+
+
+def _message_key(message: LLMMessage) -> _MessageKey:
+    """Everything of a message that costs tokens. Strings keep their hash, so a second look-up is quick."""
+    if isinstance(message, SystemMessage):
+        return ("system", message.content)
+    if isinstance(message, UserMessage):
+        parts = [message.content] if isinstance(message.content, str) else message.content
+        return ("user", message.source, *(part if isinstance(part, str) else _size(part) for part in parts))
+    if isinstance(message, AssistantMessage):
+        if isinstance(message.content, str):
+            return ("assistant", message.content)
+        calls = (text for call in message.content for text in (call.name, call.arguments))
+        return ("calls", message.thought or "", *calls)
+    return ("results", *(text for result in message.content for text in (result.name, result.content)))
+
+
+class _CountCache:
+    """Counts by content, the least recently used forgotten first; bounded in entries and in characters."""
+
+    _ENTRIES = 10_000
+    _CHARACTERS = 20_000_000
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[_MessageKey, int] = OrderedDict()
+        self._characters = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: _MessageKey, count: Callable[[], int]) -> int:
+        with self._lock:
+            if key in self._counts:
+                self._counts.move_to_end(key)
+                return self._counts[key]
+        tokens = count()  # outside the lock: long texts must not hold up other threads
+        with self._lock:
+            if key not in self._counts:
+                self._counts[key] = tokens
+                self._characters += _characters(key)
+            while len(self._counts) > self._ENTRIES or self._characters > self._CHARACTERS:
+                oldest, _ = self._counts.popitem(last=False)
+                self._characters -= _characters(oldest)
+        return tokens
+
+
+def _characters(key: _MessageKey) -> int:
+    return sum(map(len, key))

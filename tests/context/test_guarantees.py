@@ -1,0 +1,59 @@
+"""The guarantees over random histories, a third of them broken, five budgets each."""
+
+from __future__ import annotations
+
+import asyncio
+from copy import deepcopy
+
+import pytest
+from autogen_core.models import LLMMessage
+from hypothesis import HealthCheck, given, settings
+
+from autogen_ext_tokenctx.context.manager import ContextManager
+from autogen_ext_tokenctx.context.report import FitResult
+from autogen_ext_tokenctx.errors import BudgetTooSmallError
+from tests.support import guarantees as check
+from tests.support.random_histories import PICTURE, histories
+
+SHARED = ContextManager()
+"""Counts and profiles are remembered over the examples, as they are over an agent's life."""
+
+SHARES = (0.1, 0.25, 0.5, 0.8, 1.2)
+
+
+def fit_or_ask(manager: ContextManager, history: list[LLMMessage], budget: int) -> FitResult | BudgetTooSmallError:
+    """The result, or the error that says what is needed."""
+    try:
+        return asyncio.run(manager.fit(history, budget))
+    except BudgetTooSmallError as error:
+        return error
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(history=histories())
+def test_every_guarantee_holds_for_any_history(history: list[LLMMessage]) -> None:
+    before = deepcopy(history, {id(PICTURE): PICTURE})
+    whole = SHARED.counter.count_request(history)
+    for share in SHARES:
+        manager = SHARED.for_agent()
+        budget = max(1, int(share * whole))
+        result = fit_or_ask(manager, history, budget)
+        if isinstance(result, BudgetTooSmallError):
+            assert result.what
+            assert result.budget == budget < result.needed
+            budget = result.needed  # what the error asks for is enough
+            result = asyncio.run(manager.fit(history, budget))
+        again = asyncio.run(manager.fit(history, budget))
+        assert again.messages == result.messages  # G8
+        check.check_budget(manager, budget, result)
+        check.check_pairs(result.messages)
+        check.check_pinned(history, result.messages)
+        check.check_order(manager, history, result)
+        check.check_untouched(history, before, result, budget)
+        check.check_nothing_lost(manager, history, result)
+        check.check_useful(manager, history, budget, result)
+
+
+def test_budget_error_is_never_silent() -> None:
+    with pytest.raises(BudgetTooSmallError):
+        asyncio.run(ContextManager().fit([], 0))

