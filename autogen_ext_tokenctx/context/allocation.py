@@ -228,8 +228,7 @@ class Allocation:
         choice.kept.update(added)
         if step >= 0:
             for s in added:
-                self._worth.cover(profile.segments[s].words)
-                self._worth.cover(profile.segments[s].ids)
+                self._worth.take(profile.segments[s])
                 choice.gain -= choice.open.pop(s, 0.0)
             if choice.form is Form.GONE:
                 choice.form = Form.DIGEST

@@ -16,6 +16,7 @@ class LineWorth(NamedTuple):
     mass: float
     per_word: float
     per_id: float
+    asked: tuple[str, ...]
     segment: Segment
 
 
@@ -36,6 +37,8 @@ class Worth:
     FLOOR = 0.25
     HALF = 1.0
     SAID = 0.5
+    ASKED = 1.0
+    AGAIN = 0.5
 
     def __init__(self, context: PrioritizedContext) -> None:
         self._covered: set[str] = set()
@@ -43,6 +46,7 @@ class Worth:
         self._idf = {term: idf / most for term, idf in context.rarity.items()}
         self._talk = {term: self._idf[term] * weight for term, weight in context.talk.items() if term in self._idf}
         self._entities = {term: (1.0 if len(term) > 4 else 0.3) for term in context.rarity if is_entity(term)}
+        self._asked = {term: self._idf[term] * weight for term, weight in context.query.items() if term in self._idf}
         doubt = 1.0 - context.confidence
         self._score: dict[int, float] = {}
         self._mass: dict[int, float] = {}
@@ -54,6 +58,13 @@ class Worth:
     def cover(self, found: Iterable[str]) -> None:
         """The view says these terms now."""
         self._covered.update(found)
+
+    def take(self, segment: Segment) -> None:
+        """The view has this line now; one more line that answers the same words is worth less."""
+        self.cover(segment.words)
+        self.cover(segment.ids)
+        for term in self._asked.keys() & (segment.words | segment.ids):
+            self._asked[term] *= self.AGAIN
 
     def mass(self, scored: ScoredUnit, segment: Segment) -> float:
         """The segment's share of its unit's relevance."""
@@ -72,11 +83,13 @@ class Worth:
             beside += sum([talk[term] for term in segment.ids if term in talk])
             said = self.FLOOR + beside / (beside + self.HALF)
         new = scored.weight * (0.4 + self._score[scored.unit.index])
-        return LineWorth(self.mass(scored, segment), new * self.WORDS, new * self.ENTITIES * said, segment)
+        asked = tuple(self._asked.keys() & (segment.words | segment.ids))
+        return LineWorth(self.mass(scored, segment), new * self.WORDS, new * self.ENTITIES * said, asked, segment)
 
     def gain(self, line: LineWorth) -> float:
         """What the segment would add to the view as it is now."""
         covered, idf, entities = self._covered, self._idf, self._entities
         words = sum([idf[term] for term in line.segment.words if term not in covered])
         ids = sum([entities[term] for term in line.segment.ids if term not in covered]) if line.segment.ids else 0.0
-        return line.mass + line.per_word * words + line.per_id * ids
+        answers = sum([self._asked[term] for term in line.asked]) if line.asked else 0.0
+        return line.mass + line.per_word * words + line.per_id * ids + self.ASKED * answers
