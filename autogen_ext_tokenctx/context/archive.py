@@ -76,27 +76,34 @@ class ContextArchive:
         self._groups.clear()
         self._hashes.clear()
 
-    def dump(self) -> dict[str, Any]:
-        """All originals as JSON-able data, for `load`."""
+    def dump(self, history: Sequence[LLMMessage] = ()) -> dict[str, Any]:
+        """All originals as JSON-able data, for `load`.
+
+        Args:
+            history: Messages that are saved anyway. Originals that stand in it, next to each other, are saved as the
+                place they stand in.
+        """
+        place = {id(message): number for number, message in enumerate(history)}
         return {
-            "originals": {
-                handle: _MESSAGES.dump_python(list(messages), mode="json")
-                for handle, messages in self._originals.items()
-            },
+            "originals": {handle: _saved(messages, place) for handle, messages in self._originals.items()},
             "groups": {handle: list(members) for handle, members in self._groups.items()},
             "hashes": dict(self._hashes),
         }
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any], history: Sequence[LLMMessage] = ()) -> None:
         """Takes over what `dump` gave, in place of what is here.
 
+        Args:
+            state: What `dump` gave.
+            history: The messages that were given to it.
+
         Raises:
-            ValueError: The state is not one that `dump` gave; the archive is as it was.
+            ValueError: The state is not one that `dump` gave, or the history is another one; the archive is as it was.
         """
         try:
-            originals = {str(h): tuple(_MESSAGES.validate_python(m)) for h, m in dict(state["originals"]).items()}
-            groups = {str(h): tuple(map(str, members)) for h, members in dict(state["groups"]).items()}
-            hashes = {str(h): str(full) for h, full in dict(state["hashes"]).items()}
+            originals = {str(handle): _loaded(saved, history) for handle, saved in dict(state["originals"]).items()}
+            groups = {str(handle): tuple(map(str, members)) for handle, members in dict(state["groups"]).items()}
+            hashes = {str(handle): str(full) for handle, full in dict(state["hashes"]).items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no archive state: {error!r}") from error
         self._originals, self._groups, self._hashes = originals, groups, hashes
@@ -107,3 +114,20 @@ class ContextArchive:
             if self._hashes.setdefault(handle, full) == full:
                 return handle
         raise AssertionError("a SHA-256 is equal to another one")  # pragma: no cover
+
+
+def _saved(messages: tuple[LLMMessage, ...], place: Mapping[int, int]) -> Any:
+    start = place.get(id(messages[0]))
+    if start is not None and [place.get(id(m)) for m in messages] == list(range(start, start + len(messages))):
+        return {"start": start, "count": len(messages)}
+    return _MESSAGES.dump_python(list(messages), mode="json")
+
+
+def _loaded(saved: Any, history: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]:
+    if isinstance(saved, dict):
+        start, count = int(saved["start"]), int(saved["count"])  # pyright: ignore[reportUnknownArgumentType]
+        found = tuple(history[start : start + count])
+        if len(found) != count:
+            raise ValueError(f"{count} messages from number {start} on are archived; the history has {len(history)}")
+        return found
+    return tuple(_MESSAGES.validate_python(saved))

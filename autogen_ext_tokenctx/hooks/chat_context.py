@@ -239,7 +239,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         number_of = {id(message): number for number, message in enumerate(self._messages)}
         extra = _ExtraState(
             fold=fold,
-            archive=self._manager.archive.dump(),
+            archive=self._manager.archive.dump(self._messages),
             pinned=[number_of.get(id(message), message) for message in self._pinned],
             overheads=list(self._overheads),
         )
@@ -323,7 +323,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._last_report = None
 
     def _restore(self, extra: _ExtraState) -> None:
-        self._manager.archive.load(extra.archive)
+        self._manager.archive.load(extra.archive, self._messages)
         self._pinned = [self._messages[pin] if isinstance(pin, int) else pin for pin in extra.pinned]
         self._overheads = deque(extra.overheads, maxlen=_REMEMBERED_CALLS)
         if extra.fold is None:
