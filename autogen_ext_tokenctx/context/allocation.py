@@ -29,11 +29,14 @@ NOTATION = 0.02
 """Share of a unit's worth that its own notation adds to its values."""
 
 STALE = 0.9
-FRESH_STEPS = 20
-"""A unit whose lines have kept this share of their worth is not weighed again for so many steps."""
+"""A unit that keeps this share of its gain when it is weighed again is taken to stay so for a while."""
 
-MAX_SEGMENTS = 250
-"""Lines of one unit that are tried; those with the least to say are not."""
+FRESH_STEPS = 20
+"""For so many steps such a unit is not weighed again."""
+
+ENDS = 2
+PINNED_END = 10.0
+"""A unit that must stay and does not fit keeps this many lines of its head and tail before others."""
 
 
 @dataclass(slots=True)
@@ -85,11 +88,13 @@ class Allocation:
         whole: Numbers of the units that stand in full.
         in_place: Numbers of the units that have to keep their place, however short.
         out: Numbers of the units that are not wanted at all.
+        room: Tokens that may be filled, about; of a unit's lines only the best that could fill it are tried.
     """
 
     def __init__(
-        self, context: PrioritizedContext, whole: Iterable[int], in_place: Iterable[int], out: Iterable[int]
+        self, context: PrioritizedContext, whole: Iterable[int], in_place: Iterable[int], out: Iterable[int], room: int
     ) -> None:
+        self._room = room
         self.choices = [Choice(scored) for scored in context.units]
         self._worth = Worth(context)
         self._heap: list[tuple[float, int, int]] = []
@@ -156,19 +161,24 @@ class Allocation:
         return kept / total if total else 1.0
 
     def _open(self, i: int, choice: Choice) -> None:
-        segments = choice.scored.profile.segments
-        choice.worth = [self._worth.line(choice.scored, segment) for segment in segments]
-        gains = {s: self._worth.gain(line) for s, line in enumerate(choice.worth) if segments[s].line >= 0}
-        choice.open, choice.gain = gains, sum(gains.values())
-        if len(gains) > 1 or choice.form is Form.EXTRACT:
-            tried = list(gains)
-            if len(tried) > MAX_SEGMENTS:
-                ends = {*tried[:3], *tried[-3:]}
-                best = sorted(tried, key=lambda s: (-gains[s] / segments[s].tokens, s))
-                tried = sorted(ends.union(best[: MAX_SEGMENTS - len(ends)]))
-            for s in tried:
-                self._push(i, s, gains[s], segments[s].tokens)
-        self._push(i, _UP, choice.gain, max(1, choice.scored.profile.compact_tokens - choice.cost))
+        scored = choice.scored
+        segments = scored.profile.segments
+        worth = [self._worth.line(scored, segment) for segment in segments]
+        content = [s for s, segment in enumerate(segments) if segment.line >= 0]
+        if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
+            for s in {*content[:ENDS], *content[-ENDS:]}:
+                worth[s] = worth[s]._replace(mass=PINNED_END * (worth[s].mass + 1.0))
+        choice.worth = worth
+        choice.open = {s: self._worth.gain(worth[s]) for s in content}
+        choice.gain = sum(choice.open.values())
+        if len(content) > 1 or choice.form is Form.EXTRACT:
+            room = 2 * self._room
+            for s in sorted(content, key=lambda s: (-choice.open[s] / segments[s].tokens, s)):
+                self._push(i, s, choice.open[s], segments[s].tokens)
+                room -= segments[s].tokens
+                if room < 0:  # more lines than could be taken need not be tried
+                    break
+        self._push(i, _UP, choice.gain, scored.profile.compact_tokens - choice.cost)
 
     def _push(self, i: int, step: int, gain: float, cost: int) -> None:
         heappush(self._heap, (-gain / max(1, cost), i, step))

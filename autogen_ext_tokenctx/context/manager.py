@@ -32,6 +32,9 @@ _GIANT_SHARE = 0.15
 """Share of the room that the stubs of units too large for any budget may take: that such a unit existed is worth
 knowing, or the agent calls the same tool again."""
 
+_GREEDY_SHARE = 0.5
+"""A newest tool exchange of more than this share of the budget is shortened if older lines are worth more."""
+
 _SLACK_TOKENS = 12
 """So little room left over is not worth another round."""
 
@@ -181,7 +184,7 @@ class _Fitting:
         goal = max(self._goal, min(self._limit, floor + _BLOCK_TOKENS))
         room = goal - floor - _BLOCK_TOKENS
         giants = self._giants({*whole, *in_place}, goal, room)
-        allocation = Allocation(self._context, whole, [*in_place, *giants], self._reasons)
+        allocation = Allocation(self._context, whole, [*in_place, *giants], self._reasons, max(room, 0))
         return self._fill(allocation, goal, room), allocation
 
     def _fill(self, allocation: Allocation, goal: int, room: int) -> View:
@@ -215,14 +218,19 @@ class _Fitting:
         if cost > self._limit:  # memories that newer ones have joined are the first to go
             pinned = [i for i in pinned if units[i].pinned != "earlier memory"]
             cost = sum(units[i].profile.tokens for i in pinned)
-        in_place: list[int] = []
+        # a tool result that would take most of the room competes with the rest; it may still come out whole
+        in_place = [i for i in pinned if units[i].pinned == "newest message" and self._is_greedy(units[i])]
+        cost -= sum(units[i].profile.tokens - self._least(units[i]) for i in in_place)
         for why in ("newest message", "first task"):
             for i in pinned:
                 saved = units[i].profile.tokens - self._least(units[i])
-                if units[i].pinned == why and cost > self._limit and saved > 0:
+                if i not in in_place and units[i].pinned == why and cost > self._limit and saved > 0:
                     in_place.append(i)
                     cost -= saved
         return [i for i in pinned if i not in in_place], in_place
+
+    def _is_greedy(self, scored: ScoredUnit) -> bool:
+        return scored.unit.is_exchange and scored.profile.tokens > _GREEDY_SHARE * self._goal
 
     def _least(self, scored: ScoredUnit) -> int:
         """Exact tokens of the shortest form of a unit in its place."""

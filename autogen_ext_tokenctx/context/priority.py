@@ -47,6 +47,11 @@ _TALK_TURNS = 12.0
 
 _SMALL_TALK_TERMS = 3
 
+_QUERY_TERMS = 60
+"""A text of more terms has less weight for each in the query: a giant result must not drown the question."""
+
+_PEOPLE = frozenset({"user", "human", "user_proxy"})
+
 _FULL_QUESTION_TERMS = 2.0
 """A user message with several times as many terms says by itself what is asked."""
 
@@ -224,30 +229,40 @@ def _is_listing(profile: Profile) -> bool:
 
 
 def _query(units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefinition | None) -> dict[str, float]:
-    """What the next call is about: the task that was given, the newest user message, and the two newest units.
+    """What the next call is about: the task that was given, what a person asked last, and the two newest units.
 
-    In the middle of a tool loop the newest units are what the agent itself just did, and name what comes next.
+    In the middle of a tool loop, and between agents, the newest units are what the agents themselves just did: they
+    name what comes next, but the person's words stay the question.
     """
     query: dict[str, float] = {}
 
     def add(found: Sequence[str], weight: float) -> None:
+        share = weight * min(1.0, _QUERY_TERMS / (len(found) or 1))
         for term in found:
-            query[term] = max(query.get(term, 0.0), weight)
+            query[term] = max(query.get(term, 0.0), share)
 
     text = task.text() if isinstance(task, TaskDefinition) else task or ""
     add(terms(text), 1.0)
     talk = [i for i, unit in enumerate(units) if not isinstance(unit.head, SystemMessage)]
     users = [i for i in talk if _is_user(units[i])]
-    if users:
-        add(known[users[-1]].distinct, 1.0)
+    people = [i for i in users if _is_person(units[i], units[users[0]])]
+    if people:
+        add(known[people[-1]].distinct, 1.0)
     # "yes, please" asks for what was said before it; a full question does not
     vague = exp(-len(query) / _FULL_QUESTION_TERMS)
-    asked = bool(users) and users[-1] == talk[-1]
+    asked = bool(people) and people[-1] == talk[-1]
     for i in talk[-2:]:
-        add(known[i].distinct[:400], 0.6 * (vague if asked else 1.0))
+        add(known[i].distinct, 0.6 * (vague if asked else 1.0))
     if users:
         add(known[users[0]].distinct, 0.3 * (vague if asked else 1.0))
     return query
+
+
+def _is_person(unit: Unit, first: Unit) -> bool:
+    """Whether a person speaks: AutoGen's name for one, or whoever gave the first task."""
+    assert isinstance(unit.head, UserMessage)
+    assert isinstance(first.head, UserMessage)
+    return unit.head.source.lower() in _PEOPLE or unit.head.source == first.head.source
 
 
 def _is_user(unit: Unit) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from math import exp, log
 
 _WORD = re.compile(r"[^\W_]+(?:[_@.#/:'’-]+[^\W_]+)*")
@@ -95,11 +96,9 @@ def is_entity(term: str) -> bool:
     return not term.isalpha() and len(term) > 2
 
 
-def rarity(documents: Sequence[Iterable[str]]) -> dict[str, float]:
+def rarity(documents: Collection[Iterable[str]]) -> dict[str, float]:
     """BM25's inverse document frequency of each term, from the distinct terms of each document."""
-    counts: Counter[str] = Counter()
-    for document in documents:
-        counts.update(document)
+    counts = Counter(chain.from_iterable(documents))
     size = len(documents)
     return {term: log(1.0 + (size - n + 0.5) / (n + 0.5)) for term, n in counts.items()}
 

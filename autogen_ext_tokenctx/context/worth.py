@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .priority import PrioritizedContext, ScoredUnit
 from .profile import Segment
-from .relevance import is_entity
+from .relevance import is_entity, rarity
 
 
 class LineWorth(NamedTuple):
@@ -42,10 +42,12 @@ class Worth:
 
     def __init__(self, context: PrioritizedContext) -> None:
         self._covered: set[str] = set()
-        most = max(context.rarity.values(), default=1.0) or 1.0
-        self._idf = {term: idf / most for term, idf in context.rarity.items()}
+        lines = [segment.words | segment.ids for scored in context.units for segment in scored.profile.segments]
+        rare = rarity(lines)  # among lines: with few units, what several of them say would count for nothing
+        most = max(rare.values(), default=1.0) or 1.0
+        self._idf = {term: idf / most for term, idf in rare.items()}
         self._talk = {term: self._idf[term] * weight for term, weight in context.talk.items() if term in self._idf}
-        self._entities = {term: (1.0 if len(term) > 4 else 0.3) for term in context.rarity if is_entity(term)}
+        self._entities = {term: (1.0 if len(term) > 4 else 0.3) for term in rare if is_entity(term)}
         self._asked = {term: self._idf[term] * weight for term, weight in context.query.items() if term in self._idf}
         doubt = 1.0 - context.confidence
         self._score: dict[int, float] = {}
@@ -84,7 +86,8 @@ class Worth:
             said = self.FLOOR + beside / (beside + self.HALF)
         new = scored.weight * (0.4 + self._score[scored.unit.index])
         asked = tuple(self._asked.keys() & (segment.words | segment.ids))
-        return LineWorth(self.mass(scored, segment), new * self.WORDS, new * self.ENTITIES * said, asked, segment)
+        mass = self.mass(scored, segment)
+        return LineWorth(mass, new * self.WORDS, new * self.ENTITIES * said, asked, segment)
 
     def gain(self, line: LineWorth) -> float:
         """What the segment would add to the view as it is now."""

@@ -50,12 +50,12 @@ def chat(turns: int) -> list[LLMMessage]:
 
 
 async def test_a_giant_tool_result_among_200_messages() -> None:
-    log = "\n".join(f"2024-05-17 12:00:{n % 60:02d} INFO worker-{n % 9} job {n * 31 % 9973} done" for n in range(1_100))
+    log = "\n".join(f"2024-05-17 12:00:{n % 60:02d} INFO worker-{n % 9} job {n * 31 % 9973} done" for n in range(1_400))
     giant = exchange("read_log", {"path": "/srv/app.log"}, log)
     assert ContextManager().counter.count_message(giant[1]) > 29_000
     history = [SystemMessage(content="You repair services."), user("Find out why job 4711 hangs."), *chat(100), *giant]
     history += [*chat(95), user("And now?")]
-    assert len(history) == 200 - 0 * len(history) or len(history) > 195
+    assert len(history) == 200
 
     result = await ContextManager().fit(history, 8_000)
 
@@ -129,8 +129,8 @@ async def test_a_users_category_overrules() -> None:
         return Category.GENERAL_CONTEXT if "secret" in str(unit.head.content) else None
 
     history = [user("Go."), *[agent(f"secret detail {n} " * 12) for n in range(30)], *chat(30)]
-    plain = await ContextManager().fit(history, 1_500)
-    overruled = await ContextManager(prioritizer=ContextPrioritizer(categorize=category)).fit(history, 1_500)
+    plain = await ContextManager().fit(history, 700)
+    overruled = await ContextManager(prioritizer=ContextPrioritizer(categorize=category)).fit(history, 700)
     assert str(overruled.messages).count("secret") < str(plain.messages).count("secret")
 
 
