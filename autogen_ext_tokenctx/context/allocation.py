@@ -22,11 +22,14 @@ from .worth import LineWorth, Worth
 IN_DIGEST = 0.9
 """Share of a line's worth that is left when it stands in the digest, away from its place."""
 
-MAX_MISSES = 300
+MAX_MISSES = 80
 """Steps that do not fit any more before the rest is not tried."""
 
 NOTATION = 0.02
 """Share of a unit's worth that its own notation adds to its values."""
+
+CLOSE = 1.1
+"""A step that comes this close to the best is taken without looking for the best."""
 
 STALE = 0.9
 """A unit that keeps this share of its gain when it is weighed again is taken to stay so for a while."""
@@ -52,7 +55,9 @@ class Choice:
         worth: The worth of each segment, what does not change of it.
         open: What each segment that is not kept would gain, as last weighed.
         gain: Sum of ``open``.
+        mass: What the kept segments have of the unit's relevance.
         weighed_at: Number of steps taken when ``open`` was weighed.
+        latest: The newest place in the heap of each step to another form.
     """
 
     scored: ScoredUnit
@@ -63,7 +68,9 @@ class Choice:
     worth: Sequence[LineWorth] = ()
     open: dict[int, float] = field(default_factory=dict[int, float])
     gain: float = 0.0
+    mass: float = 0.0
     weighed_at: int = 0
+    latest: dict[int, float] = field(default_factory=dict[int, float])
 
 
 class _Undo(NamedTuple):
@@ -115,24 +122,25 @@ class Allocation:
     def grow(self, room: int) -> bool:
         """Takes the best steps until ``room`` more tokens are used, about; False when none fits."""
         misses, taken = 0, len(self._done)
-        too_large: list[tuple[float, int, int]] = []
+        too_large: list[tuple[int, int, float, int]] = []
         while self._heap and misses < MAX_MISSES and room > 0:
-            _, i, step = heappop(self._heap)
+            key, i, step = heappop(self._heap)
+            if step < 0 and self.choices[i].latest.get(step) != key:
+                continue  # weighed again since
             gain, cost, added = self._weigh(i, step)
             if gain <= 0.0:
                 continue
-            density = gain / max(1, cost)
-            if self._heap and -density > self._heap[0][0]:
-                heappush(self._heap, (-density, i, step))
+            if self._heap and -CLOSE * gain / max(1, cost) > self._heap[0][0]:
+                self._push(i, step, gain, cost)
             elif cost > room:
-                too_large.append((-density, i, step))
+                too_large.append((i, step, gain, cost))
                 misses += 1
             else:
                 misses = 0
                 room -= cost
                 self._take(i, step, cost, added)
         for entry in too_large:
-            heappush(self._heap, entry)
+            self._push(*entry)
         return len(self._done) > taken
 
     def shrink(self, tokens: int) -> bool:
@@ -142,6 +150,7 @@ class Allocation:
             choice = self.choices[unit]
             choice.form = form
             choice.kept.difference_update(added)
+            choice.mass -= sum(choice.worth[s].mass for s in added)
             choice.cost -= cost
             tokens -= cost
         return tokens <= 0
@@ -181,7 +190,10 @@ class Allocation:
         self._push(i, _UP, choice.gain, scored.profile.compact_tokens - choice.cost)
 
     def _push(self, i: int, step: int, gain: float, cost: int) -> None:
-        heappush(self._heap, (-gain / max(1, cost), i, step))
+        key = -gain / max(1, cost)
+        if step < 0:
+            self.choices[i].latest[step] = key
+        heappush(self._heap, (key, i, step))
 
     def _weigh(self, i: int, step: int) -> tuple[float, int, tuple[int, ...]]:
         """What a step gains and costs now, and the segments it adds."""
@@ -193,13 +205,13 @@ class Allocation:
             if choice.form is not Form.DIGEST:
                 return 0.0, 0, ()
             labels = sum(profile.segments[s].tokens for s in choice.kept if profile.segments[s].line < 0)
-            return self._moved(choice), max(1, profile.stub_tokens - labels), ()
+            return (1.0 - IN_DIGEST) * choice.mass, max(1, profile.stub_tokens - labels), ()
         if choice.form is Form.FULL:
             return 0.0, 0, ()
         if choice.form is Form.COMPACT:
             return NOTATION * self._worth.of_unit(choice.scored), max(1, profile.tokens - choice.cost), ()
         self._reweigh(choice)
-        moved = self._moved(choice) if choice.form is Form.DIGEST else 0.0
+        moved = (1.0 - IN_DIGEST) * choice.mass if choice.form is Form.DIGEST else 0.0
         return choice.gain + moved, max(1, profile.compact_tokens - choice.cost), ()
 
     def _reweigh(self, choice: Choice) -> None:
@@ -225,11 +237,6 @@ class Allocation:
             return gain, sum([segments[s].tokens for s in added if segments[s].line >= 0]), added
         return gain * IN_DIGEST, sum([segments[s].tokens for s in added]), added
 
-    def _moved(self, choice: Choice) -> float:
-        """What the kept lines gain in their place."""
-        segments = choice.scored.profile.segments
-        return (1.0 - IN_DIGEST) * sum([self._worth.mass(choice.scored, segments[s]) for s in choice.kept])
-
     def _take(self, i: int, step: int, cost: int, added: tuple[int, ...]) -> None:
         choice = self.choices[i]
         profile = choice.scored.profile
@@ -240,10 +247,11 @@ class Allocation:
             for s in added:
                 self._worth.take(profile.segments[s])
                 choice.gain -= choice.open.pop(s, 0.0)
+                choice.mass += choice.worth[s].mass
             if choice.form is Form.GONE:
                 choice.form = Form.DIGEST
             if choice.form is Form.DIGEST:
-                self._push(i, _IN_PLACE, self._moved(choice), profile.stub_tokens)
+                self._push(i, _IN_PLACE, (1.0 - IN_DIGEST) * choice.mass, profile.stub_tokens)
             self._push(i, _UP, choice.gain, profile.compact_tokens - choice.cost)
         elif step == _IN_PLACE:
             choice.form = Form.EXTRACT

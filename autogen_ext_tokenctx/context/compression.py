@@ -58,13 +58,14 @@ class ContextCompressor:
     Example:
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.context.units import split
-        >>> unit = split([UserMessage(content="one\\ntwo\\nthree", source="ann")])[0]
+        >>> text = "\\n".join(f"{name} has {name} things to do" for name in ("Ann", "Ben", "Cleo", "Dan", "Eve"))
+        >>> unit = split([UserMessage(content=text, source="planner")])[0]
         >>> compressor = ContextCompressor()
-        >>> print(compressor.extract(unit, compressor.read(unit), {0: {1}}, "c0ffee00")[0].content)
+        >>> print(compressor.extract(unit, compressor.read(unit), {0: {2}}, "c0ffee00")[0].content)
         …
-        two
+        Cleo has Cleo things to do
         …
-        [shortened: 1 of 3 lines; expand_context("c0ffee00") gives the whole]
+        [shortened: 1 of 5 lines; expand_context("c0ffee00") gives the whole]
     """
 
     def read(self, unit: Unit) -> tuple[Passage, ...]:
@@ -101,16 +102,15 @@ class ContextCompressor:
         texts: dict[Slot, str] = {}
         for number, passage in enumerate(read):
             lines = kept.get(number, frozenset[int]())
-            if len(lines) == len(passage.lines) and not passage.compact:
-                continue
             if passage.slot.kind == "arguments":
-                texts[passage.slot] = shorten_arguments(_argument(unit, passage.slot).arguments, handle)
-            elif passage.slot.kind == "thought":
-                texts[passage.slot] = join_kept(passage.lines, lines) if lines else ""
-            elif len(lines) == len(passage.lines):
+                arguments = _argument(unit, passage.slot).arguments
+                texts[passage.slot] = min(shorten_arguments(arguments, handle), arguments, key=len)
+                continue
+            shorter = _shortened(passage, lines, handle)
+            if len(shorter) < len(passage.text()):
+                texts[passage.slot] = shorter
+            elif passage.compact:
                 texts[passage.slot] = passage.text()
-            else:
-                texts[passage.slot] = _marked(passage.lines, lines, handle)
         return _rewrite(unit, texts, keep_images=False)
 
     def digest(self, entries: Sequence[DigestEntry], left_out: int, handle: str) -> UserMessage:
@@ -170,8 +170,8 @@ def shorten_arguments(arguments: str, handle: str) -> str:
     no JSON object becomes one that quotes it.
 
     Example:
-        >>> json.loads(shorten_arguments('{"text": "' + "x" * 1000 + '"}', "c0ffee00"))["text"].count("x")
-        120
+        >>> json.loads(shorten_arguments('{"text": "' + "x" * 1000 + '"}', "c0ffee00"))["text"].count("x") < 150
+        True
     """
     try:
         value: Any = json.loads(arguments)
@@ -209,11 +209,21 @@ def clip_key(key: str) -> str:
     return key if len(key) <= _MAX_STRING else f"{key[:_MAX_STRING]}…"
 
 
-def _marked(lines: Sequence[Line], kept: Set[int], handle: str) -> str:
+def _shortened(passage: Passage, kept: Set[int], handle: str) -> str:
+    """A passage's text with some of its lines; as long as the passage where none is missing."""
+    lines = passage.lines
+    if len(kept) == len(lines):
+        return passage.text()
+    if passage.slot.kind == "thought":
+        return join_kept(lines, kept) if kept else ""
     if not kept:
-        return f'[left out: {len(lines)} lines; expand_context("{handle}") gives them back]'
-    mark = f'[shortened: {len(kept)} of {len(lines)} lines; expand_context("{handle}") gives the whole]'
+        return f'[left out: {_count(len(lines))}; expand_context("{handle}") gives them back]'
+    mark = f'[shortened: {len(kept)} of {_count(len(lines))}; expand_context("{handle}") gives the whole]'
     return f"{join_kept(lines, kept)}\n{mark}"
+
+
+def _count(lines: int) -> str:
+    return "1 line" if lines == 1 else f"{lines} lines"
 
 
 def _argument(unit: Unit, slot: Slot) -> FunctionCall:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from math import exp
+from math import exp, log
 
 from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 
@@ -152,7 +152,7 @@ class ContextPrioritizer:
         known = [cache.get(unit) for unit in units]
         pins = self._pins(units, pinned)
         idf = rarity([profile.distinct for profile in known])
-        query = _query(units, known, task)
+        query = _telling(_query(units, known, task), idf, len(known))
         asked = [i for i, unit in enumerate(units) if i not in pins or not isinstance(unit.head, SystemMessage)]
         documents = [known[i].counts for i in asked]
         first = bm25(documents, query, idf)
@@ -256,6 +256,13 @@ def _query(units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefi
     if users:
         add(known[users[0]].distinct, 0.3 * (vague if asked else 1.0))
     return query
+
+
+def _telling(query: Mapping[str, float], idf: Mapping[str, float], size: int) -> dict[str, float]:
+    """The terms of a query that tell units apart: in more than one of them, and the rarest of a long query."""
+    single = log(1.0 + (size - 0.5) / 1.5)  # the rarity of a term that only one unit has
+    known = ((term, weight) for term, weight in query.items() if size < 3 or idf.get(term, single) < single)
+    return dict(sorted(known, key=lambda item: (-item[1] * idf[item[0]], item[0]))[:_QUERY_TERMS])
 
 
 def _is_person(unit: Unit, first: Unit) -> bool:

@@ -84,7 +84,7 @@ def stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
             word = word[: -len(ending)] + ("i" if ending == "ies" else "")
             break
-    if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "lsz":
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
         word = word[:-1]
     if len(word) > 3 and word[-1] in "ey":
         return word[:-1] + ("i" if word[-1] == "y" else "")

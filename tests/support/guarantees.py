@@ -20,7 +20,7 @@ from autogen_ext_tokenctx.context.compression import DIGEST_SOURCE
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.passages import passages
 from autogen_ext_tokenctx.context.report import FitResult, Form
-from autogen_ext_tokenctx.context.units import STRAY_SOURCE, message_key, repair, split
+from autogen_ext_tokenctx.context.units import STRAY_SOURCE, is_call, message_key, repair, split
 
 HANDLE = re.compile(r'expand_context\(\\?"([0-9a-f]+)\\?"\)')
 
@@ -30,7 +30,7 @@ def texts(message: LLMMessage) -> list[str]:
     if isinstance(message, FunctionExecutionResultMessage):
         return [result.content for result in message.content]
     if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
-        return [call.arguments for call in message.content] + ([message.thought] if message.thought else [])
+        return [call.arguments for call in message.content]
     if isinstance(message.content, str):
         return [message.content]
     return [part for part in message.content if isinstance(part, str)]
@@ -88,10 +88,15 @@ def check_pinned(history: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> N
 
 
 def _same_or_shortened(message: LLMMessage, original: LLMMessage) -> bool:
-    if message == original:
+    if message == original or (is_call(message) and _values(message) == _values(original)):
         return True
     compact = {passage.text() for unit in split([original]) for passage in passages(unit)}
     return message.type == original.type and any(HANDLE.search(text) or text in compact for text in texts(message))
+
+
+def _values(message: LLMMessage) -> list[object]:
+    """The arguments of all calls, however they are written."""
+    return [json.loads(text) for text in texts(message)] if is_call(message) else []
 
 
 def check_order(manager: ContextManager, history: Sequence[LLMMessage], result: FitResult) -> None:
