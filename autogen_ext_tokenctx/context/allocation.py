@@ -28,7 +28,7 @@ MAX_MISSES = 80
 NOTATION = 0.02
 """Share of a unit's worth that its own notation adds to its values."""
 
-CLOSE = 1.1
+CLOSE = 1.25
 """A step that comes this close to the best is taken without looking for the best."""
 
 STALE = 0.9

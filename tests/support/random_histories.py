@@ -61,7 +61,7 @@ def result_text(rng: random.Random) -> str:
     if kind == 1:
         return json.dumps({rng.choice(WORDS): sentence(rng, 12), "nested": {"deep": [sentence(rng, 5)] * 3}})
     if kind == 2:
-        return "\n".join(sentence(rng, 10) for _ in range(rng.randint(0, 80)))
+        return "\n".join(sentence(rng, 10) for _ in range(rng.randint(0, 40)))
     return sentence(rng, 5 if kind == 3 else 120)
 
 
@@ -90,7 +90,7 @@ def well_formed(rng: random.Random) -> list[LLMMessage]:
     history: list[LLMMessage] = []
     if rng.random() < 0.7:
         history.append(SystemMessage(content=sentence(rng, 30) or "rules"))
-    for number in range(rng.randint(1, 25)):
+    for number in range(rng.randint(1, 16)):
         kind = rng.randrange(8)
         if kind < 3:
             history += exchange(rng, number)
