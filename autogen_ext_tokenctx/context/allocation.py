@@ -38,7 +38,7 @@ FRESH_STEPS = 20
 """For so many steps such a unit is not weighed again."""
 
 ENDS = 2
-PINNED_END = 10.0
+PINNED_END = 10_000.0
 """A unit that must stay and does not fit keeps this many lines of its head and tail before others."""
 
 
@@ -176,7 +176,7 @@ class Allocation:
         content = [s for s, segment in enumerate(segments) if segment.line >= 0]
         if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
             for s in {*content[:ENDS], *content[-ENDS:]}:
-                worth[s] = worth[s]._replace(mass=PINNED_END * (worth[s].mass + 1.0))
+                worth[s] = worth[s]._replace(mass=PINNED_END)
         choice.worth = worth
         choice.open = {s: self._worth.gain(worth[s]) for s in content}
         choice.gain = sum(choice.open.values())

@@ -13,7 +13,7 @@ from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
 from .compression import ContextCompressor
 from .profile import Profile, ProfileCache
-from .relevance import K1, bm25, expand_query, is_entity, rarity, spread, terms
+from .relevance import bm25, expand_query, is_entity, rarity, spread, terms
 from .units import Unit
 
 
@@ -40,8 +40,9 @@ DEFAULT_WEIGHTS: Mapping[Category, float] = {
     Category.GENERAL_CONTEXT: 0.2,
 }
 
-_REACH_TOKENS = 120.0
-"""How far, in tokens, the relevance of a unit reaches over to its neighbours."""
+_NEAR_TOKENS, _NEAR_SHARE = 40.0, 0.2
+_FAR_TOKENS, _FAR_SHARE = 400.0, 0.3
+"""How far, in tokens, relevance reaches over to neighbours: a turn or two of talk, and a passage of a meeting."""
 
 _TALK_TURNS = 12.0
 
@@ -95,14 +96,14 @@ class PrioritizedContext:
         query: What is asked: term weights from the task, the newest messages, and feedback.
         talk: The words of the conversation, 1 for the newest and falling with age.
         rarity: Inverse document frequency of each term.
-        confidence: How sharply the query picks units out, 0 to 1; with none, recency and new information decide.
+        doubt: How far it is open what is asked, from 0 (a full question was just asked) to 1; recency decides then.
     """
 
     units: tuple[ScoredUnit, ...]
     query: Mapping[str, float]
     talk: Mapping[str, float]
     rarity: Mapping[str, float]
-    confidence: float
+    doubt: float
 
 
 class ContextPrioritizer:
@@ -152,7 +153,8 @@ class ContextPrioritizer:
         known = [cache.get(unit) for unit in units]
         pins = self._pins(units, pinned)
         idf = rarity([profile.distinct for profile in known])
-        query = _telling(_query(units, known, task), idf, len(known))
+        wanted, doubt = _query(units, known, task)
+        query = _telling(wanted, idf, len(known))
         asked = [i for i, unit in enumerate(units) if i not in pins or not isinstance(unit.head, SystemMessage)]
         documents = [known[i].counts for i in asked]
         first = bm25(documents, query, idf)
@@ -160,11 +162,8 @@ class ContextPrioritizer:
         scores = [0.0] * len(units)
         for i, score in zip(asked, bm25(documents, full_query, idf), strict=True):
             scores[i] = score
-        best_possible = sum(weight * idf[term] for term, weight in query.items() if term in idf) * (K1 + 1.0) / 1.5
-        open_scores = [score for i, score in enumerate(scores) if i not in pins]
-        confidence = min(1.0, max(open_scores, default=0.0) / best_possible) if best_possible else 0.0
         sizes = [profile.tokens for profile in known]
-        near = spread(scores, sizes, _REACH_TOKENS)
+        near = _with_neighbours(scores, sizes)
         top = max(near, default=0.0) or 1.0
         recency = _recency(sizes)
         scored: list[ScoredUnit] = []
@@ -173,7 +172,7 @@ class ContextPrioritizer:
             scored.append(
                 ScoredUnit(unit, known[i], category, self.weights[category], near[i] / top, recency[i], pins.get(i, ""))
             )
-        return PrioritizedContext(tuple(scored), full_query, _talk(units, known), idf, confidence)
+        return PrioritizedContext(tuple(scored), full_query, _talk(units, known), idf, doubt)
 
     def _pins(self, units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> dict[int, str]:
         """Why each unit that must stay must stay."""
@@ -228,11 +227,14 @@ def _is_listing(profile: Profile) -> bool:
     return len(lines) >= 5 and 2 * sum("/" in line and " " not in line.strip() for line in lines) > len(lines)
 
 
-def _query(units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefinition | None) -> dict[str, float]:
-    """What the next call is about: the task that was given, what a person asked last, and the two newest units.
+def _query(
+    units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefinition | None
+) -> tuple[dict[str, float], float]:
+    """What the next call is about, and how far that is open.
 
-    In the middle of a tool loop, and between agents, the newest units are what the agents themselves just did: they
-    name what comes next, but the person's words stay the question.
+    The task that was given, what a person asked last, and the two newest units. In the middle of a tool loop, and
+    between agents, the newest units are what the agents themselves just did: they name what comes next, but the
+    person's words stay the question. A full question that was just asked leaves nothing open.
     """
     query: dict[str, float] = {}
 
@@ -249,13 +251,22 @@ def _query(units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefi
     if people:
         add(known[people[-1]].distinct, 1.0)
     # "yes, please" asks for what was said before it; a full question does not
-    vague = exp(-len(query) / _FULL_QUESTION_TERMS)
     asked = bool(people) and people[-1] == talk[-1]
+    doubt = exp(-len(query) / _FULL_QUESTION_TERMS) if asked else 1.0
     for i in talk[-2:]:
-        add(known[i].distinct, 0.6 * (vague if asked else 1.0))
+        add(known[i].distinct, 0.6 * doubt)
     if users:
-        add(known[users[0]].distinct, 0.3 * (vague if asked else 1.0))
-    return query
+        add(known[users[0]].distinct, 0.3 * doubt)
+    return query, doubt
+
+
+def _with_neighbours(scores: Sequence[float], sizes: Sequence[int]) -> list[float]:
+    """Each score with a share of those around it: an answer stands beside the words that match, or in their passage."""
+    near, far = spread(scores, sizes, _NEAR_TOKENS), spread(scores, sizes, _FAR_TOKENS)
+    return [
+        own + _NEAR_SHARE * (beside - own) + _FAR_SHARE * (around - own)
+        for own, beside, around in zip(scores, near, far, strict=True)
+    ]
 
 
 def _telling(query: Mapping[str, float], idf: Mapping[str, float], size: int) -> dict[str, float]:

@@ -35,7 +35,11 @@ def test_a_group_gives_its_members_in_order() -> None:
 
 def test_handles_that_collide_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     hashes = iter(["aaaaaaaa1111", "aaaaaaaa2222", "aaaaaaaa1111"])
-    monkeypatch.setattr("autogen_ext_tokenctx.context.archive.content_hash", lambda _: next(hashes))
+
+    def next_hash(_: object) -> str:
+        return next(hashes)
+
+    monkeypatch.setattr("autogen_ext_tokenctx.context.archive.content_hash", next_hash)
     archive = ContextArchive()
     assert [archive.put([message(text)]) for text in ("x", "y", "x")] == ["aaaaaaaa", "aaaaaaaa2", "aaaaaaaa"]
     assert archive.get("aaaaaaaa2")[0].content == "y"
