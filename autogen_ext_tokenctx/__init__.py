@@ -22,7 +22,10 @@ from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
 from .hooks.transforms import MessageTransform
 from .tokens.budget import TokenBudget
+from .tokens.budget_manager import TokenBudgetManager
 from .tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
+from .tokens.limits import TokenConfig, TokenManager
+from .tokens.model_limits import ModelLimits
 from .tokens.task import TaskComplexity, TaskDefinition
 
 __version__ = version("autogen-ext-tokenctx")
@@ -41,14 +44,18 @@ __all__ = [
     "Form",
     "Level",
     "MessageTransform",
+    "ModelLimits",
     "TaskComplexity",
     "TaskDefinition",
     "TiktokenCounter",
     "TokenBudget",
     "TokenBudgetChatCompletionClient",
     "TokenBudgetChatCompletionContext",
+    "TokenBudgetManager",
+    "TokenConfig",
     "TokenCounter",
     "TokenCtxError",
+    "TokenManager",
     "UnknownHandleError",
     "UnknownModelError",
     "__version__",

@@ -9,7 +9,7 @@ algorithms for maximizing submodular set functions").
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -119,14 +119,23 @@ class Allocation:
             if not choice.fixed and choice.scored.unit.messages:
                 self._open(i, choice)
 
-    def grow(self, room: int) -> bool:
-        """Takes the best steps until ``room`` more tokens are used, about; False when none fits."""
+    def grow(self, room: int, only: Set[int] | None = None) -> bool:
+        """Takes the best steps until ``room`` more tokens are used, about; False when none fits.
+
+        Args:
+            room: Tokens to use.
+            only: Numbers of the units whose steps may be taken; None for all.
+        """
         misses, taken = 0, len(self._done)
         too_large: list[tuple[int, int, float, int]] = []
+        others: list[tuple[float, int, int]] = []
         while self._heap and misses < MAX_MISSES and room > 0:
             key, i, step = heappop(self._heap)
             if step < 0 and self.choices[i].latest.get(step) != key:
                 continue  # weighed again since
+            if only is not None and i not in only:
+                others.append((key, i, step))
+                continue
             gain, cost, added = self._weigh(i, step)
             if gain <= 0.0:
                 continue
@@ -141,6 +150,8 @@ class Allocation:
                 self._take(i, step, cost, added)
         for entry in too_large:
             self._push(*entry)
+        for entry in others:
+            heappush(self._heap, entry)
         return len(self._done) > taken
 
     def shrink(self, tokens: int) -> bool:

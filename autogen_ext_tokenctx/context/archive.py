@@ -43,6 +43,10 @@ class ContextArchive:
     def __contains__(self, handle: object) -> bool:
         return handle in self._originals or handle in self._groups
 
+    def handles(self) -> list[str]:
+        """The handles of all single originals, oldest first."""
+        return list(self._originals)
+
     def put(self, messages: Sequence[LLMMessage]) -> str:
         """Keeps one unit's originals and gives their handle."""
         handle = self._handle(content_hash(messages))

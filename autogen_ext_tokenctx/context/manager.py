@@ -11,6 +11,7 @@ from autogen_core.tools import Tool, ToolSchema
 
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
+from ..tokens.budget_manager import CONTEXT_TYPE_OF_CATEGORY, TokenBudgetManager
 from ..tokens.counting import TokenCounter, counter_for_model
 from ..tokens.guarded import GuardedTokenCounter
 from ..tokens.task import TaskDefinition
@@ -18,10 +19,12 @@ from .allocation import Allocation
 from .archive import ContextArchive
 from .compression import ContextCompressor, label_of
 from .passages import clip
-from .priority import ContextPrioritizer, PrioritizedContext, ScoredUnit
+from .priority import MEMORY, ContextPrioritizer, PrioritizedContext, ScoredUnit
 from .profile import ProfileCache
+from .project import section_of
 from .relevance import is_entity
 from .report import FitReport, FitResult, FitStep, Form, Level
+from .search import SearchHit, search
 from .units import STRAY_SOURCE, Unit, split
 from .view import View, ViewBuilder
 
@@ -77,6 +80,7 @@ class ContextManager:
         self.prioritizer = prioritizer or ContextPrioritizer()
         self.archive = archive if archive is not None else ContextArchive()
         self._profiles = ProfileCache(self.counter, self.compressor)
+        self._last_budget = 8_192
         self._agents: WeakSet[ContextManager] = WeakSet()
 
     def for_agent(self) -> ContextManager:
@@ -99,6 +103,31 @@ class ContextManager:
             if handle not in self.archive and handle in agent.archive:
                 return agent.archive.get(handle)
         return self.archive.get(handle)
+
+    def search(self, query: str, *, most: int = 5) -> list[SearchHit]:
+        """What left the view and answers a query best, by words.
+
+        Args:
+            query: Words, names or ids.
+            most: Hits to give at most.
+
+        Example:
+            >>> manager = ContextManager()
+            >>> handle = manager.archive.put([UserMessage(content="The code is 4711.", source="user")])
+            >>> manager.search("which code")[0].handle == handle
+            True
+        """
+        return search(self.archive, query, most)
+
+    def get_token_budget(self, task: str | TaskDefinition, total_tokens: int | None = None) -> int:
+        """Tokens a planner may use for a task, by its complexity; see `TokenBudgetManager.get_token_budget`.
+
+        Args:
+            task: The task.
+            total_tokens: The budget of the call; None for that of the last fit, or 8,192 before any.
+        """
+        total = self._last_budget if total_tokens is None else total_tokens
+        return TokenBudgetManager().get_token_budget(task, total)
 
     async def fit(
         self,
@@ -127,6 +156,7 @@ class ContextManager:
         """
         started = perf_counter()
         allowed = TokenBudget.of(budget, target=1.0)
+        self._last_budget = allowed.available
         units = split(messages)
         whole: list[LLMMessage] = [message for unit in units for message in unit.messages]
         if units and not whole:
@@ -189,7 +219,7 @@ class _Fitting:
 
     def _fill(self, allocation: Allocation, goal: int, room: int) -> View:
         best: View | None = None
-        allocation.grow(room)
+        allocation.grow(room - self._grow_shares(allocation, goal, room))
         for _ in range(_ROUNDS):
             view = self._builder.build(allocation.choices, self._reasons)
             slack = goal - view.tokens
@@ -210,13 +240,27 @@ class _Fitting:
         assert best is not None
         return best
 
+    def _grow_shares(self, allocation: Allocation, goal: int, room: int) -> int:
+        """Fills the guaranteed share of each kind of context with its best lines; gives the tokens that took."""
+        used = 0
+        for kind, share in self._allowed.shares.items():
+            own = {
+                i
+                for i, scored in enumerate(self._context.units)
+                if CONTEXT_TYPE_OF_CATEGORY[scored.category.value] == kind
+            }
+            before = sum(allocation.choices[i].cost for i in own)
+            allocation.grow(min(int(share * goal) - before, room - used), own)
+            used += sum(allocation.choices[i].cost for i in own) - before
+        return used
+
     def _pinned(self) -> tuple[list[int], list[int]]:
         """The units that stand in full, and those that must be shortened in their place to fit."""
         units = self._context.units
         pinned = [i for i, scored in enumerate(units) if scored.pinned and i not in self._reasons]
         cost = sum(units[i].profile.tokens for i in pinned)
-        if cost > self._limit:  # memories that newer ones have joined are the first to go
-            pinned = [i for i in pinned if units[i].pinned != "earlier memory"]
+        if cost > self._limit:  # of memories only the newest is sure of its place
+            pinned = [i for i in pinned if units[i].pinned != MEMORY]
             cost = sum(units[i].profile.tokens for i in pinned)
         # a tool result that would take most of the room competes with the rest; it may still come out whole
         in_place = [i for i in pinned if units[i].pinned == "newest message" and self._is_greedy(units[i])]
@@ -268,9 +312,15 @@ def _superseded(units: Sequence[ScoredUnit]) -> dict[int, str]:
     """System messages of which each line stands in a later one, as when a memory is added again every turn."""
     found: dict[int, str] = {}
     said: set[str] = set()
+    sections: set[str] = set()
     for scored in reversed(units):
         head = scored.unit.head
         if isinstance(head, SystemMessage) and scored.pinned != "pinned":
+            section = section_of(head)
+            if section is not None:
+                if section[0] in sections:
+                    found[scored.unit.index] = "said again in a later version of this section"
+                sections.add(section[0])
             lines = {line.strip() for line in head.content.splitlines()}
             if said and lines <= said:
                 found[scored.unit.index] = "said again in a later system message"

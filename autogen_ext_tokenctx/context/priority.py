@@ -13,6 +13,7 @@ from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
 from .compression import ContextCompressor
 from .profile import Profile, ProfileCache
+from .project import CATEGORY_OF_SECTION, section_of
 from .relevance import bm25, expand_query, is_entity, rarity, spread, terms
 from .units import Unit
 
@@ -39,6 +40,9 @@ DEFAULT_WEIGHTS: Mapping[Category, float] = {
     Category.MEMORY_PATTERNS: 0.4,
     Category.GENERAL_CONTEXT: 0.2,
 }
+
+MEMORY = "memory"
+"""Why a late system message is kept: as a memory, which may go when there is no room for all of them."""
 
 _NEAR_TOKENS, _NEAR_SHARE = 40.0, 0.2
 _FAR_TOKENS, _FAR_SHARE = 400.0, 0.3
@@ -184,8 +188,9 @@ class ContextPrioritizer:
                 if in_head:
                     pins[i] = "system message"
                 else:
-                    newest_memory = i
-                    pins[i] = "earlier memory"
+                    pins[i] = MEMORY
+                    if section_of(unit.head) is None:
+                        newest_memory = i
             elif unit.messages:
                 in_head = False
             if any(message in pinned for message in unit.originals) if pinned else False:
@@ -206,6 +211,9 @@ class ContextPrioritizer:
         chosen = self._categorize(unit) if self._categorize is not None else None
         if chosen is not None:
             return chosen
+        section = section_of(unit.head)
+        if section is not None:
+            return Category(CATEGORY_OF_SECTION[section[1]])
         if isinstance(unit.head, SystemMessage) and pinned != "system message":
             return Category.MEMORY_PATTERNS
         if pinned:

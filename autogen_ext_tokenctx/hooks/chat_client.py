@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from autogen_core import AgentId, CancellationToken, Component, ComponentModel
@@ -27,9 +27,11 @@ from ..context.report import FitReport
 from ..context.units import repair
 from ..errors import UnknownHandleError
 from ..tokens.budget import TokenBudget
+from ..tokens.calibration import is_exact
 from ..tokens.counting import TokenCounter
 from . import overhead
 from .agents import agent_name, current_agent
+from .calibrated import CalibratedFit, CalibratedFitter, model_of
 from .fitting import Fitter
 from .transforms import MessageTransform, TransformChain, detached
 
@@ -44,11 +46,24 @@ class CallRecord:
 
     Args:
         agent: Name of the agent that called.
-        report: What the fit did.
+        report: What the fit did. Its totals are estimates of what the provider counts.
+        margin: How many tokens above its estimate the request was planned with.
+        billed: What the provider counted; None until it has answered, and when it did not say.
     """
 
     agent: str
     report: FitReport
+    margin: int = 0
+    billed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request on its way."""
+
+    view: list[LLMMessage]
+    fitted: CalibratedFit | None
+    record: CallRecord | None
 
 
 class TokenBudgetChatCompletionClientConfig(BaseModel):
@@ -70,13 +85,19 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     assistant message at the end is copied, because AutoGen's OpenAI and Anthropic clients strip such a message in
     place and would change the agent's stored history.
 
+    Budgets are in the tokens of the model that answers. What a provider bills (``CreateResult.usage``) is compared
+    with what was counted, and the difference is learned, model by model. Until bills have come, the requests to a
+    model whose tokenizer is not known stay below the budget by a margin, which every bill narrows. There is no margin
+    for OpenAI's models, for a counter or manager of your own, and where no model is named; if two bills in a row
+    contradict such a count, it is calibrated too.
+
     Args:
         inner: The client that calls the model.
         budget: Input tokens of a call, for agents without a budget of their own. A number is filled up to the last
             token; a `TokenBudget` also says how far compaction goes.
         agent_budgets: Budgets by agent name, as given to the agent. The managers of AutoGen's teams call too, under
             names such as ``"SelectorGroupChatManager"`` and ``"MagenticOneOrchestrator"``.
-        model: Name of the model, for its tokenizer.
+        model: Name of the model, for its tokenizer. None: as the inner client's configuration has it.
         counter: Counts tokens instead of the model's tokenizer.
         manager: Fits instead of a default `ContextManager`. Each agent gets a sibling of it, with its own archive.
         transforms: Run over the messages of each call before they are fitted, on copies.
@@ -114,7 +135,11 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         self._model = model
         self._default_agent = default_agent
         self._transforms = TransformChain(transforms)
-        self._fitter = Fitter(model, counter, manager)
+        named = model or model_of(inner)
+        brought = counter is not None or manager is not None
+        self._fitter = Fitter(model or (named if is_exact(named) else None), counter, manager)
+        trusted = brought or not named or is_exact(named)
+        self._calibrated = CalibratedFitter(self._fitter, named, trusted=trusted)
         self._managers: OrderedDict[AgentId | None, ContextManager] = OrderedDict()
         self.recent: deque[CallRecord] = deque(maxlen=_REMEMBERED_CALLS)
         """What was done to the last 1,000 calls, oldest first."""
@@ -161,14 +186,18 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
-        return await self._inner.create(
-            await self._fitted(messages, tools),
+        extra: Mapping[str, Any] = {} if extra_create_args is None else extra_create_args
+        call = await self._prepare(messages, tools, extra)
+        result = await self._inner.create(
+            call.view,
             tools=tools,
             tool_choice=tool_choice,
             json_output=json_output,
-            extra_create_args={} if extra_create_args is None else extra_create_args,
+            extra_create_args=extra,
             cancellation_token=cancellation_token,
         )
+        self._learn(call, result, json_output)
+        return result
 
     async def create_stream(
         self,
@@ -185,16 +214,20 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
+        extra: Mapping[str, Any] = {} if extra_create_args is None else extra_create_args
+        call = await self._prepare(messages, tools, extra)
         stream = self._inner.create_stream(
-            await self._fitted(messages, tools),
+            call.view,
             tools=tools,
             tool_choice=tool_choice,
             json_output=json_output,
-            extra_create_args={} if extra_create_args is None else extra_create_args,
+            extra_create_args=extra,
             cancellation_token=cancellation_token,
         )
         async with aclosing(stream):
             async for chunk in stream:
+                if isinstance(chunk, CreateResult):
+                    self._learn(call, chunk, json_output)
                 yield chunk
 
     async def close(self) -> None:
@@ -210,12 +243,32 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         return self._inner.total_usage()
 
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
-        """Tokens of a request as it stands, by the counter the fit uses."""
-        return self._fitter.counter.count_request(messages, tools)
+        """Tokens the provider would count for a request as it stands, by what is known of it."""
+        return self._calibrated.expect(messages, tools).tokens
 
     def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
         """Tokens the calling agent's budget has left beside such a request; negative when it would be compacted."""
-        return self._budget_of(self._name(current_agent())).available - self.count_tokens(messages, tools=tools)
+        return self._budget_of(self._name(current_agent())).available - self._calibrated.expect(messages, tools).upper
+
+    def dump_calibration(self) -> dict[str, Any]:
+        """What was learned of the providers' token counts, by model, as JSON values: keep it over a restart.
+
+        Example:
+            >>> import json
+            >>> def save(client: TokenBudgetChatCompletionClient) -> str:
+            ...     return json.dumps(client.dump_calibration())
+        """
+        return self._calibrated.dump()
+
+    def load_calibration(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `dump_calibration` gave. What is broken in it is left out, with one warning.
+
+        Example:
+            >>> import json
+            >>> def restore(client: TokenBudgetChatCompletionClient, saved: str) -> None:
+            ...     client.load_calibration(json.loads(saved))
+        """
+        self._calibrated.load(state)
 
     @property
     def capabilities(self) -> ModelCapabilities:  # pyright: ignore[reportDeprecated]
@@ -249,20 +302,36 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             default_agent=config.default_agent,
         )
 
-    async def _fitted(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> list[LLMMessage]:
+    async def _prepare(
+        self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], extra: Mapping[str, Any]
+    ) -> _Call:
         overhead.observe(messages, tools)
         agent = current_agent()
         name = self._name(agent)
         history = self._transforms.apply(messages)
-        result = await self._fitter.fit(self._manager_of(agent), history, self._budget_of(name), tools=tools)
-        if result is None:
-            view = repair(history)
-        else:
-            self.recent.append(CallRecord(name, result.report))
-            view = list(result.messages)
+        model = extra.get("model")
+        fitted = await self._calibrated.fit(
+            self._manager_of(agent), history, self._budget_of(name), tools, model if isinstance(model, str) else None
+        )
+        record = None
+        if fitted is not None:
+            record = CallRecord(name, fitted.result.report, fitted.expected.margin)
+            self.recent.append(record)
+        view = repair(history) if fitted is None else list(fitted.result.messages)
         if view and isinstance(view[-1], AssistantMessage):
             view[-1] = detached(view[-1])
-        return view
+        return _Call(view, fitted, record)
+
+    def _learn(self, call: _Call, result: CreateResult, json_output: object) -> None:
+        """Compare the bill of a call with its estimate, and note it in the record of the call."""
+        # The schema of a structured output is in the bill and in no count: nothing to learn from.
+        if call.fitted is None or isinstance(json_output, type):
+            return
+        billed = self._calibrated.learn(call.fitted, result)
+        for position in range(len(self.recent) - 1, -1, -1):
+            if self.recent[position] is call.record:
+                self.recent[position] = replace(self.recent[position], billed=billed)
+                break
 
     def _name(self, agent: AgentId | None) -> str:
         return agent_name(agent, self._default_agent)

@@ -10,7 +10,7 @@ from typing import Any
 from autogen_core import Component, ComponentModel
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import LLMMessage
-from autogen_core.tools import Tool, ToolSchema
+from autogen_core.tools import BaseTool, Tool, ToolSchema
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
@@ -25,6 +25,7 @@ from . import overhead
 from .fitting import Fitter
 from .fold import Fold
 from .history import split_open_call
+from .tools import ExpandContextTool, SearchContextTool
 from .transforms import MessageTransform, TransformChain
 from .warn import WarnOnce
 
@@ -209,6 +210,16 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             UnknownHandleError: Nothing left this context under that handle.
         """
         return self._manager.expand(handle)
+
+    def tools(self) -> list[BaseTool[Any, Any]]:
+        """The tools ``expand_context`` and ``search_context`` over what left this context, for the agent itself.
+
+        Example:
+            >>> context = TokenBudgetChatCompletionContext(budget=6_000)
+            >>> [tool.name for tool in context.tools()]
+            ['expand_context', 'search_context']
+        """
+        return [ExpandContextTool(lambda: self._manager), SearchContextTool(lambda: self._manager)]
 
     def learn_overhead(self, beside: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> None:
         """Take note of the system messages and tools that were sent beside the last view.

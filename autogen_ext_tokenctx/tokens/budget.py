@@ -17,10 +17,12 @@ class TokenBudget(BaseModel):
         trigger: Share of ``available`` above which compaction starts.
         target: Share of ``available`` a compaction goes down to. Lower means rarer compactions and a longer
             life of the provider's prompt cache, at the price of less history in the view.
+        shares: Guaranteed minima of ``target`` for kinds of context, such as ``{"design": 0.3}``; see
+            `TokenBudgetManager`. What a kind cannot use goes to the others.
 
     Raises:
-        pydantic.ValidationError: (a ValueError) ``limit`` is not positive, ``reserve`` leaves nothing of it, or
-            ``target`` is above ``trigger``.
+        pydantic.ValidationError: (a ValueError) ``limit`` is not positive, ``reserve`` leaves nothing of it,
+            ``target`` is above ``trigger``, or ``shares`` are negative or add up to more than 1.
 
     Example:
         >>> budget = TokenBudget(limit=6_000, reserve=500)
@@ -38,6 +40,8 @@ class TokenBudget(BaseModel):
     """Share of ``available`` above which compaction starts."""
     target: float = Field(default=0.8, gt=0.0, le=1.0)
     """Share of ``available`` a compaction goes down to."""
+    shares: dict[str, float] = Field(default_factory=dict[str, float])
+    """Guaranteed minima of the target for kinds of context."""
 
     @model_validator(mode="after")
     def _positive(self) -> TokenBudget:
@@ -45,6 +49,8 @@ class TokenBudget(BaseModel):
             raise ValueError(f"limit ({self.limit}) must be positive and larger than reserve ({self.reserve})")
         if self.target > self.trigger:
             raise ValueError(f"target ({self.target}) must not be above trigger ({self.trigger})")
+        if any(share < 0 for share in self.shares.values()) or sum(self.shares.values()) > 1.0 + 1e-9:
+            raise ValueError(f"shares must not be negative or add up to more than 1: {self.shares}")
         return self
 
     @property

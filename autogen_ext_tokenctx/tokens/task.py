@@ -1,7 +1,8 @@
-"""What an agent works on: the task that budgets and relevance go by."""
+"""What an agent works on: the task that budgets and relevance go by, and how much it asks for."""
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -41,3 +42,78 @@ class TaskDefinition(BaseModel):
     def text(self) -> str:
         """Description and requirements, a line each."""
         return "\n".join([self.description, *self.requirements])
+
+
+_LIST_ITEM = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)]|\[[ xX]\])\s+\S", re.MULTILINE)
+
+_WORK = re.compile(
+    r"\b(add|analy[sz]e|audit|automate|benchmark|build|compare|create|debug|deploy|design|document|evaluate|extend|fix"
+    r"|implement|install|integrate|investigate|measure|migrate|monitor|optimi[sz]e|plan|port|prototype|publish|refactor"
+    r"|research|review|rewrite|secure|summari[sz]e|test|train|translate|update|upgrade|validate|verify|write)\w{0,3}\b",
+    re.IGNORECASE,
+)
+
+_BREADTH = re.compile(
+    r"\b(architectur\w*|end[- ]to[- ]end|distributed|concurren\w+|scal(?:e|able|ability)|security|migrat\w+"
+    r"|microservices?|subsystems?|systems?|platform|pipelines?|framework|infrastructure|backward[- ]compatib\w+"
+    r"|multi-\w+|across|(?:entire|whole|every)\s+\w+|from scratch|production)\b",
+    re.IGNORECASE,
+)
+
+_SMALL = re.compile(
+    r"\b(typos?|renam\w+|trivial|quick(?:ly)?|simple|simply|one[- ]lin\w+|just|briefly"
+    r"|what is|what's|when did|who is)\b",
+    re.IGNORECASE,
+)
+
+_THING = re.compile(r"https?://\S+|[\w./\\-]*\w\.[A-Za-z]{1,5}\b|\b\w+_\w+\b|\b[a-z]+[A-Z]\w+\b|`[^`\n]+`")
+
+_MEDIUM_FROM, _HIGH_FROM = 2.0, 6.0
+
+
+def estimate_complexity(task: TaskDefinition) -> TaskComplexity:
+    """How much a task asks for: as it says itself, or else from signals in its words.
+
+    Each signal gives points and has a cap, so that words alone do not decide: 2 points make a task medium, 6 high.
+
+    - each requirement, and each item of a list in the description: 1, at most 6
+    - each different kind of work that is named (design, migrate, test, ...) after the first: 1, at most 4
+    - each different word for a wide reach (system, end-to-end, across, distributed, ...): 1.5, at most 4.5
+    - each different file, identifier or address beyond two: 0.5, at most 2
+    - every 100 words: 1, at most 3
+    - words for something small (typo, rename, simple, "what is"): -2, at most once
+
+    The words are English; requirements, lists, names and length count in any language. The weights are a judgement,
+    held by a table of examples in the tests; a task that knows better sets ``complexity``.
+
+    Args:
+        task: The task. Its own ``complexity`` wins.
+
+    Example:
+        >>> estimate_complexity(TaskDefinition(description="Fix the typo in README.md")).value
+        'low'
+        >>> estimate_complexity(TaskDefinition(description="What is it?", complexity=TaskComplexity.HIGH)).value
+        'high'
+    """
+    if task.complexity is not None:
+        return task.complexity
+    points = _points(task)
+    if points >= _HIGH_FROM:
+        return TaskComplexity.HIGH
+    return TaskComplexity.MEDIUM if points >= _MEDIUM_FROM else TaskComplexity.LOW
+
+
+def _points(task: TaskDefinition) -> float:
+    text = task.text()
+    kinds_of_work = {match.lower() for match in _WORK.findall(text)}
+    reach = {match.lower() for match in _BREADTH.findall(text)}
+    demands = len(task.requirements) + len(_LIST_ITEM.findall(task.description))
+    return (
+        min(demands, 6)
+        + min(max(len(kinds_of_work) - 1, 0), 4)
+        + min(1.5 * len(reach), 4.5)
+        + min(0.5 * max(len(set(_THING.findall(text))) - 2, 0), 2.0)
+        + min(len(text.split()) / 100, 3.0)
+        # Of the description alone: a "just" in one requirement of many does not make the task small.
+        - (2.0 if _SMALL.search(task.description) else 0.0)
+    )

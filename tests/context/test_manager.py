@@ -230,3 +230,37 @@ async def test_nothing_to_send_is_said() -> None:
     assert (await ContextManager().fit([], 100)).messages == []
     result = await ContextManager().fit([AssistantMessage(content=[], source="coder")], 100)
     assert len(result.messages) == 1
+
+
+async def test_only_the_newest_version_of_a_section_is_sent() -> None:
+    def section(text: str) -> LLMMessage:
+        return SystemMessage(content=f"[project context: design]\n{text}")
+
+    history = [user("Go."), section("three rooms"), *chat(60), section("four rooms"), *chat(60)]
+    result = await ContextManager().fit(history, 1_500)
+    assert [m for m in result.messages if isinstance(m, SystemMessage)] == [history[62]]
+
+
+async def test_shares_are_guaranteed_and_what_is_not_used_goes_to_the_others() -> None:
+    listing = "\n".join(f"src/package_{n}/module_{n * 7 % 97}.py" for n in range(400))
+    history = [user("Question 7 about module_7: why does it fail?"), *exchange("list_files", {}, listing), *chat(200)]
+    kept: dict[float, int] = {}
+    for share in (0.0, 0.4):
+        budget = TokenBudget(limit=2_000, target=1.0, shares={"design": share, "memory_patterns": 0.2})
+        result = await ContextManager().fit(history, budget)
+        kept[share] = str(result.messages).count("src/package_")
+        assert 1_800 < result.report.tokens_after <= 2_000
+    assert kept[0.4] > kept[0.0]
+
+
+@pytest.mark.parametrize("shares", [{"design": -0.1}, {"design": 0.8, "requirements": 0.3}])
+def test_shares_that_cannot_be_are_refused(shares: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="shares"):
+        TokenBudget(limit=100, shares=shares)
+
+
+async def test_a_planner_is_told_what_it_may_use() -> None:
+    manager = ContextManager()
+    assert manager.get_token_budget("Fix the typo.", 10_000) == 3_500
+    await manager.fit([user("Go.")], 1_000)
+    assert manager.get_token_budget("Fix the typo.") == 350

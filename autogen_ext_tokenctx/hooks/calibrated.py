@@ -1,0 +1,192 @@
+"""Fitting into a budget in the provider's tokens, with a counter that may count in others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage
+from autogen_core.tools import Tool, ToolSchema
+
+from ..context.manager import ContextManager
+from ..context.report import FitResult
+from ..errors import BudgetTooSmallError
+from ..tokens.budget import TokenBudget
+from ..tokens.calibration import Calibration, Estimate, RequestSize, is_exact, measure
+from .fitting import Fitter
+from .warn import WarnOnce
+
+_ROUNDS = 5
+_CLOSE = 0.95
+"""A view of this share of what it may use is full enough; another fit would add little."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedFit:
+    """A fitted request and what it is expected to cost.
+
+    Args:
+        result: The view and the report, whose totals are the provider's tokens.
+        size: The view, measured.
+        expected: What the provider will count for it.
+        calibration: What will learn from the bill.
+    """
+
+    result: FitResult
+    size: RequestSize
+    expected: Estimate
+    calibration: Calibration
+
+
+class CalibratedFitter:
+    """Fits into budgets in the tokens of the model that answers, and learns them from its bills.
+
+    The manager counts with its counter all the same, whose counts are additive and cached; the budget is translated
+    into the counter's tokens, with room for the margin of the estimate.
+
+    Args:
+        fitter: Fits, and brings the counter.
+        model: The model that answers, "" when it is not known.
+        trusted: Take the counter at its word until bills contradict it.
+    """
+
+    def __init__(self, fitter: Fitter, model: str, *, trusted: bool) -> None:
+        self._fitter = fitter
+        self._model = model
+        self._trusted = trusted
+        self._calibrations: dict[str, Calibration] = {}
+        self._warn = WarnOnce()
+
+    async def fit(
+        self,
+        manager: ContextManager,
+        messages: Sequence[LLMMessage],
+        budget: TokenBudget,
+        tools: Sequence[Tool | ToolSchema],
+        model: str | None,
+    ) -> CalibratedFit | None:
+        """What ``manager`` makes of ``messages``, in a budget of the provider's tokens; None when it fails.
+
+        Args:
+            manager: The manager of the agent that calls.
+            messages: The whole request.
+            budget: In the provider's tokens.
+            tools: The tools sent along.
+            model: The model of this call, if it is not the usual one.
+
+        Raises:
+            BudgetTooSmallError: What has to be in the request does not fit.
+        """
+        search = _Search(self._fitter, manager, messages, budget, tools, self._calibration(model))
+        try:
+            return await search.run(cautious=True)
+        except BudgetTooSmallError:
+            if search.calibration.is_trusted:
+                raise
+            # What must be there does not fit with the margin. It may well fit without it: better than to give up.
+            return await search.run(cautious=False)
+
+    def expect(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> Estimate:
+        """What the provider would count for a request as it stands."""
+        return self._calibration(None).predict(measure(messages, tools, self._fitter.counter))
+
+    def learn(self, fitted: CalibratedFit, result: CreateResult) -> int | None:
+        """Learn from a bill; the input tokens it states, None when it states none."""
+        # A cached result repeats a bill of another time, and some clients give 0 or nothing for what they do not know.
+        billed: Any = getattr(result.usage, "prompt_tokens", None)
+        if result.cached or not isinstance(billed, int) or billed <= 0:
+            return None
+        try:
+            fitted.calibration.observe(fitted.size, billed)
+        except Exception as error:  # a call that went well must not fail for its bill
+            self._warn("learn", f"a bill of {billed} tokens could not be learned from ({error!r})")
+        return billed
+
+    def dump(self) -> dict[str, Any]:
+        """What was learned, by model, as JSON values."""
+        return {model: calibration.dump() for model, calibration in self._calibrations.items()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `dump` gave; a broken part is left out with one warning."""
+        for model, learned in state.items():
+            try:
+                self._calibrations[model] = Calibration.load(learned)
+            except Exception as error:
+                self._warn("load", f"the saved calibration of model {model!r} is broken and left out: {error}")
+
+    def _calibration(self, model: str | None) -> Calibration:
+        name = self._model if model is None else model
+        if name not in self._calibrations:
+            trusted = self._trusted and (name == self._model or is_exact(name))
+            self._calibrations[name] = Calibration(trusted=trusted)
+        return self._calibrations[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One request, fitted until the estimate of what is sent fills the budget and stays in it."""
+
+    fitter: Fitter
+    manager: ContextManager
+    messages: Sequence[LLMMessage]
+    budget: TokenBudget
+    tools: Sequence[Tool | ToolSchema]
+    calibration: Calibration
+
+    async def run(self, *, cautious: bool) -> CalibratedFit | None:
+        before, planned, counted = self._plan(cautious)
+        best: CalibratedFit | None = None
+        for _ in range(_ROUNDS):
+            # The share of the counter's tokens in the provider's differs with what is chosen, hence the rounds.
+            fitted = await self._fit(max(1, self.budget.available * counted // planned), planned, counted, before)
+            if fitted is None:
+                return None
+            cost = fitted.expected.upper if cautious else fitted.expected.tokens
+            over = cost > self.budget.available
+            if not over and (best is None or fitted.expected.tokens > best.expected.tokens):
+                best = fitted
+            elif not over:
+                break
+            if not over and (not fitted.result.report.steps or cost >= _CLOSE * self.budget.target_tokens):
+                break
+            planned, counted = (cost + cost // 50 if over else cost), fitted.size.counted
+        if best is None:
+            needed = self.budget.reserve + planned
+            raise BudgetTooSmallError(self.budget.limit, needed, ["the request, as the model counts it"])
+        return best
+
+    def _plan(self, cautious: bool) -> tuple[int | None, int, int]:
+        """Tokens of the whole request, and how many of the provider's tokens go with how many of the counter's."""
+        if self.calibration.is_trusted:
+            return None, 1, 1
+        whole = measure(self.messages, self.tools, self.fitter.counter)
+        expected = self.calibration.predict(whole)
+        return expected.tokens, expected.upper if cautious else expected.tokens, whole.counted
+
+    async def _fit(self, available: int, planned: int, counted: int, before: int | None) -> CalibratedFit | None:
+        translated = self.budget.model_copy(update={"limit": available + self.budget.reserve})
+        try:
+            result = await self.fitter.fit(self.manager, self.messages, translated, tools=self.tools)
+        except BudgetTooSmallError as error:
+            needed = self.budget.reserve + -(-(error.needed - self.budget.reserve) * planned // counted)
+            raise BudgetTooSmallError(self.budget.limit, max(needed, self.budget.limit + 1), error.what) from None
+        if result is None:
+            return None
+        size = measure(result.messages, self.tools, self.fitter.counter)
+        expected = self.calibration.predict(size)
+        if before is not None:
+            report = replace(
+                result.report, budget=self.budget.limit, tokens_before=before, tokens_after=expected.tokens
+            )
+            result = replace(result, report=report)
+        return CalibratedFit(result, size, expected, self.calibration)
+
+
+def model_of(client: ChatCompletionClient) -> str:
+    """The name of the model behind a client, as its configuration has it; "" when it has none."""
+    try:
+        name: object = client.dump_component().config.get("model")
+    except Exception:  # a client that is no component, or whose credentials cannot be dumped
+        return ""
+    return name if isinstance(name, str) else ""

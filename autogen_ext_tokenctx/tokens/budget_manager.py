@@ -1,0 +1,258 @@
+"""How one total of tokens is divided: among kinds of context by a task's complexity, and among the agents of a team."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from math import isfinite
+from types import MappingProxyType
+
+from ..errors import BudgetTooSmallError
+from .task import TaskComplexity, TaskDefinition, estimate_complexity
+
+CONTEXT_TYPES = ("requirements", "design", "execution_history", "memory_patterns")
+"""The kinds of context a budget is divided among: what is asked, what it is built into and how, what was done so far,
+and what is known from earlier work."""
+
+CONTEXT_TYPE_OF_CATEGORY: Mapping[str, str] = MappingProxyType(
+    {
+        "current_task_requirements": "requirements",
+        "project_structure": "design",
+        "related_task_history": "execution_history",
+        "general_context": "execution_history",
+        "memory_patterns": "memory_patterns",
+    }
+)
+"""Which share the units of a category draw on. The keys are the values of `Category`, which is a room above."""
+
+DEFAULT_SHARES: Mapping[TaskComplexity, Mapping[str, float]] = MappingProxyType(
+    {
+        TaskComplexity.HIGH: MappingProxyType(dict(zip(CONTEXT_TYPES, (0.30, 0.30, 0.25, 0.15), strict=True))),
+        TaskComplexity.MEDIUM: MappingProxyType(dict(zip(CONTEXT_TYPES, (0.30, 0.20, 0.35, 0.15), strict=True))),
+        TaskComplexity.LOW: MappingProxyType(dict(zip(CONTEXT_TYPES, (0.25, 0.10, 0.50, 0.15), strict=True))),
+    }
+)
+"""Shares of a budget by complexity.
+
+High is given by the project's specification. The simpler a task, the less design there is to keep in view and the
+more of the work is in what the tools just said: per step, 10 points go from design to execution history, and for a low
+one 5 more from requirements, which are short then. Memory does not depend on the size of the task: 15 points always.
+"""
+
+ROLE_WEIGHTS: Mapping[str, float] = MappingProxyType(
+    {
+        "coder": 2.0,
+        "researcher": 2.0,
+        "reviewer": 1.5,
+        "tester": 1.5,
+        "writer": 1.0,
+        "planner": 1.0,
+        "orchestrator": 1.0,
+    }
+)
+"""Weights of common roles in a team's budget: who reads files and tool results needs more than who reads reports. A
+judgement; roles that are not here weigh 1, and ``weights`` overrules all of them."""
+
+_PLANNED_FROM = ("requirements", "design")
+"""A plan is made of what is asked and of what it is built into; the rest of the budget is for carrying it out."""
+
+
+class TokenBudgetManager:
+    """Divides a total of tokens; every division adds up to its total, to the token.
+
+    Args:
+        shares: Shares by complexity, in place of `DEFAULT_SHARES`; complexities not given keep the default. Each
+            names the four context types; they are taken in proportion, so they need not add up to 1.
+
+    Raises:
+        ValueError: A share names other context types, is negative, or all of a complexity are 0.
+
+    Example:
+        >>> manager = TokenBudgetManager()
+        >>> manager.allocate_budget(8_000, "high")
+        {'requirements': 2400, 'design': 2400, 'execution_history': 2000, 'memory_patterns': 1200}
+        >>> manager.budgets_for_team(20_000, ["planner", "coder"], weights={"coder": 3})
+        {'planner': 5500, 'coder': 14500}
+    """
+
+    def __init__(self, *, shares: Mapping[TaskComplexity, Mapping[str, float]] | None = None) -> None:
+        self._shares = {**DEFAULT_SHARES, **(shares or {})}
+        for complexity, given in self._shares.items():
+            if set(given) != set(CONTEXT_TYPES):
+                raise ValueError(
+                    f"the shares of {complexity.value} must be of {', '.join(CONTEXT_TYPES)}; they are of "
+                    f"{', '.join(given) or 'nothing'}"
+                )
+            _check_weights(given)
+
+    estimate_complexity = staticmethod(estimate_complexity)
+
+    def allocate_budget(self, total_tokens: int, task_complexity: TaskComplexity | str) -> dict[str, int]:
+        """Divide a budget among the context types.
+
+        Args:
+            total_tokens: What is divided.
+            task_complexity: How much the task asks for: "low", "medium" or "high".
+
+        Returns:
+            Tokens of each context type, in the order of `CONTEXT_TYPES`. They add up to ``total_tokens``: what
+            rounding down leaves goes, a token each, to those it cut most.
+
+        Raises:
+            BudgetTooSmallError: The total is not positive.
+            ValueError: There is no such complexity.
+
+        Example:
+            >>> TokenBudgetManager().allocate_budget(1_001, TaskComplexity.LOW)
+            {'requirements': 250, 'design': 100, 'execution_history': 501, 'memory_patterns': 150}
+        """
+        if total_tokens <= 0:
+            raise BudgetTooSmallError(total_tokens, 1)
+        shares = self._shares[TaskComplexity(task_complexity)]
+        return _split(total_tokens, {name: shares[name] for name in CONTEXT_TYPES})
+
+    def redistribute(self, allocation: Mapping[str, int], used: Mapping[str, int]) -> dict[str, int]:
+        """Let shares that are not used flow to those who can use them.
+
+        Water filling: what some leave is divided among those who need more, in proportion to their own shares; who
+        has enough drops out, and the rest goes on to the others.
+
+        Args:
+            allocation: Tokens of each context type, as of `allocate_budget`.
+            used: Tokens each context type could use; 0 for those that are missing.
+
+        Returns:
+            The new allocation, with the same total. Nobody gets less than the smaller of share and use, nobody more
+            than its use while another needs more; what nobody can use stays with those who left it.
+
+        Raises:
+            ValueError: ``used`` names what is not in the allocation, or a number is negative.
+
+        Example:
+            >>> TokenBudgetManager().redistribute({"design": 500, "requirements": 500}, {"design": 100})
+            {'design': 500, 'requirements': 500}
+            >>> TokenBudgetManager().redistribute({"design": 500, "requirements": 500}, {"requirements": 800})
+            {'design': 200, 'requirements': 800}
+        """
+        strangers = [name for name in used if name not in allocation]
+        if strangers:
+            raise ValueError(f"not in the allocation: {', '.join(strangers)}")
+        if any(tokens < 0 for tokens in (*allocation.values(), *used.values())):
+            raise ValueError("tokens cannot be negative")
+        left = {name: max(share - used.get(name, 0), 0) for name, share in allocation.items()}
+        needs = {name: max(used.get(name, 0) - share, 0) for name, share in allocation.items()}
+        pool = sum(left.values())
+        given = _fill(pool, needs, allocation)
+        rest = pool - sum(given.values())
+        kept = _split(rest, left) if rest else dict.fromkeys(left, 0)
+        return {name: share - left[name] + given[name] + kept[name] for name, share in allocation.items()}
+
+    def get_token_budget(self, task: str | TaskDefinition, total_tokens: int) -> int:
+        """Tokens a planner may use for a task: the shares of requirements and design.
+
+        Args:
+            task: The task; its complexity is estimated unless it says so itself.
+            total_tokens: The budget of the call.
+
+        Raises:
+            BudgetTooSmallError: The total is not positive.
+
+        Example:
+            >>> TokenBudgetManager().get_token_budget("Fix the typo in README.md", 10_000)
+            3500
+        """
+        definition = task if isinstance(task, TaskDefinition) else TaskDefinition(description=task)
+        allocation = self.allocate_budget(total_tokens, estimate_complexity(definition))
+        return sum(allocation[name] for name in _PLANNED_FROM)
+
+    def budgets_for_team(
+        self,
+        total: int,
+        agents: Iterable[str],
+        *,
+        weights: Mapping[str, float] | None = None,
+        minimum: int = 1_000,
+        roles: Mapping[str, str] | None = None,
+    ) -> dict[str, int]:
+        """Divide one total among the agents of a team, as for ``TokenBudgetChatCompletionClient(agent_budgets=)``.
+
+        Each agent gets the minimum; the rest goes by weight.
+
+        Args:
+            total: What is divided.
+            agents: Names of the agents.
+            weights: Weights by agent; the others weigh what their role does, or 1.
+            minimum: Tokens every agent gets at least. The default is what an agent's system message and tools take
+                before anything is known about them (``TokenBudgetChatCompletionContext`` reserves as much).
+            roles: Roles by agent; see `ROLE_WEIGHTS`.
+
+        Returns:
+            Tokens of each agent, adding up to ``total``.
+
+        Raises:
+            BudgetTooSmallError: The total does not hold the minimum of every agent.
+            ValueError: No agents, or a name that comes twice, or a weight or role of nobody in the team.
+
+        Example:
+            >>> TokenBudgetManager().budgets_for_team(9_000, ["lead", "ann"], roles={"ann": "coder"}, minimum=0)
+            {'lead': 3000, 'ann': 6000}
+        """
+        names = list(agents)
+        _check_team(names, {**(weights or {}), **(roles or {})})
+        if minimum < 0:
+            raise ValueError(f"minimum must not be negative, it is {minimum}")
+        least = max(minimum, 1) * len(names)
+        if total < least:
+            raise BudgetTooSmallError(
+                total, least, [f"{len(names)} agents with at least {max(minimum, 1)} tokens each"]
+            )
+        of_roles = {name: ROLE_WEIGHTS.get(role.lower(), 1.0) for name, role in (roles or {}).items()}
+        weight_of = dict.fromkeys(names, 1.0) | of_roles | dict(weights or {})
+        _check_weights(weight_of)
+        rest = _split(total - minimum * len(names), weight_of)
+        return {name: minimum + rest[name] for name in names}
+
+
+def _check_team(names: list[str], mentioned: Mapping[str, object]) -> None:
+    if not names:
+        raise ValueError("a team needs at least one agent")
+    if len(set(names)) < len(names):
+        raise ValueError(f"agents' names must differ, they are: {', '.join(names)}")
+    strangers = [name for name in mentioned if name not in names]
+    if strangers:
+        raise ValueError(f"not in the team: {', '.join(strangers)}")
+
+
+def _check_weights(weights: Mapping[str, float]) -> None:
+    if not all(isfinite(weight) and weight >= 0 for weight in weights.values()) or not any(weights.values()):
+        raise ValueError(f"weights must be numbers of 0 or more, and one of them more than 0: {dict(weights)}")
+
+
+def _split(total: int, weights: Mapping[str, float]) -> dict[str, int]:
+    """``total`` in whole tokens by weight: rounded down, the rest by the largest remainders, ties in their order.
+
+    In fractions, because 0.3 of a large total in floats can round to more than there is.
+    """
+    exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
+    unit = Fraction(total) / sum(exact.values())
+    parts = {name: int(weight * unit) for name, weight in exact.items()}
+    by_remainder = sorted(parts, key=lambda name: parts[name] - exact[name] * unit)
+    for name in by_remainder[: total - sum(parts.values())]:
+        parts[name] += 1
+    return parts
+
+
+def _fill(pool: int, needs: Mapping[str, int], weights: Mapping[str, int]) -> dict[str, int]:
+    """``pool`` among those in need, by weight, none more than it needs."""
+    given = dict.fromkeys(needs, 0)
+    thirsty = {name: max(weights[name], 1) for name, need in needs.items() if need}
+    while pool and thirsty:
+        parts = _split(pool, thirsty)
+        full = [name for name in thirsty if parts[name] >= needs[name]]
+        if not full:
+            return given | parts
+        for name in full:  # what they leave over is divided again
+            given[name] = needs[name]
+            pool -= needs[name]
+            del thirsty[name]
+    return given

@@ -1,0 +1,341 @@
+"""Learning, from the bills of a provider, how its token counts differ from a counter's."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import mul
+from typing import NamedTuple
+
+from autogen_core import Image
+from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
+from autogen_core.tools import Tool, ToolSchema
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from ..errors import UnknownModelError
+from .counting import TiktokenCounter, TokenCounter
+
+
+class _Trait(NamedTuple):
+    """One thing that tokenizers and chat templates charge differently, and what is known of its price beforehand."""
+
+    name: str
+    mean: float
+    deviation: float
+    least: float
+    most: float
+
+
+# Prices in the provider's tokens. Where they come from: texts of 16 kinds (tests/tokens/corpora.py: prose, code, JSON,
+# logs, figures, capitals, 8 languages), counted with o200k_base and with the tokenizers of Claude 2, DeepSeek V2, Qwen,
+# Llama 3 and 4, Mistral 7B, Mistral Nemo and SmolLM2. English costs 0.97 to 1.14 of o200k_base, German up to 1.66;
+# tokenizers that take digits one by one add 0.5 to 0.65 for each; other scripts add up to 0.66 a byte (Korean with
+# SmolLM2), since no byte-level tokenizer makes more than one token of a byte. A mean and two and a half deviations
+# cover each of them. Templates: SmolLM2's adds 22 tokens of system prompt of its own and takes 1 to 2 off a
+# message, as it sends no names. Images and tools: bills outside OpenAI differ without a common measure.
+_TRAITS = (
+    _Trait("request", mean=8.0, deviation=16.0, least=-60.0, most=600.0),
+    _Trait("messages", mean=0.0, deviation=2.0, least=-8.0, most=12.0),
+    _Trait("tokens", mean=1.1, deviation=0.22, least=0.5, most=3.0),
+    _Trait("digits", mean=0.25, deviation=0.2, least=-0.2, most=1.0),
+    _Trait("foreign bytes", mean=0.1, deviation=0.22, least=-0.2, most=1.0),
+    _Trait("image tokens", mean=1.0, deviation=1.0, least=0.0, most=50.0),
+    _Trait("tool tokens", mean=1.1, deviation=0.5, least=0.0, most=4.0),
+)
+_LEAST = tuple(trait.least for trait in _TRAITS)
+_MOST = tuple(trait.most for trait in _TRAITS)
+_TOKENS, _IMAGES, _TOOLS = 2, 5, 6
+
+_DEVIATIONS = 2.5
+"""Deviations in a margin: one normal error in 160 is larger, and most true errors are far smaller than assumed."""
+_SURPRISE = 4.0
+"""Deviations from which a bill is a surprise."""
+_SCATTER, _LEAST_SCATTER, _MOST_SCATTER = 0.2, 0.02, 0.4
+"""How far the price of one message may lie from that of others like it, as a share: German among English is 0.6."""
+_SCATTER_CALLS = 4, 40
+"""Over how many calls scatter is averaged, at the start and in the end."""
+_ROUNDING = 1.0
+_ANCHORS = 12
+"""Bills remembered in full; agents that share a client take turns, and each has its own history."""
+_EXACT_SHARE, _EXACT_TOKENS = 0.02, 16
+"""How far a bill may be from an exact count: undocumented costs of tools and replies, see `RequestTokenCounter`."""
+
+_OPENAI = re.compile(r"(?:ft:)?(?:gpt-(?!oss)|chatgpt-|codex|o\d)")
+
+Vector = tuple[float, ...]
+_Bill = tuple[Mapping[object, Vector], int]
+_NOTHING: _Bill = ({}, 0)
+"""What the first bill is set against: nothing costs nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSize:
+    """What of a request decides its tokens, whatever the tokenizer.
+
+    Args:
+        counted: Tokens by the counter.
+        parts: Traits of each message, by content, of the tools, and of the request as such.
+    """
+
+    counted: int
+    parts: Mapping[object, Vector]
+
+
+class Estimate(NamedTuple):
+    """Tokens a provider will most likely count, and how many more it may count."""
+
+    tokens: int
+    margin: int
+
+    @property
+    def upper(self) -> int:
+        """Tokens the request is planned with."""
+        return self.tokens + self.margin
+
+
+def is_exact(model: str) -> bool:
+    """Whether requests to a model can be counted exactly: it is one of OpenAI's, and its tokenizer is at hand.
+
+    gpt-oss is not: its tokenizer is known, but those who serve it put system prompts of their own in front.
+
+    Example:
+        >>> is_exact("openai/gpt-4o"), is_exact("gpt-oss-20b"), is_exact("smollm2")
+        (True, False, False)
+    """
+    if not _OPENAI.match(model.lower().rsplit("/", 1)[-1]):
+        return False
+    try:
+        return TiktokenCounter(model).exact
+    except UnknownModelError:
+        return False
+
+
+def measure(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], counter: TokenCounter) -> RequestSize:
+    """Measure a request for `Calibration`.
+
+    Example:
+        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
+        >>> measure([UserMessage(content="hello", source="user")], [], EstimatedTokenCounter()).counted
+        10
+    """
+    priming = counter.count_request(())
+    in_tools = counter.count_request((), tools) - priming
+    parts: dict[object, Vector] = {"request": (1.0, 0.0, float(priming), 0.0, 0.0, 0.0, 0.0)}
+    if in_tools:
+        parts["tools", in_tools] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, float(in_tools))
+    counted = priming + in_tools
+    for message in messages:
+        tokens = counter.count_message(message)
+        counted += tokens
+        key = hash((type(message), tokens, *_texts(message)))
+        copies = 0
+        while (key, copies) in parts:
+            copies += 1
+        parts[key, copies] = _traits(message, tokens, counter)
+    return RequestSize(counted, parts)
+
+
+class Calibration:
+    """What a provider charges for a model, learned from its bills.
+
+    A bill is explained by seven traits of the request (`_TRAITS`), each with a price. Prices start from what is known
+    of today's tokenizers, with a deviation each, and every bill makes them surer (Bayesian linear regression, one
+    bill at a time). A bill is set against the most similar one before: what two requests have in common has been
+    paid for, so only the difference is estimated. The deviation of the estimate is the margin; text in a
+    script that no bill has had yet keeps a wide one, however many bills there were.
+
+    A bill that prices within their bounds cannot explain is ignored, as are missing ones. A surprising one waits for
+    a second; when that comes, what was learned before is forgotten.
+
+    Args:
+        trusted: The counter is taken at its word, without a margin, until two bills in a row contradict it.
+
+    Example:
+        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
+        >>> text = UserMessage(content="The pump runs. " * 60, source="user")
+        >>> size = measure([text], [], EstimatedTokenCounter())
+        >>> calibration = Calibration()
+        >>> calibration.predict(size).margin > 100
+        True
+        >>> calibration.observe(size, actual=260)
+        >>> calibration.predict(size)
+        Estimate(tokens=260, margin=3)
+    """
+
+    def __init__(self, *, trusted: bool = False) -> None:
+        self._trusted = trusted
+        self._pending: tuple[RequestSize, int] | None = None
+        self._restart()
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the counter is taken at its word: what it counts is the estimate, and there is no margin."""
+        return self._trusted and self._pending is None
+
+    def predict(self, size: RequestSize) -> Estimate:
+        """What the provider will count for such a request."""
+        tokens, deviation = (size.counted, 0.0) if self._trusted else self._expect(size)[:2]
+        margin = math.ceil(_DEVIATIONS * deviation)
+        if self._pending is not None:  # it may be the new truth: room for it until the next bill tells
+            surprising, actual = self._pending
+            expected = surprising.counted if self._trusted else self._expect(surprising)[0]
+            margin = max(margin, math.ceil(tokens * (actual / max(1.0, expected) - 1)))
+        return Estimate(max(1, math.ceil(tokens)), margin)
+
+    def observe(self, size: RequestSize, actual: int) -> None:
+        """Learn what the provider counted for a request.
+
+        Args:
+            size: The request, as it was sent.
+            actual: The input tokens of its bill; 0 when there was none.
+        """
+        whole = _sum(size.parts.values())
+        if not max(1.0, _dot(_LEAST, whole)) <= actual <= _dot(_MOST, whole):
+            return
+        if not self._surprises(size, actual):
+            self._pending = None
+            if not self._trusted:
+                self._learn(size, actual)
+        elif self._pending is None:
+            self._pending = size, actual
+        else:
+            bills = self._pending, (size, actual)
+            self._trusted, self._pending = False, None
+            self._restart()
+            for bill in bills:
+                self._learn(*bill)
+
+    def dump(self) -> dict[str, object]:
+        """What was learned, as JSON values: the prices and how sure they are, without the bills themselves."""
+        state = _State(
+            trusted=self._trusted,
+            calls=self._calls,
+            scatter=self._scatter,
+            prices=list(self._prices),
+            covariance=[list(row) for row in self._covariance],
+        )
+        return state.model_dump(mode="json")
+
+    @classmethod
+    def load(cls, state: Mapping[str, object]) -> Calibration:
+        """A calibration that goes on where `dump` stopped.
+
+        Raises:
+            ValueError: It is not what `dump` gives out.
+
+        Example:
+            >>> Calibration.load(Calibration(trusted=True).dump()).is_trusted
+            True
+        """
+        read = _State.model_validate(state)
+        if {len(read.prices), len(read.covariance), *map(len, read.covariance)} != {len(_TRAITS)}:
+            raise ValueError(f"a calibration of {len(_TRAITS)} prices was expected")
+        calibration = cls(trusted=read.trusted)
+        calibration._calls = read.calls
+        calibration._scatter = read.scatter
+        calibration._prices = _bounded(read.prices)
+        calibration._covariance = tuple(tuple(row) for row in read.covariance)
+        return calibration
+
+    def _restart(self) -> None:
+        self._calls = 0
+        self._scatter = _SCATTER
+        self._prices: Vector = tuple(trait.mean for trait in _TRAITS)
+        self._covariance: tuple[Vector, ...] = tuple(
+            tuple(trait.deviation**2 if i == j else 0.0 for j in range(len(_TRAITS))) for i, trait in enumerate(_TRAITS)
+        )
+        self._anchors: deque[_Bill] = deque(maxlen=_ANCHORS)
+
+    def _expect(self, size: RequestSize) -> tuple[float, float, Vector]:
+        """The expected tokens, their deviation, and what sets the request apart from the most similar one before."""
+        best: tuple[float, float, Vector] | None = None
+        for parts, actual in (_NOTHING, *self._anchors):
+            added = [traits for key, traits in size.parts.items() if key not in parts]
+            gone = [traits for key, traits in parts.items() if key not in size.parts]
+            apart = tuple(a - b for a, b in zip(_sum(added), _sum(gone), strict=True))
+            scatter = sum(traits[_TOKENS] ** 2 for traits in (*added, *gone))
+            variance = _ROUNDING + scatter * self._scatter**2 + max(0.0, _dot(apart, self._spread(apart)))
+            if best is None or variance < best[1]:
+                best = actual + _dot(self._prices, apart), variance, apart
+        assert best is not None
+        return best[0], math.sqrt(best[1]), best[2]
+
+    def _surprises(self, size: RequestSize, actual: int) -> bool:
+        if self._trusted:
+            return abs(actual - size.counted) > max(_EXACT_TOKENS, _EXACT_SHARE * size.counted)
+        expected, deviation, _ = self._expect(size)
+        return abs(actual - expected) > _SURPRISE * deviation
+
+    def _learn(self, size: RequestSize, actual: int) -> None:
+        expected, deviation, apart = self._expect(size)
+        error, variance = actual - expected, deviation**2
+        spread = self._spread(apart)
+        self._prices = _bounded([price + error * s / variance for price, s in zip(self._prices, spread, strict=True)])
+        self._covariance = tuple(
+            tuple(value - a * b / variance for value, b in zip(row, spread, strict=True))
+            for row, a in zip(self._covariance, spread, strict=True)
+        )
+        self._calls += 1
+        first, last = _SCATTER_CALLS
+        growth = 1 + (error**2 / variance - 1) / min(first + self._calls, last)
+        self._scatter = min(max(self._scatter * math.sqrt(growth), _LEAST_SCATTER), _MOST_SCATTER)
+        self._anchors.append((size.parts, actual))
+
+    def _spread(self, apart: Vector) -> Vector:
+        return tuple(_dot(row, apart) for row in self._covariance)
+
+
+class _State(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    trusted: bool
+    calls: int = Field(ge=0)
+    scatter: float = Field(ge=_LEAST_SCATTER, le=_MOST_SCATTER)
+    prices: list[FiniteFloat]
+    covariance: list[list[FiniteFloat]]
+
+
+def _texts(message: LLMMessage) -> list[str]:
+    """The texts of a message that are sent."""
+    if isinstance(message, (SystemMessage, UserMessage)):
+        parts = [message.content] if isinstance(message.content, str) else message.content
+        return [part for part in parts if isinstance(part, str)]
+    if isinstance(message, AssistantMessage):
+        if isinstance(message.content, str):
+            return [message.content]
+        calls = [text for call in message.content for text in (call.name, call.arguments)]
+        return [message.thought or "", *calls]
+    return [text for result in message.content for text in (result.name, result.content)]
+
+
+def _traits(message: LLMMessage, tokens: int, counter: TokenCounter) -> Vector:
+    texts = _texts(message)
+    in_images = 0
+    if isinstance(message, UserMessage) and any(isinstance(part, Image) for part in message.content):
+        in_images = tokens - counter.count_message(message.model_copy(update={"content": list(texts)}))
+    sent_as = 1 if isinstance(message, (SystemMessage, UserMessage, AssistantMessage)) else len(message.content)
+    digits = sum(text.count(digit) for text in texts for digit in "0123456789")
+    foreign = sum(map(_foreign_bytes, texts))
+    return (0.0, float(sent_as), float(tokens - in_images), float(digits), float(foreign), float(in_images), 0.0)
+
+
+def _foreign_bytes(text: str) -> int:
+    """Bytes of a text that are not ASCII."""
+    if text.isascii():
+        return 0
+    return len(text.encode("utf-8", "replace")) - len(text.encode("ascii", "ignore"))
+
+
+def _bounded(prices: Sequence[float]) -> Vector:
+    return tuple(min(max(price, trait.least), trait.most) for price, trait in zip(prices, _TRAITS, strict=True))
+
+
+def _sum(vectors: Iterable[Vector]) -> Vector:
+    return tuple(map(sum, zip((0.0,) * len(_TRAITS), *vectors, strict=True)))
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return sum(map(mul, a, b))

@@ -1,0 +1,194 @@
+"""How much room a model has: its limits from the environment, files, its API, tables, its name, or a default."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from .discovery import ApiSource, Endpoint, Provider
+from .model_limits import Attempt, Lookup, ModelLimits
+from .model_names import ModelName
+from .sources import DefaultSource, EnvironmentSource, FileSource, LimitSource, PatternSource, TableSource
+
+if TYPE_CHECKING:
+    from autogen_core.models import ChatCompletionClient
+
+logger = logging.getLogger(__name__)
+
+_FAULT_TTL = 60.0
+"""Seconds a look-up is kept in which a source could not be asked, or which nothing but the default answered."""
+
+_CACHED_MODELS = 1_024
+
+
+class TokenConfig(BaseModel):
+    """The options of `TokenManager`; it holds no secrets.
+
+    Example:
+        >>> TokenConfig(default_token_limit=4_096).default_token_limit
+        4096
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    model_limits_config_path: Path | None = None
+    """The one JSON file of limits to read; None reads those at the three usual places."""
+    enable_api_discovery: bool = False
+    """Whether the model's API may be asked."""
+    api_discovery_timeout: float = Field(default=5.0, gt=0)
+    """Seconds to wait for the API's answers about one model."""
+    default_token_limit: int = Field(default=8_192, gt=0)
+    """Tokens of a model that nothing is known about."""
+    model_limit_cache_ttl: float = Field(default=3_600.0, ge=0)
+    """Seconds an answer is kept; one that came about by a failure is kept a minute at most."""
+
+
+class TokenManager:
+    """Finds out how many tokens a model takes, with no set-up and for any name.
+
+    The sources, in order: ``MODEL_LIMIT_<NAME>`` in the environment; a JSON file; the model's API, if allowed; the
+    known tables; the family the name shows; the default. An unknown model is no error: its source is "default".
+
+    One manager serves any number of tasks, threads and event loops. Answers are cached, and tasks of one event loop
+    that ask for the same model at once share one look-up.
+
+    Args:
+        config: The options.
+        client: The model client whose endpoint and key API discovery uses: one of autogen-ext's, or one around it.
+        base_url: The endpoint, instead of a client.
+        api_key: The key for ``base_url``.
+        provider: How the endpoint is asked: "anthropic", "cohere", "gemini", "list" for a hosted list of models,
+            "server" for a server of one's own of any kind. Found out from the host by default.
+        clock: Gives the seconds that the cache goes by.
+
+    Raises:
+        ValueError: Both a client and a base_url, a key or provider without a base_url, or a base_url that is none.
+
+    Example:
+        >>> manager = TokenManager()
+        >>> asyncio.run(manager.get_limits("openai/gpt-5"))
+        ModelLimits(context_window=400000, max_input_tokens=272000, max_output_tokens=128000, source='known_table')
+        >>> asyncio.run(manager.get_limit("claude-sonnet-4-5-20250929"))
+        200000
+    """
+
+    def __init__(
+        self,
+        config: TokenConfig | None = None,
+        *,
+        client: ChatCompletionClient | None = None,
+        base_url: str | None = None,
+        api_key: str | SecretStr | None = None,
+        provider: Provider | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if client is not None and base_url is not None:
+            raise ValueError("give a client or a base_url, not both")
+        if base_url is None and (api_key is not None or provider is not None):
+            raise ValueError("api_key and provider belong to a base_url; a client brings its own")
+        self._config = config or TokenConfig()
+        endpoint = None if base_url is None else Endpoint.parse(base_url, api_key, provider)
+        if client is not None:
+            endpoint = Endpoint.of_client(client)
+        self._sources: tuple[LimitSource, ...] = (
+            EnvironmentSource(),
+            FileSource(self._config.model_limits_config_path),
+            ApiSource(endpoint if self._config.enable_api_discovery else None, self._config.api_discovery_timeout),
+            TableSource(),
+            PatternSource(),
+            DefaultSource(self._config.default_token_limit),
+        )
+        self._clock = clock
+        self._cache: dict[str, tuple[float, Lookup]] = {}
+        # By loop, since a task can only be awaited on its own; each entry lives as long as its look-up.
+        self._flights: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[Lookup]] = {}
+
+    async def get_limits(self, model: str) -> ModelLimits:
+        """Return the limits of a model.
+
+        Args:
+            model: The name as given to the model client; host prefixes, tags, dates and fine-tunes are understood.
+
+        Raises:
+            TypeError: The name is not a string.
+            ValueError: The name is empty.
+
+        Example:
+            >>> asyncio.run(TokenManager().get_limits("ft:gpt-4o:acme::id7")).max_output_tokens
+            16384
+        """
+        return (await self.explain(model)).limits
+
+    async def get_limit(self, model: str) -> int:
+        """Return the input tokens one call to a model may have: ``max_input_tokens`` of `get_limits`.
+
+        It is the provider's limit, not yet a budget: where input and output share the window, the reply comes out of
+        it too.
+
+        Args:
+            model: The name as given to the model client.
+
+        Example:
+            >>> asyncio.run(TokenManager().get_limit("gpt-4o"))
+            128000
+        """
+        return (await self.explain(model)).limits.max_input_tokens
+
+    async def explain(self, model: str) -> Lookup:
+        """Return the limits of a model with every source that was asked for them.
+
+        Args:
+            model: The name as given to the model client.
+
+        Raises:
+            TypeError: The name is not a string.
+            ValueError: The name is empty.
+
+        Example:
+            >>> lookup = asyncio.run(TokenManager().explain("my-gpt4o-deployment"))
+            >>> [attempt.source for attempt in lookup.tried]
+            ['environment', 'config_file', 'api', 'known_table', 'name_pattern']
+        """
+        if not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"model must be a name, not {type(model).__name__}")
+        cached = self._cache.get(model)
+        if cached is not None and self._clock() < cached[0]:
+            return cached[1]
+        if not model.strip():
+            raise ValueError("model must be a name, not an empty string")
+        loop = asyncio.get_running_loop()
+        flight = self._flights.get((loop, model))
+        if flight is None:
+            flight = self._flights[loop, model] = loop.create_task(self._look_up(model))
+            flight.add_done_callback(lambda _: self._flights.pop((loop, model), None))
+        # Shielded: that one caller gives up must not take the answer from the others.
+        return await asyncio.shield(flight)
+
+    async def _look_up(self, model: str) -> Lookup:
+        name = ModelName.parse(model)
+        tried: list[Attempt] = []
+        for source in self._sources:
+            answer = await source(name)
+            tried.append(Attempt(source.label, answer))
+            logger.debug("limits of %r: %s: %s: %s", model, source.label, answer.window, answer.note)
+            if answer.window is not None:
+                window = answer.window
+                limits = ModelLimits(window.context, window.input, window.output, source.label)
+                return self._kept(Lookup(model, limits, tuple(tried)))
+        raise AssertionError("the default knows every model")
+
+    def _kept(self, lookup: Lookup) -> Lookup:
+        ttl = self._config.model_limit_cache_ttl
+        if any(attempt.answer.fault for attempt in lookup.tried):
+            ttl = min(ttl, _FAULT_TTL)
+        self._cache.pop(lookup.model, None)  # so that the oldest is always first
+        while len(self._cache) >= _CACHED_MODELS:
+            self._cache.pop(next(iter(self._cache)), None)
+        self._cache[lookup.model] = (self._clock() + ttl, lookup)
+        return lookup
