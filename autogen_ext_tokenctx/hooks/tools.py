@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from autogen_core import CancellationToken
 from autogen_core.models import (
@@ -31,15 +32,26 @@ class SearchContextArgs(BaseModel):
 
 
 class ToolText(BaseModel):
-    """What a tool of this module gives: a text, which the model gets as it is."""
+    """What a tool of this module gives."""
 
     text: str
 
-    def __str__(self) -> str:
-        return self.text
+
+ArgsT = TypeVar("ArgsT", bound=BaseModel, contravariant=True)
 
 
-class ExpandContextTool(BaseTool[ExpandContextArgs, ToolText]):
+class _ArchiveTool(BaseTool[ArgsT, ToolText]):
+    """A tool over one agent's archive; the model gets its text as it is, not as JSON."""
+
+    def __init__(self, manager: Callable[[], ContextManager], args: type[ArgsT], name: str, description: str) -> None:
+        super().__init__(args, ToolText, name, description)
+        self._manager = manager
+
+    def return_value_as_string(self, value: Any) -> str:
+        return value.text if isinstance(value, ToolText) else str(value)
+
+
+class ExpandContextTool(_ArchiveTool[ExpandContextArgs]):
     """Gives an agent the whole of a message that was shortened or left out of its view.
 
     Args:
@@ -53,12 +65,11 @@ class ExpandContextTool(BaseTool[ExpandContextArgs, ToolText]):
 
     def __init__(self, manager: Callable[[], ContextManager]) -> None:
         super().__init__(
+            manager,
             ExpandContextArgs,
-            ToolText,
             "expand_context",
             'Get back the full text of a message that was shortened or left out, by the id in expand_context("id").',
         )
-        self._manager = manager
 
     async def run(self, args: ExpandContextArgs, cancellation_token: CancellationToken) -> ToolText:
         """The originals as text, or a sentence that says there are none."""
@@ -68,7 +79,7 @@ class ExpandContextTool(BaseTool[ExpandContextArgs, ToolText]):
             return ToolText(text=str(error))
 
 
-class SearchContextTool(BaseTool[SearchContextArgs, ToolText]):
+class SearchContextTool(_ArchiveTool[SearchContextArgs]):
     """Lets an agent look for words in what left its view.
 
     Args:
@@ -82,12 +93,11 @@ class SearchContextTool(BaseTool[SearchContextArgs, ToolText]):
 
     def __init__(self, manager: Callable[[], ContextManager]) -> None:
         super().__init__(
+            manager,
             SearchContextArgs,
-            ToolText,
             "search_context",
             "Search the messages that were left out of this conversation; gives their ids and best lines.",
         )
-        self._manager = manager
 
     async def run(self, args: SearchContextArgs, cancellation_token: CancellationToken) -> ToolText:
         """Handles and their best lines, best first, a line each."""

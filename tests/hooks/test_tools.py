@@ -35,7 +35,7 @@ async def test_an_agent_searches_and_expands_what_left_its_own_view() -> None:
     view = await context.get_messages()
     assert "guest_7 " not in str(view)
     expand, search = context.tools()
-    found = str(await search.run_json({"query": "code of guest_7"}, CancellationToken()))
+    found = search.return_value_as_string(await search.run_json({"query": "code of guest_7"}, CancellationToken()))
     handle = re.search(r'expand_context\("(\w+)"\)', found)
     assert handle is not None
     whole = str(await expand.run_json({"handle": handle[1]}, CancellationToken()))
@@ -44,8 +44,10 @@ async def test_an_agent_searches_and_expands_what_left_its_own_view() -> None:
 
 async def test_a_wrong_handle_is_told_and_does_not_raise() -> None:
     expand, search = (await filled()).tools()
-    assert "cafe" in str(await expand.run_json({"handle": "cafe"}, CancellationToken()))
-    assert str(await search.run_json({"query": "zebra"}, CancellationToken())) == "nothing found"
+    told = await expand.run_json({"handle": "cafe"}, CancellationToken())
+    assert "no original is archived under handle 'cafe'" in expand.return_value_as_string(told)
+    nothing = await search.run_json({"query": "zebra"}, CancellationToken())
+    assert search.return_value_as_string(nothing) == "nothing found"
 
 
 async def test_the_tools_work_in_an_agent() -> None:
@@ -61,4 +63,4 @@ async def test_the_tools_work_in_an_agent() -> None:
     agent = AssistantAgent("desk", client, model_context=context, tools=context.tools(), reflect_on_tool_use=True)
     await agent.run(task="What was left out?")
     results = [m for m in client.requests[-1].messages if isinstance(m, FunctionExecutionResultMessage)]
-    assert written(context.expand(step.handle)) in results[-1].content[0].content
+    assert results[-1].content[0].content == written(context.expand(step.handle))
