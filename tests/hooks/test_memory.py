@@ -19,7 +19,6 @@ from autogen_core.model_context import (
 from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 from PIL import Image as PILImage
 
-import autogen_ext_tokenctx
 from autogen_ext_tokenctx.context.project import ProjectContext, Section, section_of
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.hooks.memory import ProjectContextMemory
@@ -219,9 +218,7 @@ async def test_nothing_can_be_added_to_a_callable() -> None:
         await memory.add(MemoryContent(content="x", mime_type=MemoryMimeType.TEXT))
 
 
-async def test_component(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Where users import it from, whether or not it is exported there yet.
-    monkeypatch.setattr(autogen_ext_tokenctx, "ProjectContextMemory", ProjectContextMemory, raising=False)
+async def test_component() -> None:
     project = ProjectContext([Section("api rules", "requirements", "Never break v1.")], design="Three rooms.")
     dumped = ProjectContextMemory(project, name="project").dump_component()
     assert dumped.provider == "autogen_ext_tokenctx.ProjectContextMemory"
