@@ -69,7 +69,7 @@ async def test_no_request_is_over_the_window_and_all_come_close_to_it(stream: bo
         if record.report.steps:
             assert record.billed is not None
             assert record.billed > WINDOW * 0.8
-    assert records[-1].margin < WINDOW * 0.1
+    assert records[-1].margin < WINDOW * 0.2
     with pytest.raises(RefusedRequestError):
         await TokenBudgetChatCompletionClient(inner, WINDOW).create(conversation(40))
 
