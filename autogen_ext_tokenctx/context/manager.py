@@ -215,9 +215,14 @@ class _Fitting:
         room = goal - floor - _BLOCK_TOKENS
         giants = self._giants({*whole, *in_place}, goal, room)
         allocation = Allocation(self._context, whole, [*in_place, *giants], self._reasons, max(room, 0))
-        return self._fill(allocation, goal, room), allocation
+        view = self._fill(allocation, goal, room)
+        if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
+            allocation = Allocation(self._context, whole, in_place, self._reasons, 0)
+            view = self._bare(allocation)
+        return view, allocation
 
-    def _fill(self, allocation: Allocation, goal: int, room: int) -> View:
+    def _fill(self, allocation: Allocation, goal: int, room: int) -> View | None:
+        """The fullest view within the goal; None when not even the emptiest was."""
         best: View | None = None
         allocation.grow(room - self._grow_shares(allocation, goal, room))
         for _ in range(_ROUNDS):
@@ -230,15 +235,14 @@ class _Fitting:
                     break
             elif slack <= _SLACK_TOKENS or not allocation.grow(slack):
                 break
-        if best is not None:
-            return best
-        allocation.shrink(10**9)
-        for block in (True, False):
-            best = self._builder.build(allocation.choices, self._reasons, block=block)
-            if best.tokens <= self._limit:
-                break
-        assert best is not None
         return best
+
+    def _bare(self, allocation: Allocation) -> View:
+        """What must be there, with the block that stands for the rest if it fits."""
+        view = self._builder.build(allocation.choices, self._reasons)
+        if view.tokens <= self._limit:
+            return view
+        return self._builder.build(allocation.choices, self._reasons, block=False)
 
     def _grow_shares(self, allocation: Allocation, goal: int, room: int) -> int:
         """Fills the guaranteed share of each kind of context with its best lines; gives the tokens that took."""

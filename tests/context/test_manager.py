@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence, Set
 
 import pytest
 from autogen_core import FunctionCall
@@ -16,7 +17,9 @@ from autogen_core.models import (
 )
 from autogen_core.tools import ToolSchema
 
+from autogen_ext_tokenctx.context.compression import ContextCompressor
 from autogen_ext_tokenctx.context.manager import ContextManager
+from autogen_ext_tokenctx.context.passages import Passage
 from autogen_ext_tokenctx.context.priority import Category, ContextPrioritizer
 from autogen_ext_tokenctx.context.report import Form, Level
 from autogen_ext_tokenctx.context.units import Unit
@@ -214,6 +217,27 @@ async def test_a_counter_that_fails_is_replaced_by_estimates(calls: int) -> None
     assert len(caught) == 1
     assert TiktokenCounter().count_request(result.messages) <= 1_000
     assert result.messages[-1] == chat(100)[-1]
+
+
+class WordyCompressor(ContextCompressor):
+    """Writes marks far longer than they are taken for."""
+
+    def extract(
+        self, unit: Unit, read: Sequence[Passage], kept: Mapping[int, Set[int]], handle: str
+    ) -> tuple[LLMMessage, ...]:
+        shortened = super().extract(unit, read, kept, handle)
+        return tuple(
+            m.model_copy(update={"content": f"{m.content} {'wordy ' * 300}"}) if isinstance(m.content, str) else m
+            for m in shortened
+        )
+
+
+@pytest.mark.parametrize("budget", [300, 600, 1_500, 4_000])
+async def test_forms_that_cost_more_than_thought_do_not_break_the_budget(budget: int) -> None:
+    giants = [agent(f"report {n}\n" + "\n".join(f"row {i}: {i * n}" for i in range(900))) for n in range(12)]
+    manager = ContextManager(compressor=WordyCompressor())
+    result = await manager.fit([user("Go."), *giants, *chat(40), user("And?")], budget)
+    assert manager.counter.count_request(result.messages) == result.report.tokens_after <= budget
 
 
 async def test_an_agents_archive_is_its_own() -> None:
