@@ -347,7 +347,7 @@ def _quality(context: PrioritizedContext, allocation: Allocation) -> float:
             there.update(profile.distinct)
         else:
             for number in choice.kept:
-                there |= profile.segments[number].words | profile.segments[number].ids
+                there.update(profile.segments[number].words, profile.segments[number].ids)
     weights = {term: idf * (2.0 if is_entity(term) else 1.0) for term, idf in context.rarity.items()}
     total = sum(weights.values())
-    return sum(weights[term] for term in there) / total if total else 1.0
+    return sum(weight for term, weight in weights.items() if term in there) / total if total else 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
+from itertools import filterfalse
 
 from autogen_core.models import LLMMessage
 
@@ -36,8 +37,8 @@ class Segment:
     line: int
     requires: int
     tokens: int
-    words: frozenset[str]
-    ids: frozenset[str]
+    words: tuple[str, ...]
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,5 +129,7 @@ def _add_passage(segments: list[Segment], counts: Counter[str], number: int, pas
 
 
 def _segment(passage: int, line: int, requires: int, tokens: int, found: list[str]) -> Segment:
-    ids = frozenset(filter(is_entity, found))
-    return Segment(passage, line, requires, tokens, frozenset(found) - ids, ids)
+    # in order of the text, not in sets: sums over sets differ in their last bit from one process to the next
+    distinct = dict.fromkeys(found)
+    ids = tuple(filter(is_entity, distinct))
+    return Segment(passage, line, requires, tokens, tuple(filterfalse(is_entity, distinct)), ids)

@@ -55,4 +55,4 @@ def search(archive: ContextArchive, query: str, most: int) -> list[SearchHit]:
 
 
 def _answers(line: str, wanted: dict[str, float], idf: dict[str, float]) -> float:
-    return sum(idf.get(term, 0.0) for term in set(terms(line)) & wanted.keys())
+    return sum(idf.get(term, 0.0) for term in dict.fromkeys(terms(line)) if term in wanted)

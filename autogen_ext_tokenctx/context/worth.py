@@ -72,7 +72,7 @@ class Worth:
 
     def __init__(self, context: PrioritizedContext) -> None:
         self._covered: set[str] = set()
-        lines = [segment.words | segment.ids for scored in context.units for segment in scored.profile.segments]
+        lines = [(*segment.words, *segment.ids) for scored in context.units for segment in scored.profile.segments]
         rare = rarity(lines)  # among lines: with few units, what several of them say would count for nothing
         most = max(rare.values(), default=1.0) or 1.0
         self._idf = {term: idf / most for term, idf in rare.items()}
@@ -100,8 +100,9 @@ class Worth:
         """The view has this line now; one more line that answers the same words is worth less."""
         self.cover(segment.words)
         self.cover(segment.ids)
-        for term in self._asked.keys() & (segment.words | segment.ids):
-            self._asked[term] *= _AGAIN
+        for term in (*segment.words, *segment.ids):
+            if term in self._asked:
+                self._asked[term] *= _AGAIN
 
     def mass(self, scored: ScoredUnit, segment: Segment) -> float:
         """The segment's share of its unit's relevance."""
@@ -120,7 +121,7 @@ class Worth:
             beside += sum([talk[term] for term in segment.ids if term in talk])
             said = (_FLOOR + beside / (beside + _HALF)) * self._doubt**_OPEN
         new = scored.weight * (_NEW_BASE + self._score[scored.unit.index])
-        asked = tuple(self._asked.keys() & (segment.words | segment.ids))
+        asked = tuple(term for term in (*segment.words, *segment.ids) if term in self._asked)
         mass = self.mass(scored, segment)
         return LineWorth(mass, new * _WORDS, new * _IDS * said, asked, segment)
 
