@@ -163,9 +163,10 @@ class ContextManager:
             whole = [UserMessage(content=f"[{len(messages)} empty messages]", source=STRAY_SOURCE)]
         overhead = self.counter.count_request((), tools)
         before = overhead + sum(map(self.counter.count_message, messages))
-        size = overhead + sum(map(self.counter.count_message, whole))
+        broken = [unit for unit in units if unit.repaired]
+        size = overhead + sum(map(self.counter.count_message, whole)) if broken else before
         if size <= allowed.trigger_tokens:
-            steps = tuple(self._repair_step(unit) for unit in units if unit.repaired)
+            steps = tuple(map(self._repair_step, broken))
             level = Level.LOSSLESS if steps else Level.NONE
             return FitResult(
                 whole, FitReport(allowed.limit, before, size, level, steps, seconds=perf_counter() - started)

@@ -193,7 +193,7 @@ class ContextPrioritizer:
                         newest_memory = i
             elif unit.messages:
                 in_head = False
-            if any(message in pinned for message in unit.originals) if pinned else False:
+            if pinned and any(message in pinned for message in unit.originals):
                 pins[i] = "pinned"
             if self._pin is not None and any(map(self._pin, unit.originals)):
                 pins[i] = "pinned"
