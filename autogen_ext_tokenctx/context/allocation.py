@@ -22,6 +22,12 @@ from .worth import LineWorth, Worth
 IN_DIGEST = 0.9
 """Share of a line's worth that is left when it stands in the digest, away from its place."""
 
+BESIDE = 0.3
+"""How much more a line is worth when the one before or after it is kept: what it says is clearer there."""
+
+RULES_SHARE = 0.02
+"""Share of the room that standing instructions may take before others."""
+
 MAX_MISSES = 80
 """Steps that do not fit any more before the rest is not tried."""
 
@@ -103,13 +109,13 @@ class Allocation:
     ) -> None:
         self._room = room
         self.choices = [Choice(scored) for scored in context.units]
-        self._worth = Worth(context)
+        self._worth = Worth(context, int(RULES_SHARE * room))
         self._heap: list[tuple[float, int, int]] = []
         self._done: list[_Undo] = []
         for i in whole:
             choice = self.choices[i]
             choice.form, choice.fixed, choice.cost = Form.FULL, True, choice.scored.profile.tokens
-            self._worth.cover(choice.scored.profile.distinct)
+            self._worth.cover(choice.scored.profile)
         for i in in_place:
             choice = self.choices[i]
             choice.form, choice.cost = Form.EXTRACT, choice.scored.profile.stub_tokens
@@ -183,7 +189,7 @@ class Allocation:
     def _open(self, i: int, choice: Choice) -> None:
         scored = choice.scored
         segments = scored.profile.segments
-        worth = [self._worth.line(scored, segment) for segment in segments]
+        worth = self._worth.lines(scored)
         content = [s for s, segment in enumerate(segments) if segment.line >= 0]
         if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
             for s in {*content[:ENDS], *content[-ENDS:]}:
@@ -244,6 +250,8 @@ class Allocation:
         segments = choice.scored.profile.segments
         added = _with_required(segments, step, choice.kept)
         gain = sum([self._worth.gain(choice.worth[s]) for s in added])
+        if any(other in choice.kept for other in _neighbours(segments, step)):
+            gain *= 1.0 + BESIDE
         if choice.form is Form.EXTRACT:  # the message itself says whose lines they are
             return gain, sum([segments[s].tokens for s in added if segments[s].line >= 0]), added
         return gain * IN_DIGEST, sum([segments[s].tokens for s in added]), added
@@ -256,9 +264,12 @@ class Allocation:
         choice.kept.update(added)
         if step >= 0:
             for s in added:
-                self._worth.take(profile.segments[s])
+                self._worth.take(choice.worth[s])
                 choice.gain -= choice.open.pop(s, 0.0)
                 choice.mass += choice.worth[s].mass
+            for other in _neighbours(profile.segments, step):
+                if other in choice.open:
+                    self._push(i, other, (1.0 + BESIDE) * choice.open[other], profile.segments[other].tokens)
             if choice.form is Form.GONE:
                 choice.form = Form.DIGEST
             if choice.form is Form.DIGEST:
@@ -268,7 +279,7 @@ class Allocation:
             choice.form = Form.EXTRACT
             self._push(i, _UP, choice.gain, profile.compact_tokens - choice.cost)
         else:
-            self._worth.cover(profile.distinct)
+            self._worth.cover(profile)
             if choice.form is Form.COMPACT or profile.compact is None:
                 choice.form = Form.FULL
             else:
@@ -282,6 +293,16 @@ def _with_required(segments: Sequence[Segment], number: int, kept: set[int]) -> 
         chain.append(number)
         number = segments[number].requires
     return tuple(reversed(chain))
+
+
+def _neighbours(segments: Sequence[Segment], number: int) -> list[int]:
+    """The lines before and after a line in its passage."""
+    passage = segments[number].passage
+    return [
+        other
+        for other in (number - 1, number + 1)
+        if 0 <= other < len(segments) and segments[other].passage == passage and segments[other].line >= 0
+    ]
 
 
 def kept_lines(segments: Sequence[Segment], kept: Iterable[int]) -> Mapping[int, set[int]]:

@@ -20,7 +20,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from .notation import Line
+from .lines import Line
 from .passages import Passage, Slot, passages
 from .units import Unit
 
@@ -121,10 +121,10 @@ class ContextCompressor:
             left_out: Number of messages that the block stands for, those with no line in it included.
             handle: What brings all of them back.
         """
-        head = f'[{left_out} earlier messages left out; expand_context("{handle}")'
+        head = f'[{left_out} messages left out: expand_context("{handle}")]'
         if not entries:
-            return UserMessage(content=f"{head}]", source=DIGEST_SOURCE)
-        written = [f"{head}; their best lines:]"]
+            return UserMessage(content=head, source=DIGEST_SOURCE)
+        written = [head]
         for entry in entries:
             if len(entry.lines) == 1:
                 written.append(f"{entry.label}: {entry.lines[0]}")

@@ -18,10 +18,13 @@ from ..tokens.task import TaskDefinition
 from .allocation import Allocation
 from .archive import ContextArchive
 from .compression import ContextCompressor, label_of
+from .duplicates import duplicates
+from .failure import FailedResult, failure_of
 from .passages import clip
 from .priority import MEMORY, ContextPrioritizer, PrioritizedContext, ScoredUnit
 from .profile import ProfileCache
 from .project import section_of
+from .recall import Recalled, recall
 from .relevance import is_entity
 from .report import FitReport, FitResult, FitStep, Form, Level
 from .search import SearchHit, search
@@ -42,6 +45,11 @@ _SLACK_TOKENS = 12
 """So little room left over is not worth another round."""
 
 _ROUNDS = 6
+
+RECOVERY_TOKENS = 2_000
+"""Default budget of what explains a failure."""
+
+_QUERY_CHARS = 2_000
 
 
 class ContextManager:
@@ -119,6 +127,29 @@ class ContextManager:
         """
         return search(self.archive, query, most)
 
+    def recall(
+        self, earlier: Sequence[LLMMessage], asked: Sequence[LLMMessage], view: Sequence[LLMMessage], room: int
+    ) -> Recalled | None:
+        """The lines of earlier messages that the newest ones ask for and a view lacks, as one message to put back.
+
+        Args:
+            earlier: The history up to what asks, in full.
+            asked: The messages that ask, and the tool calls made since.
+            view: What stands for both in the request.
+            room: Tokens that the block may cost.
+
+        Returns:
+            The block, or None when nothing is asked for, found, or fits.
+
+        Example:
+            >>> earlier = [UserMessage(content="Ann's parcel to Lyon has the number LY-4711.", source="user")]
+            >>> asked = [UserMessage(content="Which number has the parcel to Lyon?", source="user")]
+            >>> block = ContextManager().recall(earlier, asked, view=asked, room=200)
+            >>> block is not None and "LY-4711" in block.message.content
+            True
+        """
+        return recall(earlier, asked, view, room, profiles=self._profiles, counter=self.counter, archive=self.archive)
+
     def get_token_budget(self, task: str | TaskDefinition, total_tokens: int | None = None) -> int:
         """Tokens a planner may use for a task, by its complexity; see `TokenBudgetManager.get_token_budget`.
 
@@ -128,6 +159,44 @@ class ContextManager:
         """
         total = self._last_budget if total_tokens is None else total_tokens
         return TokenBudgetManager().get_token_budget(task, total)
+
+    async def compress_for_recovery(
+        self,
+        failed_result: FailedResult,
+        messages: Sequence[LLMMessage] = (),
+        *,
+        budget: int | TokenBudget = RECOVERY_TOKENS,
+        task: str | TaskDefinition | None = None,
+    ) -> FitResult:
+        """The view of a history that explains a failure: what failed, the task, what touched the same things.
+
+        Args:
+            failed_result: A tool's result or the message it came in, an exception, a team's `TaskResult`, or a text.
+            messages: The history; where it is empty, a `TaskResult` brings its own.
+            budget: Input tokens of the request.
+            task: What the agent works on.
+
+        Returns:
+            A view that ends with the failure: the failed call with its results, or a user message that says it.
+
+        Raises:
+            BudgetTooSmallError: What must be there does not fit even in its shortest form.
+
+        Example:
+            >>> import asyncio
+            >>> history = [UserMessage(content="Load orders.csv into the table orders.", source="user")]
+            >>> error = ValueError("no such table: orders")
+            >>> asyncio.run(ContextManager().compress_for_recovery(error, history)).messages[-1].content
+            'ValueError: no such table: orders'
+        """
+        failure = failure_of(failed_result, messages)
+        allowed = TokenBudget.of(budget, target=1.0)
+        earlier = failure.earlier
+        if sum(map(self.counter.count_message, earlier)) > allowed.available // 4:
+            earlier = ()  # they still count by their words
+        about = task.text() if isinstance(task, TaskDefinition) else task or ""
+        query = f"{about} {failure.query[:_QUERY_CHARS]}"
+        return await self.fit(failure.messages, allowed, task=query, pinned=earlier)
 
     async def fit(
         self,
@@ -314,8 +383,9 @@ def _name(scored: ScoredUnit) -> str:
 
 
 def _superseded(units: Sequence[ScoredUnit]) -> dict[int, str]:
-    """System messages of which each line stands in a later one, as when a memory is added again every turn."""
-    found: dict[int, str] = {}
+    """Units that a later one says again, such as a memory that is added every turn, or a file read twice."""
+    again = duplicates([scored.unit for scored in units])
+    found = {index: why for index, why in again.items() if not units[index].pinned}
     said: set[str] = set()
     sections: set[str] = set()
     for scored in reversed(units):
@@ -348,7 +418,7 @@ def _quality(context: PrioritizedContext, allocation: Allocation) -> float:
             there.update(profile.distinct)
         else:
             for number in choice.kept:
-                there.update(profile.segments[number].words, profile.segments[number].ids)
+                there.update(profile.segments[number].words)
     weights = {term: idf * (2.0 if is_entity(term) else 1.0) for term, idf in context.rarity.items()}
     total = sum(weights.values())
     return sum(weight for term, weight in weights.items() if term in there) / total if total else 1.0

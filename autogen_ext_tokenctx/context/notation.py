@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, TypeGuard, cast
+
+from .lines import Line
+from .text import text_lines
 
 LINE_CHARS = 100
 """Entries of an object share a line up to this length; a longer object is spread over several lines."""
@@ -17,26 +20,14 @@ LINE_CHARS = 100
 _RECORD_CHARS = 400
 """One record of a list may take this much of a line: its values belong together."""
 
+_TEXT_CHARS = 2_000
+"""A string of more characters, or of several lines, is read like any other text, and not a value among others."""
+
 _MIN_JSON_CHARS = 60
 """Shorter JSON has no notation worth saving."""
 
 _MIN_ROWS = 3
 """Fewer records than this do not pay for a header line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a text: the smallest piece that is kept or left out.
-
-    Args:
-        text: The line, or a piece of one.
-        header: Position of the header line that gives the row its keys; -1 for a line that stands alone.
-        continues: Whether it goes on in the line before it, with nothing between them.
-    """
-
-    text: str
-    header: int = -1
-    continues: bool = False
 
 
 def compact_json(text: str) -> list[Line] | None:
@@ -62,11 +53,12 @@ def compact_json(text: str) -> list[Line] | None:
         value, end = json.JSONDecoder().raw_decode(text, start)
         if not isinstance(value, (dict, list)):
             return None
-        lines: list[Line] = [Line(line) for line in text[:start].splitlines() if line.strip()]
+        lines: list[Line] = []
+        _add_text(text[:start], lines)
         _write(cast("dict[str, Any] | list[Any]", value), "", lines)
     except (ValueError, RecursionError):
         return None
-    lines += [Line(line) for line in text[end:].splitlines() if line.strip()]
+    _add_text(text[end:], lines)
     return lines
 
 
@@ -76,6 +68,13 @@ def _json_start(text: str) -> int:
         return len(head)
     places = [place for place in (text.find("\n{"), text.find("\n[")) if place >= 0]
     return min(places) + 1 if places else -1
+
+
+def _add_text(text: str, lines: list[Line]) -> None:
+    """The lines of a text, below those that are there."""
+    before = len(lines)
+    for line in text_lines(text) if text.strip() else ():
+        lines.append(line if line.header < 0 else replace(line, header=line.header + before))
 
 
 def _write(value: dict[str, Any] | list[Any], path: str, lines: list[Line], width: int = LINE_CHARS) -> None:
@@ -107,10 +106,10 @@ def _write_dict(value: dict[str, Any], path: str, lines: list[Line]) -> None:
         if len(entry) > LINE_CHARS and _is_container(item):
             flush()
             _write(item, f"{path}.{key}" if path else key, lines)
-        elif isinstance(item, str) and "\n" in item:
+        elif _is_text(item):
             flush()
             lines.append(Line(f"{prefix}{key}:"))
-            lines.extend(Line(line) for line in item.splitlines() if line.strip())
+            _add_text(item, lines)
         else:
             if sum(map(len, pending)) + len(entry) > LINE_CHARS:
                 flush()
@@ -123,11 +122,14 @@ def _write_list(value: list[Any], path: str, lines: list[Line]) -> None:
         lines.append(Line(f"{path}:"))
     pending: list[str] = []
     for item in value:
-        text = _inline(item, nested=True)
-        if pending and (_is_container(item) or sum(map(len, pending)) + len(text) > LINE_CHARS):
+        apart = _is_container(item) or _is_text(item)
+        text = "" if apart else _inline(item, nested=True)
+        if pending and (apart or sum(map(len, pending)) + len(text) > LINE_CHARS):
             lines.append(Line(", ".join(pending)))
             pending.clear()
-        if _is_container(item):
+        if _is_text(item):
+            _add_text(item, lines)
+        elif _is_container(item):
             _write(item, "", lines, _RECORD_CHARS)
         else:
             pending.append(text)
@@ -187,6 +189,10 @@ def _is_dict(value: Any) -> TypeGuard[dict[str, Any]]:
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and ("\n" in value or len(value) > _TEXT_CHARS)
 
 
 def _is_container(value: Any) -> TypeGuard[dict[str, Any] | list[Any]]:

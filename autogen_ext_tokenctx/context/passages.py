@@ -7,7 +7,6 @@ A passage is one slot's text as lines, the smallest pieces that can be kept or l
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -15,16 +14,12 @@ from typing import Any, Literal, cast
 from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, SystemMessage, UserMessage
 
-from .notation import Line, compact_json
+from .lines import Line, join
+from .notation import compact_json
+from .text import text_lines
 from .units import Unit
 
 SlotKind = Literal["content", "result", "arguments", "thought"]
-
-WHOLE_CHARS = 320
-"""A text up to this long, on one line, is one piece: it is kept or left out whole."""
-
-_PIECE_CHARS = 480
-"""A sentence longer than this is cut."""
 
 _MAX_LINES = 2_000
 """A text of more lines is taken in blocks of lines."""
@@ -36,8 +31,6 @@ _ARGUMENTS_CHARS = 240
 
 _READ_ARGUMENTS = 20_000
 """Call arguments of more characters are not read for the label."""
-
-_SENTENCE = re.compile(r"(?<=[.!?;。！？])\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +79,6 @@ def passages(unit: Unit) -> tuple[Passage, ...]:
         ['ann']
     """
     return tuple(_passages(unit))
-
-
-def join(lines: tuple[Line, ...] | list[Line]) -> str:
-    """The text of neighbouring lines."""
-    return "".join(line.text if line.continues or not number else f"\n{line.text}" for number, line in enumerate(lines))
 
 
 def call_label(call: FunctionCall) -> str:
@@ -147,43 +135,9 @@ def _passages(unit: Unit) -> Iterator[Passage]:
 def _passage(slot: Slot, label: str, text: str) -> Passage:
     lines = compact_json(text)
     if lines is None:
-        lines = list(_plain_lines(text))
+        lines = text_lines(text)
     whole = tuple(_blocks(lines))
     return Passage(slot, label, whole, len(join(whole)) < len(text))
-
-
-def _plain_lines(text: str) -> Iterator[Line]:
-    """Lines without the blank ones; a run of equal lines is one line and a count."""
-    if len(text) <= WHOLE_CHARS and "\n" not in text:
-        yield Line(text)
-        return
-    last, times = "", 0
-    for line in [*text.splitlines(), ""]:
-        bare = line.rstrip()
-        if times and bare == last:
-            times += 1
-            continue
-        if times and last:
-            yield from _pieces(f"{last}  [×{times}]" if times > 1 else last)
-        last, times = bare, 1
-
-
-def _pieces(line: str) -> Iterator[Line]:
-    """A long line by sentences, and a long sentence cut: put together they are the line."""
-    if len(line) <= WHOLE_CHARS:
-        yield Line(line)
-        return
-    start = 0
-    ends = [match.end() for match in _SENTENCE.finditer(line)]
-    first = True
-    for end in [*ends, len(line)]:
-        while end - start > _PIECE_CHARS:
-            cut = line.rfind(" ", start + _PIECE_CHARS // 2, start + _PIECE_CHARS) + 1 or start + _PIECE_CHARS
-            yield Line(line[start:cut], continues=not first)
-            start, first = cut, False
-        if end > start:
-            yield Line(line[start:end], continues=not first)
-            start, first = end, False
 
 
 def _blocks(lines: list[Line]) -> Iterator[Line]:
@@ -191,5 +145,7 @@ def _blocks(lines: list[Line]) -> Iterator[Line]:
         yield from lines
         return
     size = -(-len(lines) // _MAX_LINES)
-    for start in range(0, len(lines), size):
-        yield Line(join(lines[start : start + size]), continues=lines[start].continues)
+    for number, start in enumerate(range(0, len(lines), size)):
+        first = lines[start]
+        header = first.header // size  # of -1 it is less than 0 too
+        yield Line(join(lines[start : start + size]), header if header < number else -1, first.continues)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from math import exp, log
+from typing import cast
 
-from autogen_core.models import LLMMessage, SystemMessage, UserMessage
+from autogen_core import FunctionCall
+from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
@@ -48,7 +51,20 @@ _NEAR_TOKENS, _NEAR_SHARE = 40.0, 0.2
 _FAR_TOKENS, _FAR_SHARE = 400.0, 0.3
 """How far, in tokens, relevance reaches over to neighbours: a turn or two of talk, and a passage of a meeting."""
 
-_TALK_TURNS = 12.0
+_TALK_TURNS, _JUST_SAID = 4.0, 3.0
+"""Turns over which the weight of what was said falls to 1/e, and that of the newest."""
+
+_CALL_TURNS, _CALLED = 2.0, 4.0
+"""The same for what tools were called with: the next call is about it, or about what is listed beside it."""
+
+_TALK_UNITS = 30
+_CALL_CHARS = 2_000
+
+_SLOW = 0.4
+"""Recency of the newest as far as it is open what is asked; it falls to a twentieth over the history."""
+
+FEEDBACK_TERMS = 12
+"""Terms of the best units that join the query."""
 
 _SMALL_TALK_TERMS = 3
 
@@ -71,7 +87,7 @@ class ScoredUnit:
         category: What it is to the task.
         weight: The category's weight.
         relevance: How well it, or what stands beside it, answers the query, 0 to 1.
-        recency: 1 for the newest, falling with the tokens that came after it.
+        recency: 1 for the newest, falling with the units that came after it.
         pinned: Why it must stay; empty when it need not.
     """
 
@@ -98,7 +114,7 @@ class PrioritizedContext:
     Args:
         units: The units in the order of the history.
         query: What is asked: term weights from the task, the newest messages, and feedback.
-        talk: The words of the conversation, 1 for the newest and falling with age.
+        talk: The words of the conversation and of the calls, falling with age.
         rarity: Inverse document frequency of each term.
         doubt: How far it is open what is asked, from 0 (a full question was just asked) to 1; recency decides then.
     """
@@ -162,14 +178,14 @@ class ContextPrioritizer:
         asked = [i for i, unit in enumerate(units) if i not in pins or not isinstance(unit.head, SystemMessage)]
         documents = [known[i].counts for i in asked]
         first = bm25(documents, query, idf)
-        full_query = expand_query(documents, first, query, idf)
+        full_query = expand_query(documents, first, query, idf, new_terms=FEEDBACK_TERMS)
         scores = [0.0] * len(units)
         for i, score in zip(asked, bm25(documents, full_query, idf), strict=True):
             scores[i] = score
         sizes = [profile.tokens for profile in known]
         near = _with_neighbours(scores, sizes)
         top = max(near, default=0.0) or 1.0
-        recency = _recency(sizes)
+        recency = _recency(len(units), doubt)
         scored: list[ScoredUnit] = []
         for i, unit in enumerate(units):
             category = self._category(unit, known[i], pins.get(i, ""))
@@ -265,6 +281,8 @@ def _query(
         add(known[i].distinct, 0.6 * doubt)
     if users:
         add(known[users[0]].distinct, 0.3 * doubt)
+        said = chain.from_iterable(segment.words for segment in known[users[0]].segments if segment.line >= 0)
+        add(list(filter(is_entity, said)), 1.0)  # what the task names stays its subject
     return query, doubt
 
 
@@ -299,20 +317,23 @@ def _is_user(unit: Unit) -> bool:
 def _talk(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]:
     """The words of the conversation, the newest the strongest: what is talked about is what its records are for."""
     talk: dict[str, float] = {}
-    spoken = [i for i, unit in enumerate(units) if not unit.is_exchange and not isinstance(unit.head, SystemMessage)]
-    for age, i in enumerate(reversed(spoken)):
-        weight = exp(-age / _TALK_TURNS)
-        for term in known[i].distinct[:400]:
+
+    def add(found: Iterable[str], weight: float) -> None:
+        for term in found:
             talk[term] = max(talk.get(term, 0.0), weight)
+
+    spoken = [i for i, unit in enumerate(units) if not unit.is_exchange and not isinstance(unit.head, SystemMessage)]
+    for age, i in enumerate(reversed(spoken[-_TALK_UNITS:])):
+        add(known[i].distinct[:400], exp(-age / _TALK_TURNS) * (_JUST_SAID if age == 0 else 1.0))
+    calls = [unit for unit in units if unit.is_exchange]
+    for age, unit in enumerate(reversed(calls[-_TALK_UNITS:])):
+        for call in cast(AssistantMessage, unit.head).content:
+            if isinstance(call, FunctionCall):
+                add(terms(call.arguments[:_CALL_CHARS]), _CALLED * exp(-age / _CALL_TURNS))
     return talk
 
 
-def _recency(sizes: Sequence[int]) -> list[float]:
-    """From 1 for the newest down by the share of the history that came after."""
-    total = sum(sizes) or 1
-    out: list[float] = []
-    after = total
-    for size in sizes:
-        after -= size
-        out.append(exp(-3.0 * after / total))
-    return out
+def _recency(size: int, doubt: float) -> list[float]:
+    """1 for the unit before the newest: steeply down the last turns, and slowly as far as it is open what is asked."""
+    back = [max(0, size - 2 - i) for i in range(size)]
+    return [max(exp(-steps), _SLOW * doubt * exp(-3.0 * steps / size)) for steps in back]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from itertools import filterfalse
+from typing import NamedTuple
 
-from autogen_core.models import LLMMessage
+from autogen_core.models import LLMMessage, UserMessage
 
 from ..tokens.counting import TokenCounter
 from .compression import ContextCompressor
+from .notation import Line
 from .passages import Passage
-from .relevance import is_entity, terms
+from .relevance import facts, is_rule, names, terms
 from .units import Unit
 
 _MESSAGE_TOKENS = 4
@@ -29,8 +30,11 @@ class Segment:
         line: Number of its line in the passage; -1 for the passage's label.
         requires: Number of the segment without which this one says nothing (a table's header; the label); -1 for none.
         tokens: What it costs, about.
-        words: Its distinct terms that are words.
-        ids: Its distinct terms that name one thing: ids, numbers, paths.
+        words: Its distinct terms.
+        ids: What in it is the key of one thing: identifiers, long numbers, dates, addresses, paths.
+        numbers: Its other numbers.
+        names: Its names of several words.
+        rule: Whether a person gives a standing instruction in it.
     """
 
     passage: int
@@ -39,6 +43,9 @@ class Segment:
     tokens: int
     words: tuple[str, ...]
     ids: tuple[str, ...]
+    numbers: tuple[str, ...]
+    names: tuple[str, ...]
+    rule: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,14 @@ class Profile:
     segments: tuple[Segment, ...]
     counts: Counter[str]
     distinct: tuple[str, ...]
+
+
+class _At(NamedTuple):
+    """Where a passage stands, and what its characters cost."""
+
+    number: int
+    rate: float
+    person: bool
 
 
 class ProfileCache:
@@ -106,30 +121,41 @@ class ProfileCache:
         chars = sum(len(line.text) + 1 for passage in read for line in passage.lines)
         body = max(1, compact_tokens - _MESSAGE_TOKENS * len(unit.messages))
         rate = min(1.0, body / max(1, chars))
+        person = isinstance(unit.head, UserMessage)
         segments: list[Segment] = []
         counts: Counter[str] = Counter()
         for number, passage in enumerate(read):
-            _add_passage(segments, counts, number, passage, rate)
+            _add_passage(segments, counts, passage, _At(number, rate, person))
         marked = sum(passage.slot.kind != "thought" for passage in read) * _MARK_TOKENS
         calls = sum(len(repr(message.content)) for message in unit.messages[:1]) if unit.is_exchange else 0
         stub = _MESSAGE_TOKENS * len(unit.messages) + marked + min(calls, 1_000) // 4
         return Profile(tokens, compact, compact_tokens, stub, read, tuple(segments), counts, tuple(counts))
 
 
-def _add_passage(segments: list[Segment], counts: Counter[str], number: int, passage: Passage, rate: float) -> None:
-    label_terms = terms(passage.label)
-    counts.update(label_terms)
+def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage, at: _At) -> None:
     label = len(segments)
-    segments.append(_segment(number, -1, -1, len(passage.label) // 4 + 2, label_terms))
-    for position, line in enumerate(passage.lines):
+    for position, line in enumerate((Line(passage.label), *passage.lines), -1):
         found = terms(line.text)
         counts.update(found)
-        requires = label if line.header < 0 else label + 1 + line.header
-        segments.append(_segment(number, position, requires, int(len(line.text) * rate) + 2, found))
-
-
-def _segment(passage: int, line: int, requires: int, tokens: int, found: list[str]) -> Segment:
-    # in order of the text, not in sets: sums over sets differ in their last bit from one process to the next
-    distinct = dict.fromkeys(found)
-    ids = tuple(filter(is_entity, distinct))
-    return Segment(passage, line, requires, tokens, tuple(filterfalse(is_entity, distinct)), ids)
+        requires = -1 if position < 0 else label if line.header < 0 else label + 1 + line.header
+        tokens = int(len(line.text) * (0.25 if position < 0 else at.rate)) + 2
+        # in order of the text, not in sets: what sums over them gives must not differ from one process to the next
+        distinct = tuple(dict.fromkeys(found))
+        if position < 0:
+            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), (), False))
+        else:
+            ids, numbers = facts(line.text)
+            rule = at.person and is_rule(line.text)
+            segments.append(
+                Segment(
+                    at.number,
+                    position,
+                    requires,
+                    tokens,
+                    distinct,
+                    tuple(ids),
+                    tuple(numbers),
+                    tuple(names(line.text)),
+                    rule,
+                )
+            )

@@ -73,6 +73,62 @@ def terms(text: str) -> list[str]:
     return [term for word in _WORD.findall(text) for term in _KNOWN[word]]
 
 
+_NAME = re.compile(r"\b[A-Z][\w’'-]+(?:[ ](?:(?:of|the|de|and|&|for|in|to)[ ]){0,2}[A-Z][\w’'-]+){1,5}")
+_RULE = re.compile(
+    r"\b(?:(?:you |we |it |must |should |please )?(?:always|never) "
+    r"(?!been|had|seen|knew|thought|was|really|have|has)\w+"
+    r"|from now on|make sure (?:to|that|you)|must not|(?:please |^|[.!;:] )do(?: not|n['’]t) \w+|at (?:most|least) \d"
+    r"|no (?:more|less|later|earlier) than|deadline|only (?:use|if|when|ever)|not allowed|we (?:decided|agreed)"
+    r"|(?:limit|budget|maximum|minimum) (?:is|of))\b",
+    re.IGNORECASE,
+)
+
+
+def is_rule(text: str) -> bool:
+    """Whether a text sounds like an instruction or a decision that stays in force.
+
+    Example:
+        >>> is_rule("Never deploy on Fridays."), is_rule("I deployed it on Friday.")
+        (True, False)
+    """
+    return _RULE.search(text) is not None
+
+
+def names(text: str) -> list[str]:
+    """Names of more than one word: of people, places, works, headings.
+
+    Example:
+        >>> names("She met Ada Lovelace at the University of Turin.")
+        ['Ada Lovelace', 'University of Turin']
+    """
+    return list(dict.fromkeys(_NAME.findall(text)))
+
+
+def facts(text: str) -> tuple[list[str], list[str]]:
+    """The identifiers of a text, and its other numbers, without the names of fields.
+
+    Example:
+        >>> facts("address1: 763 Broadway, order #W2378156 of 2024-05-20")
+        (['w2378156', '2024-05-20'], ['763'])
+    """
+    ids: dict[str, None] = {}
+    numbers: dict[str, None] = {}
+    for word in [word for word in _WORD.findall(text) if not word.isalpha() or word.isupper()]:
+        bare = word.lower()
+        if bare.isalpha():
+            if len(bare) > 4:
+                ids[bare] = None
+            continue
+        digits = sum(map(str.isdigit, bare))
+        if len(bare) < 3 or (digits < 2 and f"{word}: " in text):
+            continue
+        if is_identifier(bare):
+            ids[bare] = None
+        elif digits:
+            numbers[bare] = None
+    return list(ids), list(numbers)
+
+
 def stem(word: str) -> str:
     """A word without its commonest English endings; both sides of a comparison get the same treatment.
 
@@ -96,6 +152,14 @@ def is_entity(term: str) -> bool:
     return not term.isalpha() and len(term) > 2
 
 
+_IDENTIFIER = re.compile(r"\d{6,}|\d{4}-\d\d-\d\d|(?=.*\d)(?=.*[^\d.,:%-]).{5,}", re.DOTALL)
+
+
+def is_identifier(term: str) -> bool:
+    """Whether a term is the key of one thing: letters and digits mixed, a long number, a date, an address, a path."""
+    return "@" in term or "/" in term or _IDENTIFIER.fullmatch(term) is not None
+
+
 def rarity(documents: Collection[Iterable[str]]) -> dict[str, float]:
     """BM25's inverse document frequency of each term, from the distinct terms of each document."""
     counts = Counter(chain.from_iterable(documents))
@@ -106,16 +170,17 @@ def rarity(documents: Collection[Iterable[str]]) -> dict[str, float]:
 def bm25(documents: Sequence[Mapping[str, int]], query: Mapping[str, float], idf: Mapping[str, float]) -> list[float]:
     """How well each document (term counts) answers a query (term weights)."""
     lengths = [sum(document.values()) for document in documents]
-    mean = sum(lengths) / len(lengths) if lengths else 1.0
-    wanted = [(term, weight * idf[term]) for term, weight in query.items() if term in idf]
+    mean = (sum(lengths) / len(lengths) if lengths else 1.0) or 1.0
+    wanted = {term: weight * idf[term] for term, weight in query.items() if term in idf}
     scores: list[float] = []
     for document, length in zip(documents, lengths, strict=True):
-        norm = K1 * (1.0 - B + B * length / (mean or 1.0))
         score = 0.0
-        for term, weight in wanted:
-            count = document.get(term)
-            if count:
-                score += weight * count * (K1 + 1.0) / (count + norm)
+        if not document.keys().isdisjoint(wanted):
+            norm = K1 * (1.0 - B + B * length / mean)
+            for term, weight in wanted.items():
+                count = document.get(term)
+                if count:
+                    score += weight * count * (K1 + 1.0) / (count + norm)
         scores.append(score)
     return scores
 

@@ -25,6 +25,8 @@ class Form(str, Enum):
     """One line and a handle."""
     GONE = "gone"
     """Not in the view; the archive has it."""
+    RECALLED = "recalled"
+    """Lines of units that left, back for one turn in a block of their own."""
 
 
 class Level(IntEnum):
@@ -47,7 +49,7 @@ class FitStep:
     """One change of one unit.
 
     Args:
-        unit: Number of the unit in the history, from 0; -1 for the shared digest block.
+        unit: Number of the unit in the history, from 0; -1 for a block of lines of several units.
         what: Who and what, such as ``"coder: read_file"``.
         form: The form the unit has in the view.
         tokens_before: Tokens of the unit in the history.

@@ -2,60 +2,84 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from autogen_core.models import AssistantMessage
-
 from .priority import PrioritizedContext, ScoredUnit
-from .profile import Segment
-from .relevance import is_entity, rarity, terms
+from .profile import Profile, Segment
+from .relevance import is_entity, rarity
 
 # Tuned together on histories of two-person chats, meetings, customer service with tools, and agent teams.
 _BASE = 0.02
 """Relevance of a unit that nothing speaks for."""
 _SHARP = 1.5
 """Power of the relevance: above 1, the best units stand out more."""
-_RECENT = 0.5
-"""What being the newest counts for, as long as it is open what is asked."""
+_RECENT = 1.25
+"""What being the newest counts for."""
 _LONG = 0.2
 """Power with which relevance per token falls with a unit's length: long units do not win by length."""
+_SAID_AGAIN, _SAID_AGAIN_OPEN = 0.85, 0.5
+"""Share of its relevance that a line keeps when the view has all its words: after a full question, of which several
+places may hold a part of the answer; and as long as it is open what is asked."""
+_FIT_BASE = 0.5
+"""Share of a line's part in its unit's relevance that does not depend on the line's own words."""
 _NEW_BASE = 0.4
-"""Share of the worth of new terms that does not depend on the unit's own relevance."""
+"""Share of the worth of what is new that does not depend on the unit's own relevance."""
 _WORDS = 0.05
 """Worth of a new word of greatest rarity."""
 _IDS = 60.0
-"""Worth of a new id in a tool result, if the words beside it are those of the conversation."""
-_OTHER_IDS = 0.3
-"""Share of it for a number or id that is not built like those that tools were called with."""
+"""Worth of a new identifier in a tool result, if the words beside it are those of the conversation."""
+_NUMBERS = 0.1
+"""Share of it for any other number."""
+_NAMES = 0.2
+"""Share of it for a new name of several words, wherever it stands."""
+_TALKED = 0.01
+"""Share of it for an identifier in what people and agents say."""
 _FLOOR = 0.25
 """Share of it when the words beside it were never spoken."""
-_HALF = 1.0
-"""Spoken words beside an id (by rarity) that bring half of the rest."""
-_SAID = 0.03
-"""Share of it for an id in what people and agents say."""
-_OPEN = 0.35
-"""Power of the doubt with which ids count: after a full question, its answer is worth more than any id."""
-_ASKED = 0.5
+_MOST = 5.0
+"""Multiple of it that words of the conversation beside it can bring."""
+_MANY = 30.0
+"""Facts of one unit in the view that halve the worth of its next ones: a listing must not crowd out the rest."""
+_OPEN = 0.33
+"""Power of the doubt with which the facts of tool results count: after a full question, its answer is worth more."""
+_ASKED = 0.2
 """Worth of a word of the query of greatest rarity."""
 _NAMED = 15.0
 """Worth of an id, a number or a name in code that the query has."""
 _AGAIN = 0.5
 """What is left of either in the next line that has it."""
+_QUERY = 3.0
+"""How much more a word of the query than one of the conversation says about a line of its unit."""
+_RULE = 2.0
+"""Worth of a token of a standing instruction, as long as there is room in their reserve."""
 
-_DIGIT = re.compile(r"\d")
-_LETTERS = re.compile(r"[^\W\d_]+")
-_READ_CHARS = 2_000
+_STEPS = 1 << 16
+"""Rarities are whole multiples of 1 / _STEPS: their sums are exact, so that the order of a set changes nothing."""
 
 
 class LineWorth(NamedTuple):
-    """The parts of a segment's worth: its share of the unit's relevance, and what new words and ids count for."""
+    """What does not change about the worth of a segment while a view grows.
+
+    Args:
+        mass: Its share of the unit's relevance.
+        weight: The rarities of its words together.
+        per_word: Worth of rarity 1 that is new.
+        per_id: Worth of a new identifier.
+        per_name: Worth of a new name.
+        asked: Its words that the query has.
+        unit: Number of the unit.
+        segment: The segment.
+    """
 
     mass: float
+    weight: float
     per_word: float
     per_id: float
+    per_name: float
     asked: tuple[str, ...]
+    unit: int
     segment: Segment
 
 
@@ -63,85 +87,113 @@ class Worth:
     """The worth of the lines of one history, falling as the view comes to say the same.
 
     A line's worth is its share of the unit's relevance (mass, which grows slower than a unit's length, so that long
-    units do not win by length) and the terms it would bring that the view does not have: words by rarity; ids and
-    numbers by how much the words beside them are those of the conversation.
+    units do not win by length, and falls by what the view says already) and what it would bring that the view does
+    not have: words by rarity; identifiers, numbers and names by how much the words beside them are those of the
+    conversation.
 
     Args:
         context: The history with its scores.
+        rules_room: Tokens that standing instructions may take before others.
     """
 
-    def __init__(self, context: PrioritizedContext) -> None:
+    def __init__(self, context: PrioritizedContext, rules_room: int = 0) -> None:
         self._covered: set[str] = set()
-        lines = [(*segment.words, *segment.ids) for scored in context.units for segment in scored.profile.segments]
+        self._facts: Counter[int] = Counter()
+        lines = [segment.words for scored in context.units for segment in scored.profile.segments]
         rare = rarity(lines)  # among lines: with few units, what several of them say would count for nothing
-        most = max(rare.values(), default=1.0) or 1.0
-        self._idf = {term: idf / most for term, idf in rare.items()}
-        self._talk = {term: self._idf[term] * weight for term, weight in context.talk.items() if term in self._idf}
-        used = {shape(term) for scored in context.units for term in called_with(scored) if is_entity(term)}
-        self._entities = {term: (1.0 if shape(term) in used else _OTHER_IDS) for term in rare if is_entity(term)}
-        self._asked = {
-            term: self._idf[term] * weight * (_NAMED if is_entity(term) else _ASKED)
-            for term, weight in context.query.items()
-            if term in self._idf
-        }
+        scale = _STEPS / (max(rare.values(), default=1.0) or 1.0)
+        self._rare = {term: float(round(idf * scale)) for term, idf in rare.items()}
+        self._talk = self._weighed(context.talk)
+        query = self._weighed(context.query)
+        self._asked = {term: value * (_NAMED if is_entity(term) else _ASKED) for term, value in query.items()}
+        self._wanted = {term: max(self._talk.get(term, 0.0), _QUERY * value) for term, value in query.items()}
+        self._wanted = {**self._talk, **self._wanted}
         self._doubt = context.doubt
+        self._repeats = 1.0 - _SAID_AGAIN + (_SAID_AGAIN - _SAID_AGAIN_OPEN) * context.doubt
+        self._rules_room = rules_room
         self._score: dict[int, float] = {}
         self._mass: dict[int, float] = {}
         for scored in context.units:
-            score = scored.weight * (_BASE + scored.relevance**_SHARP + _RECENT * context.doubt * scored.recency)
+            score = scored.weight * (_BASE + scored.relevance**_SHARP + _RECENT * scored.recency)
             self._score[scored.unit.index] = score
             self._mass[scored.unit.index] = score * max(1, scored.profile.tokens) ** -_LONG
 
-    def cover(self, found: Iterable[str]) -> None:
-        """The view says these terms now."""
-        self._covered.update(found)
+    def cover(self, profile: Profile) -> None:
+        """The view has this unit now."""
+        for segment in profile.segments:
+            self._cover(segment)
 
-    def take(self, segment: Segment) -> None:
+    def take(self, line: LineWorth) -> None:
         """The view has this line now; one more line that answers the same words is worth less."""
-        self.cover(segment.words)
-        self.cover(segment.ids)
-        for term in (*segment.words, *segment.ids):
+        segment = line.segment
+        self._facts[line.unit] += len(segment.ids)
+        self._cover(segment)
+        if segment.rule:
+            self._rules_room -= segment.tokens
+        for term in segment.words:
             if term in self._asked:
                 self._asked[term] *= _AGAIN
-
-    def mass(self, scored: ScoredUnit, segment: Segment) -> float:
-        """The segment's share of its unit's relevance."""
-        return self._mass[scored.unit.index] * segment.tokens
 
     def of_unit(self, scored: ScoredUnit) -> float:
         """The whole unit's relevance."""
         return self._mass[scored.unit.index] * scored.profile.tokens
 
-    def line(self, scored: ScoredUnit, segment: Segment) -> LineWorth:
-        """What does not change about the worth of a segment while a view grows."""
-        said = _SAID * self._doubt
-        if scored.unit.is_exchange and segment.ids:
-            talk = self._talk
-            beside = sum([talk[term] for term in segment.words if term in talk])
-            beside += sum([talk[term] for term in segment.ids if term in talk])
-            said = (_FLOOR + beside / (beside + _HALF)) * self._doubt**_OPEN
-        new = scored.weight * (_NEW_BASE + self._score[scored.unit.index])
-        asked = tuple(term for term in (*segment.words, *segment.ids) if term in self._asked)
-        mass = self.mass(scored, segment)
-        return LineWorth(mass, new * _WORDS, new * _IDS * said, asked, segment)
+    def lines(self, scored: ScoredUnit) -> list[LineWorth]:
+        """What does not change about the worth of each segment of a unit."""
+        segments = scored.profile.segments
+        lines = [self._line(scored, segment) for segment in segments]
+        if len(segments) <= 2:  # a label and a line
+            return lines
+        wanted = self._wanted
+        fits: list[float] = []
+        for segment in segments:
+            found = sum([wanted[term] for term in segment.words if term in wanted])
+            fits.append(_FIT_BASE + found / (found + 1.0))
+        tokens = sum([segment.tokens for segment in segments])
+        mean = sum([fit * segment.tokens for fit, segment in zip(fits, segments, strict=True)]) / tokens
+        return [line._replace(mass=line.mass * fit / mean) for fit, line in zip(fits, lines, strict=True)]
 
     def gain(self, line: LineWorth) -> float:
         """What the segment would add to the view as it is now."""
-        covered, idf, entities = self._covered, self._idf, self._entities
-        words = sum([idf[term] for term in line.segment.words if term not in covered])
-        ids = sum([entities[term] for term in line.segment.ids if term not in covered]) if line.segment.ids else 0.0
-        answers = sum([self._asked[term] for term in line.asked]) if line.asked else 0.0
-        return line.mass + line.per_word * words + line.per_id * ids + answers
+        covered, segment = self._covered, line.segment
+        rare = self._rare
+        known = sum([rare[term] for term in covered.intersection(segment.words)])
+        new = 1.0 - known / line.weight
+        gain = line.mass * (1.0 - self._repeats + self._repeats * new) + line.per_word * (line.weight - known)
+        if line.per_id:
+            facts = len(segment.ids) - len(covered.intersection(segment.ids))
+            facts += _NUMBERS * (len(segment.numbers) - len(covered.intersection(segment.numbers)))
+            named = len(segment.names) - len(covered.intersection(segment.names))
+            gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.unit])
+        if line.asked:
+            gain += sum([self._asked[term] for term in line.asked])
+        if segment.rule and self._rules_room >= segment.tokens:
+            gain += _RULE * segment.tokens
+        return gain
 
+    def _cover(self, segment: Segment) -> None:
+        self._covered.update(segment.words)
+        self._covered.update(segment.ids)
+        self._covered.update(segment.numbers)
+        self._covered.update(segment.names)
 
-def shape(term: str) -> str:
-    """How an id is built: digits as 9, letters as a, runs of letters as one."""
-    return _LETTERS.sub("a", _DIGIT.sub("9", term))
+    def _weighed(self, weights: Mapping[str, float]) -> dict[str, float]:
+        rare = self._rare
+        return {term: rare[term] / _STEPS * weight for term, weight in weights.items() if term in rare}
 
-
-def called_with(scored: ScoredUnit) -> Iterable[str]:
-    """The terms of the calls of a unit."""
-    first = scored.unit.messages[0] if scored.unit.messages else None
-    if isinstance(first, AssistantMessage) and not isinstance(first.content, str):
-        for call in first.content:
-            yield from terms(call.arguments[:_READ_CHARS])
+    def _line(self, scored: ScoredUnit, segment: Segment) -> LineWorth:
+        index, rare = scored.unit.index, self._rare
+        new = scored.weight * (_NEW_BASE + self._score[index])
+        per_id = per_name = 0.0
+        if segment.ids or segment.numbers or segment.names:
+            talk = self._talk
+            beside = sum([talk[term] for term in segment.words if term in talk])
+            in_calls = scored.unit.is_exchange
+            fit = new * _IDS * min(_MOST, _FLOOR + beside) * self._doubt ** (_OPEN if in_calls else 1.0)
+            per_id = fit if in_calls else fit * _TALKED
+            per_name = fit * _NAMES
+        weight = sum([rare[term] for term in segment.words]) or 1.0
+        asked = tuple([term for term in segment.words if term in self._asked])
+        return LineWorth(
+            self._mass[index] * segment.tokens, weight, new * _WORDS / _STEPS, per_id, per_name, asked, index, segment
+        )

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import Self
 
 from ..context.manager import ContextManager
-from ..context.report import FitReport
+from ..context.report import FitReport, Level
 from ..context.units import repair
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
@@ -23,8 +23,8 @@ from ..tokens.counting import TokenCounter
 from ..tokens.task import TaskDefinition
 from . import overhead
 from .fitting import Fitter
-from .fold import Fold
-from .history import split_open_call
+from .fold import Fold, TurnRecall
+from .history import newest_turn, split_open_call
 from .tools import ExpandContextTool, SearchContextTool
 from .transforms import MessageTransform, TransformChain
 from .warn import WarnOnce
@@ -34,6 +34,9 @@ _REMEMBERED_CALLS = 8
 """Over how many calls the largest overhead counts. An agent's calls differ (a reflection lists no tools), and the
 reserve has to hold the largest without going up and down in between."""
 
+_RECALL = 0.15
+"""Share of the budget that may be recalled; a compaction to its usual target leaves room for it."""
+
 
 class TokenBudgetChatCompletionContextConfig(BaseModel):
     """The declarative configuration of `TokenBudgetChatCompletionContext`."""
@@ -42,6 +45,7 @@ class TokenBudgetChatCompletionContextConfig(BaseModel):
     budget: int | TokenBudget
     reserve: int | None = None
     task: str | TaskDefinition | None = None
+    recall: float = _RECALL
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
     initial_messages: list[LLMMessage] | None = None
 
@@ -51,6 +55,7 @@ class _FoldState(BaseModel):
     view: list[LLMMessage] = Field(min_length=1)
     report: FitReport
     settings: str
+    recalled: TurnRecall | None = None
 
 
 class _ExtraState(BaseModel):
@@ -67,7 +72,9 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
     """A model context that keeps the whole history and gives the agent a view of it that fits a token budget.
 
     The view is compacted only when it has outgrown the budget; between two compactions it only grows at its end,
-    so that a provider's prompt cache stays valid. What a compaction left out can be had back with `expand`.
+    so that a provider's prompt cache stays valid. What a compaction left out can be had back with `expand`. Lines of
+    it that a later message asks for come back by themselves, in one block (of source ``"recalled_context"``) right
+    before that message; the block is there for that turn only, and what stands before it does not change.
 
     The context cannot see the agent's system messages and tools, which are sent too, and holds back a reserve for
     them: their true cost as soon as a call went through a `TokenBudgetChatCompletionClient`, and until then the
@@ -84,10 +91,12 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         transforms: Run over the history before each fit, on copies.
         reserve: Tokens of the budget held back for system messages and tools, for ever. None: learned.
         task: What the agent works on. None: the task is found in the history.
+        recall: Share of the budget (beside the reserve) that what comes back for one turn may take, 0 to below 1.
+            With 0 nothing comes back by itself.
 
     Raises:
         BudgetTooSmallError: The budget is not positive, or the reserve leaves nothing of it.
-        ValueError: No budget is given, or both counter and manager are.
+        ValueError: No budget is given, both counter and manager are, or ``recall`` is no such share.
 
     Example:
         >>> import asyncio
@@ -115,6 +124,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         transforms: Sequence[MessageTransform] = (),
         reserve: int | None = None,
         task: str | TaskDefinition | None = None,
+        recall: float = _RECALL,
     ) -> None:
         super().__init__(initial_messages)
         if budget is None:
@@ -122,8 +132,11 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
                 "TokenBudgetChatCompletionContext needs a budget: give the input tokens one call may use, "
                 "such as budget=6_000, or a TokenBudget"
             )
+        if not 0.0 <= recall < 1.0:
+            raise ValueError(f"recall is a share of the budget, 0 to below 1, such as 0.15; got {recall}")
         self._model = model
         self._budget = budget
+        self._recall = recall
         self._reserve = reserve
         self._task = task
         self._overheads: deque[int] = deque(maxlen=_REMEMBERED_CALLS)
@@ -178,6 +191,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
     @property
     def last_report(self) -> FitReport | None:
         """How the last view came out of the history: the steps of the compaction in force, tokens as of the last read.
+
+        What the turn recalls is one more step, of the form ``Form.RECALLED``.
 
         None before the first read, and when the last view could not be fitted.
         """
@@ -246,6 +261,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
                 view=list(self._fold.view),
                 report=self._fold.report,
                 settings=self._fold.settings,
+                recalled=self._fold.recalled,
             )
         number_of = {id(message): number for number, message in enumerate(self._messages)}
         extra = _ExtraState(
@@ -278,6 +294,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             budget=self._budget,
             reserve=self._reserve,
             task=self._task,
+            recall=self._recall,
             transforms=self._transforms.dump(),
             initial_messages=self._initial_messages,
         )
@@ -289,6 +306,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             budget=config.budget,
             reserve=config.reserve,
             task=config.task,
+            recall=config.recall,
             transforms=TransformChain.load(config.transforms),
             initial_messages=config.initial_messages,
         )
@@ -298,30 +316,76 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         if not history:
             self._last_report = None
             return []
-        budget = self._request_budget()
-        settings = repr((self._budget, self._reserve, self._task))
-        folded = self._folded(history, budget, settings)
-        if folded is not None:
-            self._last_report = folded.report
-            return list(folded.view)
-        result = await self._fitter.fit(self._manager, history, budget, task=self._task, pinned=self._pinned)
-        if result is None:
+        fold = await self._fitted(history)
+        if fold is None:
             self._last_report = None
             return repair(history)
-        if not split_open_call(history)[1]:
-            self._fold = Fold(tuple(history), tuple(result.messages), result.report, settings)
-        self._last_report = result.report
-        return list(result.messages)
+        view, self._last_report = fold.given()
+        return view
 
-    def _folded(self, history: Sequence[LLMMessage], budget: TokenBudget, settings: str) -> Fold | None:
+    async def _fitted(self, history: Sequence[LLMMessage]) -> Fold | None:
+        """The view of a history with what its newest turn recalls; None when the history could not be fitted."""
+        budget = self._request_budget()
+        fold = self._folded(history, budget)
+        if fold is None:
+            fold = await self._compacted(history, budget, 0)
+        if fold is None or fold.tokens <= budget.available:
+            return fold
+        # what is recalled does not fit beside the view: the history makes room for it
+        try:
+            smaller = await self._compacted(history, budget, fold.recalled_tokens)
+        except BudgetTooSmallError:
+            smaller = None
+        if smaller is None and self._fold is not None:
+            self._fold = self._fold.recalling(newest_turn(history), None)
+        return smaller or fold.recalling(newest_turn(history), None)
+
+    def _folded(self, history: Sequence[LLMMessage], budget: TokenBudget) -> Fold | None:
         """The remembered view with the new messages, if it still serves."""
-        if self._fold is None or self._fold.settings != settings:
+        if self._fold is None or self._fold.settings != self._settings():
             return None
         read = self._fold.read(history, self._fitter.counter)
-        if read is None or read[1].report.tokens_after > budget.trigger_tokens:
+        if read is None:
             return None
-        self._fold, given = read
-        return given
+        grown, still_open = read
+        if grown.plus(still_open, self._fitter.counter).report.tokens_after > budget.trigger_tokens:
+            return None
+        self._fold = self._recalling(grown, history, self._recall_tokens())
+        return self._fold.plus(still_open, self._fitter.counter)
+
+    async def _compacted(self, history: Sequence[LLMMessage], budget: TokenBudget, held: int) -> Fold | None:
+        """A view made anew that leaves some tokens of the budget to what is recalled; None when that failed."""
+        less = budget.model_copy(update={"reserve": budget.reserve + held})
+        result = await self._fitter.fit(self._manager, history, less, task=self._task, pinned=self._pinned)
+        if result is None:
+            return None
+        fold = Fold(tuple(history), tuple(result.messages), result.report, self._settings())
+        room = self._recall_tokens()
+        fold = self._recalling(
+            fold, history, min(room, budget.available - result.report.tokens_after) if held else room
+        )
+        if not split_open_call(history)[1]:
+            self._fold = fold
+        return fold
+
+    def _recalling(self, fold: Fold, history: Sequence[LLMMessage], room: int) -> Fold:
+        """The fold with what the newest turn recalls, looked for once a turn and compaction."""
+        turn = newest_turn(history)
+        if fold.recalled is not None and fold.recalled.turn == turn:
+            return fold
+        found = None
+        if turn is not None and fold.report.level > Level.LOSSLESS:
+            earlier, asked = history[: turn.start], history[turn.start :]
+            found = self._fitter.recall(self._manager, earlier, asked, fold.view, room)
+        return fold.recalling(turn, found)
+
+    def _recall_tokens(self) -> int:
+        """Tokens that what is recalled may cost."""
+        return int(self._recall * self._request_budget().available)
+
+    def _settings(self) -> str:
+        """What a view depends on beside the history."""
+        return repr((self._budget, self._reserve, self._task, self._recall))
 
     def _request_budget(self) -> TokenBudget:
         return _with_reserve(self._budget, self.reserve)
@@ -344,7 +408,9 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             raise ValueError(f"the saved view stands for {extra.fold.covers} messages, there are {len(history)}")
         view = repair(extra.fold.view)
         report = replace(extra.fold.report, tokens_after=self._fitter.counter.count_request(view))
-        self._fold = Fold(tuple(history[: extra.fold.covers]), tuple(view), report, extra.fold.settings)
+        recalled = extra.fold.recalled and extra.fold.recalled.restored(view, self._fitter.counter)
+        covered = tuple(history[: extra.fold.covers])
+        self._fold = Fold(covered, tuple(view), report, extra.fold.settings, recalled)
 
 
 def _with_reserve(budget: int | TokenBudget, reserve: int | None) -> TokenBudget:

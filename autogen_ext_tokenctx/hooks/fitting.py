@@ -8,6 +8,7 @@ from autogen_core.models import LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
 from ..context.manager import ContextManager
+from ..context.recall import Recalled
 from ..context.report import FitResult
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
@@ -72,6 +73,21 @@ class Fitter:
             self._warn(
                 "fit", f"the context could not be fitted ({error!r}); it is sent whole, with broken pairs repaired"
             )
+            return None
+
+    def recall(
+        self,
+        manager: ContextManager,
+        earlier: Sequence[LLMMessage],
+        asked: Sequence[LLMMessage],
+        view: Sequence[LLMMessage],
+        room: int,
+    ) -> Recalled | None:
+        """What ``manager`` recalls; None, with one warning, when it fails."""
+        try:
+            return manager.recall(earlier, asked, view, room)
+        except Exception as error:  # what is recalled comes on top: the view serves without it
+            self._warn("recall", f"nothing is recalled ({error!r}); the view is sent without it")
             return None
 
     def check_dumpable(self) -> None:

@@ -5,12 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from autogen_core.models import LLMMessage
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
-from ..context.report import FitReport
-from ..context.units import repair
+from ..context.recall import Recalled
+from ..context.report import FitReport, Form
+from ..context.units import repair, split
 from ..tokens.counting import TokenCounter
-from .history import split_open_call
+from .history import Turn, split_open_call
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecall:
+    """What one turn recalls. It is looked for once, so that the block stays as it is while the turn lasts.
+
+    Args:
+        turn: The turn; None when there is none.
+        place: Number of the message of the view before which the block stands.
+        found: The block; None when there is none.
+    """
+
+    turn: Turn | None
+    place: int
+    found: Recalled | None
+
+    def restored(self, view: Sequence[LLMMessage], counter: TokenCounter) -> TurnRecall:
+        """The same for a view that was saved with it, counted anew.
+
+        Raises:
+            ValueError: It has no place in the view.
+        """
+        if not 0 <= self.place <= len(view) or _is_result(view[self.place : self.place + 1]):
+            raise ValueError(f"a block cannot stand before message {self.place} of the saved view")
+        if self.found is None:
+            return self
+        step = replace(self.found.step, tokens_after=counter.count_message(self.found.message))
+        return replace(self, found=replace(self.found, step=step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +51,26 @@ class Fold:
         view: What stands for them in a request.
         report: What the fit that made the view did, its token counts kept up to date.
         settings: The budget and task the fit worked with; a view made with others does not serve.
+        recalled: What the newest turn recalls. It is given out beside the view and is never part of it.
     """
 
     covered: tuple[LLMMessage, ...]
     view: tuple[LLMMessage, ...]
     report: FitReport
     settings: str
+    recalled: TurnRecall | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of what is given out."""
+        return self.report.tokens_after + self.recalled_tokens
+
+    @property
+    def recalled_tokens(self) -> int:
+        """What of that is recalled."""
+        if self.recalled is None or self.recalled.found is None:
+            return 0
+        return self.recalled.found.step.tokens_after
 
     @property
     def is_compacted(self) -> bool:
@@ -36,13 +79,12 @@ class Fold:
             shown is not message for shown, message in zip(self.view, self.covered, strict=True)
         )
 
-    def read(self, history: Sequence[LLMMessage], counter: TokenCounter) -> tuple[Fold, Fold] | None:
+    def read(self, history: Sequence[LLMMessage], counter: TokenCounter) -> tuple[Fold, Sequence[LLMMessage]] | None:
         """The fold with what ``history`` holds beyond it, counting only that.
 
         Returns:
-            The fold to remember, and the fold to give out; they differ by an open tool call at the end, which is
-            given out with a placeholder result and not remembered. None when ``history`` no longer begins with
-            what the view stands for.
+            The fold to remember, and an open tool call at the end of the history: it is given out with a placeholder
+            result and not remembered. None when ``history`` no longer begins with what the view stands for.
         """
         if len(history) < len(self.covered) or any(
             message is not covered and message != covered
@@ -50,10 +92,10 @@ class Fold:
         ):
             return None
         closed, still_open = split_open_call(history[len(self.covered) :])
-        grown = self._plus(closed, counter)
-        return grown, grown._plus(still_open, counter)
+        return self.plus(closed, counter), still_open
 
-    def _plus(self, messages: Sequence[LLMMessage], counter: TokenCounter) -> Fold:
+    def plus(self, messages: Sequence[LLMMessage], counter: TokenCounter) -> Fold:
+        """The fold with messages that came after what it covers."""
         if not messages:
             return self
         repaired = repair(messages)
@@ -64,3 +106,36 @@ class Fold:
             tokens_after=self.report.tokens_after + tokens,
         )
         return replace(self, covered=(*self.covered, *messages), view=(*self.view, *repaired), report=report)
+
+    def recalling(self, turn: Turn | None, found: Recalled | None) -> Fold:
+        """The fold with what a turn of the history recalls."""
+        if turn is None or found is None:
+            return replace(self, recalled=TurnRecall(turn, 0, None))
+        return replace(self, recalled=TurnRecall(turn, self._place(turn.start), found))
+
+    def given(self) -> tuple[list[LLMMessage], FitReport]:
+        """What a read gives out: the view with what is recalled in its place, and the report of both."""
+        if self.recalled is None or self.recalled.found is None:
+            return list(self.view), self.report
+        place, found = self.recalled.place, self.recalled.found
+        report = replace(self.report, tokens_after=self.tokens, steps=(*self.report.steps, found.step))
+        return [*self.view[:place], found.message, *self.view[place:]], report
+
+    def _place(self, start: int) -> int:
+        """Where what stands for the history from a message on begins in the view.
+
+        Args:
+            start: Number of the message of the history.
+        """
+        away = {step.unit for step in self.report.steps if step.form in (Form.DIGEST, Form.GONE)}
+        place, number = len(self.view), len(self.covered)
+        for unit in reversed(split(self.covered)):
+            number -= len(unit.originals)
+            if number < start:
+                break
+            place -= 0 if unit.index in away else len(unit.messages)
+        return place
+
+
+def _is_result(messages: Sequence[LLMMessage]) -> bool:
+    return any(isinstance(message, FunctionExecutionResultMessage) for message in messages)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
 
 
 def split_open_call(messages: Sequence[LLMMessage]) -> tuple[Sequence[LLMMessage], Sequence[LLMMessage]]:
@@ -35,3 +42,35 @@ def split_open_call(messages: Sequence[LLMMessage]) -> tuple[Sequence[LLMMessage
             return messages[:start], messages[start:]
         break
     return messages, messages[:0]
+
+
+class Turn(NamedTuple):
+    """The turn at the end of a history: what was asked last, and the tool calls and replies since."""
+
+    start: int
+    """Number of the first message that asks."""
+    newest: int
+    """Number of the last message that asks."""
+
+
+def newest_turn(messages: Sequence[LLMMessage]) -> Turn | None:
+    """The turn at the end of a history; None when nobody has asked anything.
+
+    When several speakers came in one after the other, as in a team, their newest messages ask together; memories
+    among them do not count.
+
+    Example:
+        >>> talk = [UserMessage(content="Hi.", source="user"), AssistantMessage(content="Hello!", source="coder")]
+        >>> newest_turn([*talk, UserMessage(content="Now?", source="user"), UserMessage(content="Yes?", source="ann")])
+        Turn(start=2, newest=3)
+    """
+    turn: Turn | None = None
+    speakers: set[str] = set()
+    for number in range(len(messages) - 1, -1, -1):
+        message = messages[number]
+        if isinstance(message, UserMessage) and message.source not in speakers:
+            turn = Turn(number, number) if turn is None else turn._replace(start=number)
+            speakers.add(message.source)
+        elif turn is not None and not isinstance(message, SystemMessage):
+            break
+    return turn

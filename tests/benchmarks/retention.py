@@ -126,17 +126,25 @@ def _named(name: str, *unnamed: str) -> dict[str, str]:
     return {} if name in (_NO_NAME, *unnamed) else {"name": name}
 
 
-def table(rows: Sequence[dict[str, Any]], budgets: Sequence[str]) -> str:
-    """A line per family: the mean over its case sets of the mean over their cases."""
-    lines = ["| family | metric | " + " | ".join(budgets) + " |", "|---|---|" + "---|" * len(budgets)]
+def family_means(rows: Sequence[dict[str, Any]], budget: str) -> dict[str, float]:
+    """By family: the mean over its case sets of the mean over their cases."""
+    means: dict[str, float] = {}
     for family, (metric, sets) in FAMILIES.items():
-        cells: list[str] = []
-        for budget in budgets:
-            found: dict[str, list[float]] = defaultdict(list)
-            for row in rows:
-                if row["dataset"] in sets and row["budget"] == budget:
-                    found[row["dataset"]].append(float(row.get(metric, 0.0)))
-            cells.append(f"{fmean(map(fmean, found.values())):.3f}" if found else "")
+        found: dict[str, list[float]] = defaultdict(list)
+        for row in rows:
+            if row["dataset"] in sets and row["budget"] == budget:
+                found[row["dataset"]].append(float(row.get(metric, 0.0)))
+        if found:
+            means[family] = fmean(map(fmean, found.values()))
+    return means
+
+
+def table(rows: Sequence[dict[str, Any]], budgets: Sequence[str]) -> str:
+    """A line per family, a column per budget."""
+    lines = ["| family | metric | " + " | ".join(budgets) + " |", "|---|---|" + "---|" * len(budgets)]
+    means = [family_means(rows, budget) for budget in budgets]
+    for family, (metric, _) in FAMILIES.items():
+        cells = [f"{found[family]:.3f}" if family in found else "" for found in means]
         lines.append(f"| {family} | {metric} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

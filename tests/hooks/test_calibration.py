@@ -68,7 +68,8 @@ async def test_no_request_is_over_the_window_and_all_come_close_to_it(stream: bo
         assert record.report.budget == WINDOW
         if record.report.steps:
             assert record.billed is not None
-            assert record.billed > WINDOW * 0.8
+            assert record.billed > WINDOW * 0.7
+    assert (records[-1].billed or 0) > WINDOW * 0.8
     assert records[-1].margin < WINDOW * 0.2
     with pytest.raises(RefusedRequestError):
         await TokenBudgetChatCompletionClient(inner, WINDOW).create(conversation(40))
@@ -81,7 +82,7 @@ async def test_remaining_tokens_are_the_providers() -> None:
     for turns in (5, 6, 7, 8):
         await client.create(conversation(turns))
     actual = ForeignCounter().count_request(messages)
-    assert client.count_tokens(messages) == pytest.approx(actual, rel=0.01)
+    assert client.count_tokens(messages) == pytest.approx(actual, rel=0.02)
     assert uncertain < client.remaining_tokens(messages) <= WINDOW - actual
 
 

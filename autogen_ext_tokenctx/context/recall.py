@@ -1,0 +1,281 @@
+"""What left the view and is asked for again: the lines that answer the newest messages, as one block.
+
+A line is looked for by the words it shares with what is asked, rare ones and names of single things first, and by
+those of the lines around it: an answer often stands beside the words of the question. Lines that the view says already
+are not taken, and talk that names nothing brings nothing back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+from typing import NamedTuple
+
+from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
+
+from ..tokens.counting import TokenCounter
+from .archive import ContextArchive
+from .compression import runs
+from .passages import Passage, clip
+from .profile import ProfileCache, Segment
+from .relevance import is_entity, rarity, spread, terms
+from .report import FitStep, Form
+from .units import Unit, split
+
+RECALL_SOURCE = "recalled_context"
+"""Source of the user message that holds what was recalled."""
+
+_TALK = frozenset(
+    terms(
+        """agree ahead alright amazing answer ask asked aren't awesome bye can't cannot come continue cool correct couldn't
+        didn't discuss doesn't don't done earlier everyone everything exactly explain fine first give glad good great
+        haha happy hasn't haven't he's hello help hey hi hmm hope i'm isn't job keep know last let's look lot love make
+        mention mentioned moment morning much need next nice one perfect point previously proceed question really
+        recall remember remind right said say second see sense she's short shouldn't show simple something sorry sound start
+        step stop summarize sure take talk tell thing think time today tomorrow try two understand wait want wasn't way
+        we're welcome weren't won't wonderful word work wouldn't wow write yes you're"""
+    )
+)
+"""Words that keep a talk going and say nothing of what it is about; what consists of them asks for nothing."""
+
+_QUERY_TERMS = 60
+"""So many of the rarest terms of a long message are looked for."""
+
+_ENTITY = 2.0
+"""Weight of a term that names one thing, such as an id, against a word."""
+
+_SHORT_NUMBER = 0.3
+"""Weight of a number of one or two digits: it stands in many places by chance."""
+
+_CALLED = 0.5
+"""Weight of what the newest tool call was made with, against what was asked."""
+
+_LABEL = 0.5
+"""Weight of the terms of a line's label (who said it, the call it answers), against its own."""
+
+_REACH = 60.0
+"""How far, in tokens, a match counts for the lines around it."""
+
+_RARE = 0.8
+"""Some line must match as well as by one term of this share of the greatest rarity, or nothing is recalled."""
+
+_COVERED = 0.2
+"""Share of what is asked, by rarity, that some line must match, unless it names the same single thing."""
+
+_CLOSE = 0.5
+"""Lines are taken down to this share of the best one's score."""
+
+_LABEL_CHARS = 90
+
+_LABEL_TOKENS = 6
+"""What a label in the block costs, about."""
+
+_HEAD_TOKENS = 32
+"""What the block costs without a line, about."""
+
+_NAMED = 5
+"""Terms that a report names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What was recalled for one turn.
+
+    Args:
+        message: The block.
+        step: What it is made of, for the report; ``tokens_after`` is what the block costs, exactly.
+    """
+
+    message: UserMessage
+    step: FitStep
+
+
+class _Spot(NamedTuple):
+    """A line of the history, and where it stands."""
+
+    unit: Unit
+    passages: Sequence[Passage]
+    segment: Segment
+    terms: tuple[str, ...]
+    label: tuple[str, ...]
+
+    @property
+    def passage(self) -> tuple[int, int]:
+        """Number of the unit, and of the passage in it."""
+        return self.unit.index, self.segment.passage
+
+
+def recall(
+    earlier: Sequence[LLMMessage],
+    asked: Sequence[LLMMessage],
+    view: Sequence[LLMMessage],
+    room: int,
+    *,
+    profiles: ProfileCache,
+    counter: TokenCounter,
+    archive: ContextArchive,
+) -> Recalled | None:
+    """The lines of earlier messages that the newest ones ask for and a view lacks, as one message.
+
+    Args:
+        earlier: The history up to what asks, in full.
+        asked: The messages that ask, and the tool calls made since.
+        view: What stands for both in the request.
+        room: Tokens that the block may cost.
+        profiles: Where contents of units are remembered.
+        counter: Counts tokens.
+        archive: Takes the originals of what the lines are from.
+
+    Returns:
+        The block, or None when nothing is asked for, found, or fits.
+    """
+    wanted = _wanted(asked)
+    if not wanted:
+        return None
+    # rules stand in every view; memories and project sections come anew when they are needed
+    spots = [spot for spot in _spots(split(earlier), profiles) if not isinstance(spot.unit.head, SystemMessage)]
+    if not spots:
+        return None
+    weights = _weights(wanted, spots)
+    chosen = _within(_best(spots, weights, _Said(_spots(split(view), profiles))), room)
+    while chosen:
+        units = {spot.unit.index: spot.unit for spot in chosen}
+        handle = archive.put_group([archive.put(units[index].originals) for index in sorted(units)])
+        message = _written(chosen, handle)
+        cost = counter.count_message(message)
+        if cost <= room:
+            before = sum(profiles.get(unit).tokens for unit in units.values())
+            why = f"{len(chosen)} lines, asked for: {', '.join(list(weights)[:_NAMED])}"
+            return Recalled(message, FitStep(-1, RECALL_SOURCE, Form.RECALLED, before, cost, why, handle))
+        while chosen and cost > room:  # the estimates were too low
+            cost -= chosen.pop().segment.tokens
+    return None
+
+
+def _wanted(asked: Sequence[LLMMessage]) -> dict[str, float]:
+    """The terms that are asked for: those of the messages, and of what the newest tool calls were made with."""
+    wanted: dict[str, float] = {}
+    called: Sequence[str] = ()
+    for message in asked:
+        if isinstance(message, UserMessage):
+            parts = [message.content] if isinstance(message.content, str) else message.content
+            wanted.update((term, 1.0) for part in parts if isinstance(part, str) for term in terms(part))
+        elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            called = [term for call in message.content for term in terms(call.arguments)]
+    for term in called:
+        wanted.setdefault(term, _CALLED)
+    return {
+        term: weight * (_ENTITY if is_entity(term) else _SHORT_NUMBER if term.isdigit() else 1.0)
+        for term, weight in wanted.items()
+        if term not in _TALK
+    }
+
+
+def _spots(units: Iterable[Unit], profiles: ProfileCache) -> Iterator[_Spot]:
+    for unit in units:
+        profile = profiles.get(unit)
+        label: tuple[str, ...] = ()
+        for segment in profile.segments:
+            found = tuple(dict.fromkeys((*segment.words, *segment.ids)))
+            if segment.line < 0:
+                label = found
+            else:
+                yield _Spot(unit, profile.passages, segment, found, label)
+
+
+def _weights(wanted: Mapping[str, float], spots: Sequence[_Spot]) -> dict[str, float]:
+    """What is asked for by weight and rarity among the lines; a term that no line has is the rarest."""
+    idf = rarity([{term for term in (*spot.terms, *spot.label) if term in wanted} for spot in spots])
+    most = _rarest(len(spots))
+    weights = {term: weight * idf.get(term, most) / most for term, weight in wanted.items()}
+    return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:_QUERY_TERMS])
+
+
+def _rarest(lines: int) -> float:
+    """The rarity of a term that one line has."""
+    return log(1.0 + (lines - 0.5) / 1.5)
+
+
+def _best(spots: Sequence[_Spot], weights: Mapping[str, float], said: _Said) -> list[_Spot]:
+    """The lines that answer best and are not in the view, best first, the newest first among equals."""
+    own = [_match(spot, weights) for spot in spots]
+    if not _is_telling(spots, own, weights):
+        return []
+    scores = spread(own, [spot.segment.tokens for spot in spots], _REACH)
+    least = _CLOSE * max(scores)
+    best = sorted((i for i, score in enumerate(scores) if score >= least), key=lambda i: (-scores[i], -i))
+    chosen: dict[tuple[str, ...], _Spot] = {}
+    for i in best:
+        if not said.has(spots[i].terms):
+            chosen.setdefault(spots[i].terms, spots[i])
+    return list(chosen.values())
+
+
+def _match(spot: _Spot, weights: Mapping[str, float]) -> float:
+    score = sum([weights[term] for term in spot.terms if term in weights])
+    return score + _LABEL * sum([weights[term] for term in spot.label if term in weights and term not in spot.terms])
+
+
+def _is_telling(spots: Sequence[_Spot], own: Sequence[float], weights: Mapping[str, float]) -> bool:
+    """Whether the best match is more than chance."""
+    total = sum(weights.values())
+    for spot, score in zip(spots, own, strict=True):
+        if score >= _RARE and (
+            score >= _COVERED * total
+            or any(is_entity(term) and weights.get(term, 0.0) >= _ENTITY * _RARE for term in spot.terms)
+        ):
+            return True
+    return False
+
+
+class _Said:
+    """What the lines of a view say."""
+
+    def __init__(self, lines: Iterable[_Spot]) -> None:
+        self._lines = [frozenset(line.terms) for line in lines]
+        self._having: dict[str, list[int]] = defaultdict(list)
+        for number, found in enumerate(self._lines):
+            for term in found:
+                self._having[term].append(number)
+
+    def has(self, found: tuple[str, ...]) -> bool:
+        """Whether one line says all these terms."""
+        if not found:
+            return True
+        rarest = min((self._having.get(term, []) for term in found), key=len)
+        return any(self._lines[number].issuperset(found) for number in rarest)
+
+
+def _within(best: Sequence[_Spot], room: int) -> list[_Spot]:
+    """Of the best lines those that fit, by their estimates."""
+    room -= _HEAD_TOKENS
+    chosen: list[_Spot] = []
+    labels: set[tuple[int, int]] = set()
+    for spot in best:
+        cost = spot.segment.tokens + (0 if spot.passage in labels else _LABEL_TOKENS)
+        if cost <= room:
+            room -= cost
+            chosen.append(spot)
+            labels.add(spot.passage)
+    return chosen
+
+
+def _written(chosen: Sequence[_Spot], handle: str) -> UserMessage:
+    """The lines in the order of the history, each passage with who said it."""
+    kept: dict[tuple[int, int], set[int]] = defaultdict(set)
+    passages: dict[tuple[int, int], Passage] = {}
+    for spot in chosen:
+        kept[spot.passage].add(spot.segment.line)
+        passages[spot.passage] = spot.passages[spot.segment.passage]
+    entries = [_entry(passages[place], kept[place]) for place in sorted(kept)]
+    head = f'[from earlier messages, for the message below: expand_context("{handle}") gives them whole]'
+    return UserMessage(content="\n".join([head, *entries]), source=RECALL_SOURCE)
+
+
+def _entry(passage: Passage, kept: set[int]) -> str:
+    headers = {passage.lines[number].header for number in kept} - {-1}  # a row says nothing without its keys
+    lines = runs(passage.lines, kept | headers)
+    label = clip(passage.label, _LABEL_CHARS)
+    return f"{label}: {lines[0]}" if len(lines) == 1 else "\n".join([f"{label}:", *lines])

@@ -1,0 +1,43 @@
+"""Texts that are not JSON, as lines: what programs print, what files hold, what people and models write."""
+
+from __future__ import annotations
+
+from .code import code, has_code
+from .headings import has_headings, headings
+from .lines import Line
+from .outline import WHOLE_CHARS, Outline, write
+from .repeats import fold
+from .terminal import shown
+from .traces import has_traces, traces
+
+
+def text_lines(text: str) -> list[Line]:
+    """The lines of a text, without the blank ones.
+
+    Put together they hold every value of the text. Lines said again have a count; lines of a stack trace, of source
+    code and under a heading know what they belong to.
+
+    Example:
+        >>> [(line.text, line.header) for line in text_lines("a note\\n\\ndef f():\\n    return 1")]
+        [('a note', -1), ('def f():', -1), ('    return 1', 1)]
+    """
+    text = shown(text)
+    if len(text) <= WHOLE_CHARS and "\n" not in text:
+        return [Line(text)]
+    rows = [row.rstrip() for row in text.splitlines()]
+    if len(rows) == 1:
+        return write(rows, Outline())
+    rows, belongs = fold(rows)
+    outline = Outline(belongs=belongs)
+    if has_traces(text):
+        found = traces(rows)
+        outline.add(found)
+        taken = found.rows()
+        free = ["" if number in taken else row for number, row in enumerate(rows)]
+    else:
+        free = rows
+    source = code(free) if has_code(text) else Outline()
+    outline.add(source)
+    if has_headings(text) and ("```" in text or not source.belongs):  # in code, what begins with # is a comment
+        outline.add(headings(rows))
+    return write(rows, outline)

@@ -1,0 +1,73 @@
+"""What each part of choosing context is worth: the retention benchmark with one part off at a time.
+
+    python -m tests.benchmarks.ablation ../shared/eval [--budget r20] [--only near,facts]
+
+It needs what `tests.benchmarks.retention` needs, and works by setting constants of the package in this process before
+the harness forks its workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.retention import FAMILIES, family_means
+
+PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "nothing off": ("worth", {}),
+    "relevance of units": ("worth", {"_BASE": 1.0, "_SHARP": 0.0}),
+    "feedback terms in the query": ("priority", {"FEEDBACK_TERMS": 0}),
+    "relevance of neighbours": ("priority", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
+    "recency": ("worth", {"_RECENT": 0.0}),
+    "slow recency": ("priority", {"_SLOW": 0.0}),
+    "identifiers and names": ("worth", {"_IDS": 0.0}),
+    "names": ("worth", {"_NAMES": 0.0}),
+    "words beside identifiers": ("worth", {"_MOST": 0.25}),
+    "arguments of the last calls": ("priority", {"_CALLED": 0.0}),
+    "what was said already": ("worth", {"_SAID_AGAIN": 1.0, "_SAID_AGAIN_OPEN": 1.0}),
+    "a line's own words": ("worth", {"_FIT_BASE": 1e6}),
+    "words of the query in a line": ("worth", {"_ASKED": 0.0, "_NAMED": 0.0}),
+    "new words": ("worth", {"_WORDS": 0.0}),
+    "neighbouring lines": ("allocation", {"BESIDE": 0.0}),
+    "reserve of rules": ("allocation", {"RULES_SHARE": 0.0}),
+    "stale results": ("priority", {"_STALE": 1.0}),
+    "digest": ("allocation", {"IN_DIGEST": 0.001}),
+}
+
+
+def main() -> int:
+    """Measures and prints one row a part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("harness", type=Path, help="folder with ctxbench/ and data/")
+    parser.add_argument("--budget", default="r20")
+    parser.add_argument("--only", default="", help="parts to switch off, by the start of their names, with commas")
+    parser.add_argument("--procs", type=int, default=2)
+    options = parser.parse_args()
+    if not (options.harness / "ctxbench").is_dir():
+        print(f"no harness in {options.harness}: skipped")
+        return 0
+    sys.path.insert(0, str(options.harness))
+    bench: Any = importlib.import_module("ctxbench.run")
+    print(f"| off | {' | '.join(FAMILIES)} |\n|---|{'---|' * len(FAMILIES)}")
+    wanted = tuple(str(options.only).split(",")) if options.only else ()
+    for part, (name, constants) in PARTS.items():
+        if wanted and not part.startswith(wanted):
+            continue
+        module = importlib.import_module(f"autogen_ext_tokenctx.context.{name}")
+        before = {constant: getattr(module, constant) for constant in constants}
+        for constant, value in constants.items():
+            setattr(module, constant, value)
+        rows = bench.run("dev", ["tests.benchmarks.retention:reduce"], [options.budget], fast=True, procs=options.procs)
+        for constant, value in before.items():
+            setattr(module, constant, value)
+        cells = [f"{mean:.3f}" for mean in family_means(rows, options.budget).values()]
+        print(f"| {part} | {' | '.join(cells)} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
