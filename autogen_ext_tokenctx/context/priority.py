@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
-from math import exp, log
-from typing import cast
+from math import exp, isfinite, log
+from typing import TypeAlias, cast
 
 from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
@@ -15,10 +16,17 @@ from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, Use
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
 from .compression import ContextCompressor
+from .duplicates import stale
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
 from .relevance import bm25, expand_query, is_entity, rarity, spread, terms
 from .units import Unit
+
+
+_logger = logging.getLogger(__name__)
+
+UnitScorer: TypeAlias = Callable[[Unit], float]
+"""What a user's own scorer adds to the relevance of a unit."""
 
 
 class Category(str, Enum):
@@ -60,6 +68,9 @@ _CALL_TURNS, _CALLED = 2.0, 4.0
 _TALK_UNITS = 30
 _CALL_CHARS = 2_000
 
+_STALE = 0.3
+"""Share of its worth that a tool result keeps when the same call gave another one later."""
+
 _SLOW = 0.4
 """Recency of the newest as far as it is open what is asked; it falls to a twentieth over the history."""
 
@@ -89,6 +100,8 @@ class ScoredUnit:
         relevance: How well it, or what stands beside it, answers the query, 0 to 1.
         recency: 1 for the newest, falling with the units that came after it.
         pinned: Why it must stay; empty when it need not.
+        current: Share of its worth that is left since the same call gave another result later; 1 where none did.
+        notes: What else there is to say of it, for reports.
     """
 
     unit: Unit
@@ -98,12 +111,14 @@ class ScoredUnit:
     relevance: float
     recency: float
     pinned: str
+    current: float = 1.0
+    notes: str = ""
 
     def why(self) -> str:
         """The scores in words, for reports."""
         return (
             f"{self.category.value} {self.weight:.1f}, relevance {self.relevance:.2f}, recency {self.recency:.2f}"
-            + (f", {self.pinned}" if self.pinned else "")
+            + "".join(f", {note}" for note in (self.pinned, self.notes) if note)
         )
 
 
@@ -133,6 +148,8 @@ class ContextPrioritizer:
         weights: Category weights; those not given are the defaults.
         categorize: Overrules the category of a unit; None as its answer leaves it to the structure.
         pin: Messages for which it is true are kept word for word in every view.
+        scorers: Scorers of your own by name. What one gives is added to a unit's relevance: 1 is as much as the
+            best match has, a negative number makes the unit go sooner. One that raises is left out, with one warning.
 
     Example:
         >>> from autogen_core.models import UserMessage
@@ -148,10 +165,12 @@ class ContextPrioritizer:
         weights: Mapping[Category, float] | None = None,
         categorize: Callable[[Unit], Category | None] | None = None,
         pin: Callable[[LLMMessage], bool] | None = None,
+        scorers: Mapping[str, UnitScorer] | None = None,
     ) -> None:
         self.weights = {**DEFAULT_WEIGHTS, **(weights or {})}
         self._categorize = categorize
         self._pin = pin
+        self._scorers = dict(scorers or {})
 
     def prioritize_context(
         self,
@@ -186,13 +205,43 @@ class ContextPrioritizer:
         near = _with_neighbours(scores, sizes)
         top = max(near, default=0.0) or 1.0
         recency = _recency(len(units), doubt)
+        overtaken = stale(units)
         scored: list[ScoredUnit] = []
         for i, unit in enumerate(units):
-            category = self._category(unit, known[i], pins.get(i, ""))
+            why = pins.get(i, "")
+            category = self._category(unit, known[i], why)
+            current = _STALE if i in overtaken else 1.0
+            added = self._added(unit)
+            relevance = min(1.0, max(0.0, near[i] / top + sum(added.values())))
+            notes = [*filter(None, [overtaken.get(i)]), *(f"{name} {value:+.2f}" for name, value in added.items())]
             scored.append(
-                ScoredUnit(unit, known[i], category, self.weights[category], near[i] / top, recency[i], pins.get(i, ""))
+                ScoredUnit(
+                    unit,
+                    known[i],
+                    category,
+                    self.weights[category],
+                    relevance,
+                    recency[i],
+                    why,
+                    current,
+                    ", ".join(notes),
+                )
             )
         return PrioritizedContext(tuple(scored), full_query, _talk(units, known), idf, doubt)
+
+    def _added(self, unit: Unit) -> dict[str, float]:
+        """What the user's own scorers give the unit, where that is not nothing."""
+        added: dict[str, float] = {}
+        for name, scorer in list(self._scorers.items()):
+            try:
+                value = float(scorer(unit))
+            except Exception as error:
+                del self._scorers[name]
+                _logger.warning("scorer %r raised %r and is left out from here on", name, error)
+                continue
+            if isfinite(value) and value:
+                added[name] = value
+        return added
 
     def _pins(self, units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> dict[int, str]:
         """Why each unit that must stay must stay."""

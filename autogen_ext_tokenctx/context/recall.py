@@ -29,13 +29,14 @@ RECALL_SOURCE = "recalled_context"
 
 _TALK = frozenset(
     terms(
-        """agree ahead alright amazing answer ask asked aren't awesome bye can't cannot come continue cool correct couldn't
-        didn't discuss doesn't don't done earlier everyone everything exactly explain fine first give glad good great
-        haha happy hasn't haven't he's hello help hey hi hmm hope i'm isn't job keep know last let's look lot love make
-        mention mentioned moment morning much need next nice one perfect point previously proceed question really
-        recall remember remind right said say second see sense she's short shouldn't show simple something sorry sound start
-        step stop summarize sure take talk tell thing think time today tomorrow try two understand wait want wasn't way
-        we're welcome weren't won't wonderful word work wouldn't wow write yes you're"""
+        """agree ahead alright amazing answer aren't ask asked awesome bye can't cannot come continue cool correct
+        couldn't didn't discuss doesn't don't done earlier everyone everything exactly explain fine first give glad
+        good great haha happy hasn't haven't he's hello help hey hi hmm hope i'm isn't job keep know last let's look
+        lot love make mention mentioned moment morning much need next nice one perfect point previously proceed
+        question really recall remember remind right said say second see sense she's short shouldn't show simple
+        something sorry sound start step stop summarize sure take talk tell thing think time today tomorrow try two
+        understand wait want wasn't way we're welcome weren't won't wonderful word work wouldn't wow write yes
+        you're"""
     )
 )
 """Words that keep a talk going and say nothing of what it is about; what consists of them asks for nothing."""
@@ -147,7 +148,7 @@ def recall(
         cost = counter.count_message(message)
         if cost <= room:
             before = sum(profiles.get(unit).tokens for unit in units.values())
-            why = f"{len(chosen)} lines, asked for: {', '.join(list(weights)[:_NAMED])}"
+            why = f"lines: {len(chosen)}; asked for: {', '.join(list(weights)[:_NAMED])}"
             return Recalled(message, FitStep(-1, RECALL_SOURCE, Form.RECALLED, before, cost, why, handle))
         while chosen and cost > room:  # the estimates were too low
             cost -= chosen.pop().segment.tokens

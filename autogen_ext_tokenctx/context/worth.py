@@ -68,6 +68,7 @@ class LineWorth(NamedTuple):
         per_word: Worth of rarity 1 that is new.
         per_id: Worth of a new identifier.
         per_name: Worth of a new name.
+        per_asked: Share of what it is worth that it has words of the query.
         asked: Its words that the query has.
         unit: Number of the unit.
         segment: The segment.
@@ -78,6 +79,7 @@ class LineWorth(NamedTuple):
     per_word: float
     per_id: float
     per_name: float
+    per_asked: float
     asked: tuple[str, ...]
     unit: int
     segment: Segment
@@ -114,7 +116,7 @@ class Worth:
         self._score: dict[int, float] = {}
         self._mass: dict[int, float] = {}
         for scored in context.units:
-            score = scored.weight * (_BASE + scored.relevance**_SHARP + _RECENT * scored.recency)
+            score = scored.weight * scored.current * (_BASE + scored.relevance**_SHARP + _RECENT * scored.recency)
             self._score[scored.unit.index] = score
             self._mass[scored.unit.index] = score * max(1, scored.profile.tokens) ** -_LONG
 
@@ -166,7 +168,7 @@ class Worth:
             named = len(segment.names) - len(covered.intersection(segment.names))
             gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.unit])
         if line.asked:
-            gain += sum([self._asked[term] for term in line.asked])
+            gain += line.per_asked * sum([self._asked[term] for term in line.asked])
         if segment.rule and self._rules_room >= segment.tokens:
             gain += _RULE * segment.tokens
         return gain
@@ -183,7 +185,7 @@ class Worth:
 
     def _line(self, scored: ScoredUnit, segment: Segment) -> LineWorth:
         index, rare = scored.unit.index, self._rare
-        new = scored.weight * (_NEW_BASE + self._score[index])
+        new = scored.weight * scored.current * (_NEW_BASE + self._score[index])
         per_id = per_name = 0.0
         if segment.ids or segment.numbers or segment.names:
             talk = self._talk
@@ -195,5 +197,13 @@ class Worth:
         weight = sum([rare[term] for term in segment.words]) or 1.0
         asked = tuple([term for term in segment.words if term in self._asked])
         return LineWorth(
-            self._mass[index] * segment.tokens, weight, new * _WORDS / _STEPS, per_id, per_name, asked, index, segment
+            mass=self._mass[index] * segment.tokens,
+            weight=weight,
+            per_word=new * _WORDS / _STEPS,
+            per_id=per_id,
+            per_name=per_name,
+            per_asked=scored.current,
+            asked=asked,
+            unit=index,
+            segment=segment,
         )

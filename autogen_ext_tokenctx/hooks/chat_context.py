@@ -361,9 +361,9 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             return None
         fold = Fold(tuple(history), tuple(result.messages), result.report, self._settings())
         room = self._recall_tokens()
-        fold = self._recalling(
-            fold, history, min(room, budget.available - result.report.tokens_after) if held else room
-        )
+        if held:  # there is no second try
+            room = min(room, budget.available - result.report.tokens_after)
+        fold = self._recalling(fold, history, room)
         if not split_open_call(history)[1]:
             self._fold = fold
         return fold
@@ -374,7 +374,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         if fold.recalled is not None and fold.recalled.turn == turn:
             return fold
         found = None
-        if turn is not None and fold.report.level > Level.LOSSLESS:
+        if turn is not None and room > 0 and fold.report.level > Level.LOSSLESS:
             earlier, asked = history[: turn.start], history[turn.start :]
             found = self._fitter.recall(self._manager, earlier, asked, fold.view, room)
         return fold.recalling(turn, found)

@@ -1,0 +1,109 @@
+"""What makes a unit matter, as the report tells it."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from autogen_core import FunctionCall
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    UserMessage,
+)
+
+from autogen_ext_tokenctx import ContextManager, ContextPrioritizer
+from autogen_ext_tokenctx.context.units import Unit, split
+
+
+def said(text: str, source: str = "user") -> LLMMessage:
+    return UserMessage(content=text, source=source)
+
+
+def exchange(key: str, name: str, arguments: str, result: str) -> list[LLMMessage]:
+    return [
+        AssistantMessage(content=[FunctionCall(id=key, name=name, arguments=arguments)], source="coder"),
+        FunctionExecutionResultMessage(
+            content=[FunctionExecutionResult(content=result, name=name, call_id=key, is_error=False)]
+        ),
+    ]
+
+
+def test_a_scorer_of_the_users_adds_to_the_relevance_and_is_explained() -> None:
+    units = split([said("Task."), *(said(f"Note {n} on birds and trees.", "ann") for n in range(9)), said("Go on.")])
+    plain = ContextPrioritizer().prioritize_context(units).units[4]
+    lifted = ContextPrioritizer(scorers={"fourth": lambda unit: 0.5 * (unit.index == 4)}).prioritize_context(units)
+    assert lifted.units[4].relevance == pytest.approx(min(1.0, plain.relevance + 0.5))
+    assert "fourth +0.50" in lifted.units[4].why()
+    assert "fourth" not in lifted.units[5].why()
+
+
+def test_a_scorer_that_raises_is_left_out_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(unit: Unit) -> float:
+        raise ZeroDivisionError
+
+    prioritizer = ContextPrioritizer(scorers={"mine": broken})
+    units = split([said("Task."), said("More.", "ann"), said("Go on.")])
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            assert len(prioritizer.prioritize_context(units).units) == 3
+    assert [record.getMessage() for record in caplog.records if "mine" in record.getMessage()] == [
+        "scorer 'mine' raised ZeroDivisionError() and is left out from here on"
+    ]
+
+
+def test_an_overtaken_result_weighs_less_and_says_so() -> None:
+    table = "\n".join(f"job {n} is running on node {n}" for n in range(6))
+    done = table.replace("job 3 is running", "job 3 is done")
+    units = split(
+        [
+            said("Watch the jobs."),
+            *exchange("a", "jobs", "{}", table),
+            *exchange("b", "jobs", "{}", done),
+            said("Go on."),
+        ]
+    )
+    old, new = ContextPrioritizer().prioritize_context(units).units[1:3]
+    assert old.current < 0.5 * new.current
+    assert "overtaken" in old.why()
+    assert "overtaken" not in new.why()
+
+
+async def test_of_a_value_that_changed_the_later_one_is_kept() -> None:
+    rows = [f"setting_{n} = {n * 37}" for n in range(60)]
+    before = "\n".join([*rows, "region = eu-west-1"])
+    after = "\n".join([*rows, "region = us-east-9"])
+    filler = [said(f"Thoughts {n} on the weather in town and on the way home by bus. " * 6, "ann") for n in range(40)]
+    history = [
+        said("Keep the region of the deployment in mind."),
+        *exchange("a", "read_settings", "{}", before),
+        *filler[:20],
+        *exchange("b", "read_settings", "{}", after),
+        *filler[20:],
+        said("Which region is it?"),
+    ]
+    had: list[tuple[bool, bool]] = []
+    for budget in range(70, 400, 2):
+        view = str((await ContextManager().fit(history, budget)).messages)
+        had.append(("us-east-9" in view, "eu-west-1" in view))
+    assert (True, False) in had
+    assert (False, True) not in had
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "Never deploy on Fridays.",
+        "From now on answer in French.",
+        "Always ask Ann before you delete anything.",
+        "The budget is 4,000 euros; stay below it.",
+        "Please do not touch the folder legacy.",
+    ],
+)
+async def test_a_standing_instruction_stays_though_nobody_asks_for_it(rule: str) -> None:
+    filler = [said(f"Report {n}: {' '.join(f'part{n * 7 + k} works' for k in range(40))}.", "coder") for n in range(60)]
+    history = [said("Build the shop."), *filler[:10], said(rule), *filler[10:], said("What about part99?")]
+    result = await ContextManager().fit(history, 2_500)
+    assert rule in str(result.messages)
