@@ -110,7 +110,10 @@ def _python(rows: Sequence[str], start: int, outline: Outline) -> _Trace:
         if body.startswith('  File "'):
             frames.append((number, number))
         elif body.startswith("  ") and frames:
-            frames[-1] = (frames[-1][0], number)
+            if body.strip(" ~^"):
+                frames[-1] = (frames[-1][0], number)
+            else:  # the row that marks a part of the code takes as much room as the code
+                outline.belongs[number] = frames[-1][0]
         else:
             break
         number += 1

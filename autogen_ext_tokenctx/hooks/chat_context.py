@@ -74,7 +74,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
     The view is compacted only when it has outgrown the budget; between two compactions it only grows at its end,
     so that a provider's prompt cache stays valid. What a compaction left out can be had back with `expand`. Lines of
     it that a later message asks for come back by themselves, in one block (of source ``"recalled_context"``) right
-    before that message; the block is there for that turn only, and what stands before it does not change.
+    before that message. The block is there for that turn only, and what stands before it does not change, unless the
+    history has to be compacted once more to make room.
 
     The context cannot see the agent's system messages and tools, which are sent too, and holds back a reserve for
     them: their true cost as soon as a call went through a `TokenBudgetChatCompletionClient`, and until then the

@@ -96,7 +96,6 @@ exit"""
             [
                 '  File "/app/orders.py", line 31, in total',
                 "    return sum(prices)",
-                "           ~~~^^^^^^^^",
                 "TypeError: cannot add 'EUR 17.20'",
             ],
         ),
@@ -106,7 +105,6 @@ exit"""
             [
                 '  File "/app/orders.py", line 31, in total',
                 "    return sum(prices)",
-                "           ~~~^^^^^^^^",
                 '  File "/venv/lib/python3.11/site-packages/money/core.py", line 5, in __add__',
                 "    raise TypeError(other)",
                 "TypeError: cannot add 'EUR 17.20'",
@@ -205,12 +203,13 @@ def test_prose_about_traces_stays_as_it_is(text: str) -> None:
 
 
 def test_a_trace_that_python_writes() -> None:
+    text = ""
     try:
-        [].index(4711)
-    except ValueError as error:
-        text = "".join(traceback.format_exception(error))
-    assert extract(text, "ValueError").strip("\n…") == "ValueError: 4711 is not in list"
-    assert extract(text, "[].index").count("File ") == 1
+        list("abc").index("4711")
+    except ValueError:
+        text = traceback.format_exc()
+    assert extract(text, "ValueError").strip("\n…") == "ValueError: '4711' is not in list"
+    assert extract(text, 'list("abc")').count("File ") == 1
 
 
 async def test_the_message_and_the_users_frame_survive_in_a_giant_log() -> None:

@@ -166,9 +166,9 @@ async def test_what_was_said_at_turn_5_is_there_when_it_is_asked_for_at_turn_60(
     rates = {kind: sum(there) / len(there) for kind, there in found.items()}
     assert sum(map(sum, found.values())) >= 0.9 * 200, rates
     assert min(rates.values()) >= 0.8, rates
-    assert needed >= 50, "too many questions were answered by the view itself"
+    assert needed >= 40, "too many questions were answered by the view itself"
     assert recalled >= 0.9 * needed
-    assert kept_prefix >= 80, "too many questions came with a compaction"
+    assert kept_prefix >= 60, "too many questions came with a compaction"
 
 
 # A turn
