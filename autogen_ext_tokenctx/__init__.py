@@ -14,6 +14,7 @@ from importlib.metadata import version
 
 from .context.archive import ContextArchive
 from .context.compression import ContextCompressor
+from .context.embedding import Embedder, MiniLMEmbedder
 from .context.manager import ContextManager
 from .context.optimizer import ModelOptimizer
 from .context.priority import Category, ContextPrioritizer
@@ -41,6 +42,7 @@ __all__ = [
     "ContextCompressor",
     "ContextManager",
     "ContextPrioritizer",
+    "Embedder",
     "EstimatedTokenCounter",
     "FitReport",
     "FitResult",
@@ -48,6 +50,7 @@ __all__ = [
     "Form",
     "Level",
     "MessageTransform",
+    "MiniLMEmbedder",
     "ModelLimits",
     "ModelOptimizer",
     "ModelProfile",

@@ -176,6 +176,8 @@ class Allocation:
         """Worth kept per worth there was."""
         kept = total = 0.0
         for choice in self.choices:
+            if choice.fixed and choice.form is Form.GONE:  # said again elsewhere
+                continue
             profile = choice.scored.profile
             worth = self._worth.of_unit(choice.scored)
             total += worth

@@ -88,7 +88,7 @@ class MiniLMEmbedder:
         self._max_tokens = max_tokens
         _files()  # not installed: say so where it is asked for, not in the middle of a conversation
 
-    def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector of 384 numbers for each text.
 
         Args:
@@ -117,7 +117,7 @@ class MiniLMEmbedder:
                 feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
                 states: NDArray[np.float32] = session.run(None, feed)[0]
                 vectors.update(zip(rows, states.mean(axis=1), strict=True))
-        return [vectors[number] for number in range(len(texts))]
+        return [vectors[number].tolist() for number in range(len(texts))]
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:

@@ -240,6 +240,7 @@ class ContextManager:
             return FitResult(
                 whole, FitReport(allowed.limit, before, size, level, steps, seconds=perf_counter() - started)
             )
+        await self.prioritizer.prepare(units, task, profiles=self._profiles)
         context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
         builder = ViewBuilder(self.counter, self.compressor, self.archive)
         view, allocation = _Fitting(context, builder, allowed, overhead).solve()

@@ -17,11 +17,12 @@ from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
 from .compression import ContextCompressor
 from .duplicates import stale
+from .embedding import Embedder
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
 from .relevance import bm25, expand_query, is_entity, rarity, spread, terms
+from .semantic import SemanticRelevance
 from .units import Unit
-
 
 _logger = logging.getLogger(__name__)
 
@@ -150,6 +151,7 @@ class ContextPrioritizer:
         pin: Messages for which it is true are kept word for word in every view.
         scorers: Scorers of your own by name. What one gives is added to a unit's relevance: 1 is as much as the
             best match has, a negative number makes the unit go sooner. One that raises is left out, with one warning.
+        embedder: Adds relevance by meaning to that by words, such as `MiniLMEmbedder` of the extra ``semantic``.
 
     Example:
         >>> from autogen_core.models import UserMessage
@@ -166,11 +168,13 @@ class ContextPrioritizer:
         categorize: Callable[[Unit], Category | None] | None = None,
         pin: Callable[[LLMMessage], bool] | None = None,
         scorers: Mapping[str, UnitScorer] | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
         self.weights = {**DEFAULT_WEIGHTS, **(weights or {})}
         self._categorize = categorize
         self._pin = pin
         self._scorers = dict(scorers or {})
+        self._semantic = SemanticRelevance(embedder) if embedder is not None else None
 
     def prioritize_context(
         self,
@@ -203,6 +207,17 @@ class ContextPrioritizer:
             scores[i] = score
         sizes = [profile.tokens for profile in known]
         near = _with_neighbours(scores, sizes)
+        if self._semantic is not None:
+            may_answer = [i for i in asked if pins.get(i) != "newest message"]
+            blended = self._semantic.blend(
+                [near[i] for i in may_answer],
+                _question(units, task),
+                [units[i] for i in may_answer],
+                [known[i] for i in may_answer],
+                doubt,
+            )
+            for i, score in zip(may_answer, blended, strict=True):
+                near[i] = score
         top = max(near, default=0.0) or 1.0
         recency = _recency(len(units), doubt)
         overtaken = stale(units)
@@ -228,6 +243,20 @@ class ContextPrioritizer:
                 )
             )
         return PrioritizedContext(tuple(scored), full_query, _talk(units, known), idf, doubt)
+
+    async def prepare(
+        self, units: Sequence[Unit], task: str | TaskDefinition | None = None, *, profiles: ProfileCache
+    ) -> None:
+        """Does ahead, and off the event loop, what takes long in `prioritize_context`: embedding what is new.
+
+        Args:
+            units: A history in units.
+            task: What the agent works on.
+            profiles: Where costs and contents of units are remembered.
+        """
+        if self._semantic is not None:
+            said = [unit for unit in units[:-1] if not isinstance(unit.head, SystemMessage)]
+            await self._semantic.learn(_question(units, task), said, [profiles.get(unit) for unit in said])
 
     def _added(self, unit: Unit) -> dict[str, float]:
         """What the user's own scorers give the unit, where that is not nothing."""
@@ -292,6 +321,16 @@ class ContextPrioritizer:
         if unit.is_exchange and _is_listing(profile):
             return Category.PROJECT_STRUCTURE
         return Category.RELATED_TASK_HISTORY
+
+
+def _question(units: Sequence[Unit], task: str | TaskDefinition | None) -> str:
+    """What a person asked last, and the task that was given, as text."""
+    users = [unit for unit in units if _is_user(unit)]
+    people = [unit for unit in users if _is_person(unit, users[0])]
+    asked = people[-1].head.content if people else ""
+    said = asked if isinstance(asked, str) else "\n".join(part for part in asked if isinstance(part, str))
+    about = task.text() if isinstance(task, TaskDefinition) else task or ""
+    return "\n".join(filter(None, (said, about)))
 
 
 def _is_listing(profile: Profile) -> bool:

@@ -11,9 +11,9 @@ from autogen_core.models import LLMMessage, UserMessage
 
 from ..tokens.counting import TokenCounter
 from .compression import ContextCompressor
-from .notation import Line
+from .lines import Line
 from .passages import Passage
-from .relevance import facts, is_rule, names, terms
+from .relevance import facts, is_rule, names, terms_of, written
 from .units import Unit
 
 _MESSAGE_TOKENS = 4
@@ -135,7 +135,8 @@ class ProfileCache:
 def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage, at: _At) -> None:
     label = len(segments)
     for position, line in enumerate((Line(passage.label), *passage.lines), -1):
-        found = terms(line.text)
+        words = written(line.text)
+        found = terms_of(words)
         counts.update(found)
         requires = -1 if position < 0 else label if line.header < 0 else label + 1 + line.header
         tokens = int(len(line.text) * (0.25 if position < 0 else at.rate)) + 2
@@ -144,7 +145,7 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
         if position < 0:
             segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), (), False))
         else:
-            ids, numbers = facts(line.text)
+            ids, numbers = facts(line.text, words)
             rule = at.person and is_rule(line.text)
             segments.append(
                 Segment(

@@ -70,7 +70,17 @@ def terms(text: str) -> list[str]:
         >>> terms("The tests of user_42 are failing")
         ['test', 'user_42', 'user', 'fail']
     """
-    return [term for word in _WORD.findall(text) for term in _KNOWN[word]]
+    return terms_of(written(text))
+
+
+def written(text: str) -> list[str]:
+    """The words of a text as they are written; ids are one word each."""
+    return _WORD.findall(text)
+
+
+def terms_of(words: Iterable[str]) -> list[str]:
+    """The terms of words as `written` gives them."""
+    return [term for word in words for term in _KNOWN[word]]
 
 
 _NAME = re.compile(r"\b[A-Z][\w’'-]+(?:[ ](?:(?:of|the|de|and|&|for|in|to)[ ]){0,2}[A-Z][\w’'-]+){1,5}")
@@ -104,16 +114,17 @@ def names(text: str) -> list[str]:
     return list(dict.fromkeys(_NAME.findall(text)))
 
 
-def facts(text: str) -> tuple[list[str], list[str]]:
+def facts(text: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
     """The identifiers of a text, and its other numbers, without the names of fields.
 
     Example:
-        >>> facts("address1: 763 Broadway, order #W2378156 of 2024-05-20")
+        >>> text = "address1: 763 Broadway, order #W2378156 of 2024-05-20"
+        >>> facts(text, written(text))
         (['w2378156', '2024-05-20'], ['763'])
     """
     ids: dict[str, None] = {}
     numbers: dict[str, None] = {}
-    for word in [word for word in _WORD.findall(text) if not word.isalpha() or word.isupper()]:
+    for word in [word for word in words if not word.isalpha() or word.isupper()]:
         bare = word.lower()
         if bare.isalpha():
             if len(bare) > 4:

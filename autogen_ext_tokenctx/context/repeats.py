@@ -19,7 +19,7 @@ _VARYING = re.compile(
     r"|(?<![\w.]0)x[0-9a-fA-F]+\b"  # an address
     r"|(?<![\w.][0-9])\d*(?:\.\d+)?(?: ?%| ?[mnµ]?s\b|/\d+\b)"  # progress, how long it took, a count of so many
     r"|(?<=\[[0-9])\d*(?=\])"  # a process
-    r"|(?<=\#)\d+\b)"
+    r"|(?<=#)\d+\b)"
 )
 
 _HOLE = "\0"
@@ -61,9 +61,12 @@ def fold(rows: Sequence[str]) -> tuple[list[str], dict[int, int]]:
             out.extend(rows[start:end])
         else:
             for run in _runs(rows[start:end]):
-                differing = _differing(run)
-                belongs.update((len(out) + number, len(out)) for number in range(1, 1 + len(differing)))
-                out += [run[0], *differing] if differing else _counted(run)
+                differing = _differing(run) if len(run) >= _MIN_RUN else ()
+                if differing:
+                    belongs.update((len(out) + number, len(out)) for number in range(1, 1 + len(differing)))
+                    out += [run[0], *differing]
+                else:
+                    out += run if len(run) == 1 else _counted(run)
         start = end
     return out, belongs
 
@@ -86,7 +89,7 @@ def _counted(run: Sequence[str]) -> Iterator[str]:
 
 def _differing(run: Sequence[str]) -> tuple[str, ...]:
     """What differs in rows of one shape from the first to the others; nothing where that is not shorter."""
-    if len(run) < _MIN_RUN or not _STAMP.search(run[0]):
+    if not _STAMP.search(run[0]):
         return ()
     found = [_VARYING.findall(row) for row in run]
     if len(set(map(len, found))) > 1:  # a text may have the sign of a hole in it

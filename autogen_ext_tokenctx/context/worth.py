@@ -42,7 +42,7 @@ _MOST = 5.0
 """Multiple of it that words of the conversation beside it can bring."""
 _MANY = 30.0
 """Facts of one unit in the view that halve the worth of its next ones: a listing must not crowd out the rest."""
-_OPEN = 0.33
+_OPEN = 0.42
 """Power of the doubt with which the facts of tool results count: after a full question, its answer is worth more."""
 _ASKED = 0.2
 """Worth of a word of the query of greatest rarity."""

@@ -2,7 +2,7 @@
 
 Run it with the folder of the harness and its data, which are not part of this project:
 
-    python -m tests.benchmarks.retention ../shared/eval --budgets r10,r20,r30 [--fast]
+    python -m tests.benchmarks.retention ../shared/eval --budgets r10,r20,r30 [--fast] [--semantic] [--sets locomo,qmsum]
 
 It needs the harness's own packages (numpy, bpe-openai, langchain-core). It prints the mean of each family of case sets
 and exits with 1 if a view breaks a guarantee that the harness checks.
@@ -16,6 +16,7 @@ import importlib
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -31,7 +32,7 @@ from autogen_core.models import (
 )
 from autogen_core.tools import Tool, ToolSchema
 
-from autogen_ext_tokenctx import BudgetTooSmallError, ContextManager
+from autogen_ext_tokenctx import BudgetTooSmallError, ContextManager, ContextPrioritizer, MiniLMEmbedder
 
 FAMILIES = {
     "chat recall": ("evidence_recall", ("locomo", "qmsum")),
@@ -62,7 +63,21 @@ class HarnessCounter:
 
 def reduce(messages: list[dict[str, Any]], budget: int, count_tokens: Any, query: str) -> list[dict[str, Any]]:
     """The harness's entry: a new manager for each history, so that nothing is remembered from another."""
-    fitted = ContextManager(counter=HarnessCounter()).fit(from_rows(messages), budget)
+    return _reduced(ContextManager(counter=HarnessCounter()), messages, budget)
+
+
+def reduce_semantic(messages: list[dict[str, Any]], budget: int, count_tokens: Any, query: str) -> list[dict[str, Any]]:
+    """The same with relevance by meaning; vectors are remembered, or each case would embed its conversation anew."""
+    return _reduced(ContextManager(counter=HarnessCounter(), prioritizer=_semantic()), messages, budget)
+
+
+@cache
+def _semantic() -> ContextPrioritizer:
+    return ContextPrioritizer(embedder=MiniLMEmbedder())
+
+
+def _reduced(manager: ContextManager, messages: list[dict[str, Any]], budget: int) -> list[dict[str, Any]]:
+    fitted = manager.fit(from_rows(messages), budget)
     try:
         return to_rows(asyncio.run(fitted).messages)
     except BudgetTooSmallError as error:  # the harness counts neither our first task nor marks into its floor
@@ -155,6 +170,8 @@ def main() -> int:
     parser.add_argument("harness", type=Path, help="folder with ctxbench/ and data/")
     parser.add_argument("--budgets", default="r10,r20,r30")
     parser.add_argument("--fast", action="store_true", help="at most 40 cases a set")
+    parser.add_argument("--semantic", action="store_true", help="with MiniLM, of the extra [semantic]")
+    parser.add_argument("--sets", default="", help="case sets, with commas; all if not given")
     parser.add_argument("--procs", type=int, default=2)
     options = parser.parse_args()
     if not (options.harness / "ctxbench").is_dir():
@@ -163,8 +180,9 @@ def main() -> int:
     sys.path.insert(0, str(options.harness))
     budgets = options.budgets.split(",")
     bench: Any = importlib.import_module("ctxbench.run")
-    method = f"{reduce.__module__ if __name__ != '__main__' else 'tests.benchmarks.retention'}:reduce"
-    rows: list[dict[str, Any]] = bench.run("dev", [method], budgets, fast=options.fast, procs=options.procs)
+    method = f"tests.benchmarks.retention:{'reduce_semantic' if options.semantic else 'reduce'}"
+    sets = options.sets.split(",") if options.sets else None
+    rows: list[dict[str, Any]] = bench.run("dev", [method], budgets, sets, fast=options.fast, procs=options.procs)
     print(table(rows, budgets))
     seconds = sorted(row["seconds"] * 1e3 for row in rows)
     broken = [row for row in rows if row["over_budget"] or row["tool_violations"] or not row["order_ok"]]
