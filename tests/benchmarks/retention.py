@@ -2,7 +2,7 @@
 
 Run it with the folder of the harness and its data, which are not part of this project:
 
-    python -m tests.benchmarks.retention ../shared/eval --budgets r10,r20,r30 [--fast] [--semantic] [--sets locomo,qmsum]
+    python -m tests.benchmarks.retention ../shared/eval --budgets r10,r20,r30 [--fast] [--semantic]
 
 It needs the harness's own packages (numpy, bpe-openai, langchain-core). It prints the mean of each family of case sets
 and exits with 1 if a view breaks a guarantee that the harness checks.
