@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import threading
+import time
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
@@ -146,3 +149,84 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autogen_ext_tokenctx.context.embedding.find_spec", absent)
     with pytest.raises(ImportError, match=r"autogen-ext-tokenctx\[semantic\]"):
         MiniLMEmbedder()
+
+
+async def test_learning_does_not_block_the_event_loop_and_leaves_nothing_to_embed() -> None:
+    class Slow(Letters):
+        def __init__(self) -> None:
+            super().__init__()
+            self.threads: set[int] = set()
+
+        def embed(self, texts: Sequence[str]) -> list[list[float]]:
+            self.threads.add(threading.get_ident())
+            time.sleep(0.05)
+            return super().embed(texts)
+
+    async def tick() -> None:
+        while True:
+            ticks.append(None)
+            await asyncio.sleep(0.005)
+
+    embedder = Slow()
+    index = SemanticIndex(embedder)
+    texts = [(n, f"text number {n}") for n in range(100)]
+    ticks: list[None] = []
+    ticking = asyncio.create_task(tick())
+    await index.learn("which text", texts)
+    ticking.cancel()
+    assert len(ticks) > 5
+    assert threading.get_ident() not in embedder.threads
+    assert len(embedder.embedded) == 101
+    assert index.similarities("which text", texts) is not None
+    await index.learn("which text", texts)
+    await index.learn(" ", texts)
+    assert len(embedder.embedded) == 101
+
+
+async def test_learning_from_a_faulty_embedder_warns_once() -> None:
+    index = SemanticIndex(Faulty(OSError("gone")))
+    with pytest.warns(RuntimeWarning, match="gone") as caught:
+        await index.learn("question", [(n, f"text {n}") for n in range(100)])
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        await index.learn("question", [(1, "one")])
+        assert index.similarities("question", [(1, "one")]) is None
+
+
+def test_an_embedder_whose_vectors_change_their_length_is_given_up() -> None:
+    embedder = Faulty([[1.0, 2.0]] * 2)
+    index = SemanticIndex(embedder)
+    assert index.similarities("question", [(1, "one")]) == [pytest.approx(1.0)]
+    embedder.answer = [[1.0, 2.0, 3.0]]
+    with pytest.warns(RuntimeWarning, match="had 2 numbers before and has 3 now"):
+        assert index.similarities("question", [(1, "one"), (2, "two")]) is None
+    assert index.similarities("question", [(1, "one")]) is None
+
+
+def test_huge_and_tiny_numbers_are_vectors_too() -> None:
+    class Scaled(Letters):
+        def embed(self, texts: Sequence[str]) -> list[list[float]]:
+            return [
+                [value * (1e-300 if number % 2 else 1e300) for value in vector]
+                for number, vector in enumerate(super().embed(texts))
+            ]
+
+    found = SemanticIndex(Scaled()).similarities("banana", [(1, "banana split"), (2, "banana")])
+    assert found is not None
+    assert found[1] == pytest.approx(1.0)
+    assert 0.5 < found[0] < 1.0
+
+
+def test_a_passage_lifts_the_blank_texts_in_it() -> None:
+    texts = [(n, "zzz" if abs(n - 10) > 2 else "banana") for n in range(40)]
+    texts[10] = (10, "")
+    near = SemanticIndex(Letters()).relevance("bananas", texts, [100] * 40)
+    assert near is not None
+    assert all(0.0 <= value <= 1.0 for value in near)
+    assert near[9] > near[10] > 0.2 > near[30]
+
+
+def test_a_history_of_one_kind_has_no_best_part() -> None:
+    near = SemanticIndex(Letters()).relevance("banana", [(n, "kiwi") for n in range(20)], [50] * 20)
+    assert near == [0.0] * 20
