@@ -243,13 +243,15 @@ class ContextManager:
         await self.prioritizer.prepare(units, task, profiles=self._profiles)
         context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
         builder = ViewBuilder(self.counter, self.compressor, self.archive)
-        view, allocation = _Fitting(context, builder, allowed, overhead).solve()
+        fitting = _Fitting(context, builder, allowed, overhead)
+        view, allocation = fitting.solve()
+        steps = builder.steps(view, fitting.reasons)
         report = FitReport(
             allowed.limit,
             before,
             overhead + view.tokens,
-            _level(view.steps, size - overhead, view.tokens),
-            view.steps,
+            _level(steps, size - overhead, view.tokens),
+            steps,
             allocation.relevance_kept(),
             _quality(context, allocation),
             perf_counter() - started,
@@ -272,7 +274,7 @@ class _Fitting:
         self._limit = allowed.available - overhead
         self._goal = allowed.target_tokens - overhead
         self._overhead = overhead
-        self._reasons = _superseded(context.units)
+        self.reasons = _superseded(context.units)
 
     def solve(self) -> tuple[View, Allocation]:
         """The fullest view within the goal, counted exactly."""
@@ -285,10 +287,10 @@ class _Fitting:
         goal = max(self._goal, min(self._limit, floor + _BLOCK_TOKENS))
         room = goal - floor - _BLOCK_TOKENS
         giants = self._giants({*whole, *in_place}, goal, room)
-        allocation = Allocation(self._context, whole, [*in_place, *giants], self._reasons, max(room, 0))
+        allocation = Allocation(self._context, whole, [*in_place, *giants], self.reasons, max(room, 0))
         view = self._fill(allocation, goal, room)
         if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
-            allocation = Allocation(self._context, whole, in_place, self._reasons, 0)
+            allocation = Allocation(self._context, whole, in_place, self.reasons, 0)
             view = self._bare(allocation)
         return view, allocation
 
@@ -297,7 +299,7 @@ class _Fitting:
         best: View | None = None
         allocation.grow(room - self._grow_shares(allocation, goal, room))
         for _ in range(_ROUNDS):
-            view = self._builder.build(allocation.choices, self._reasons)
+            view = self._builder.build(allocation.choices, self.reasons)
             slack = goal - view.tokens
             if slack >= 0 and (best is None or view.tokens > best.tokens):
                 best = view
@@ -310,10 +312,10 @@ class _Fitting:
 
     def _bare(self, allocation: Allocation) -> View:
         """What must be there, with the block that stands for the rest if it fits."""
-        view = self._builder.build(allocation.choices, self._reasons)
+        view = self._builder.build(allocation.choices, self.reasons)
         if view.tokens <= self._limit:
             return view
-        return self._builder.build(allocation.choices, self._reasons, block=False)
+        return self._builder.build(allocation.choices, self.reasons, block=False)
 
     def _grow_shares(self, allocation: Allocation, goal: int, room: int) -> int:
         """Fills the guaranteed share of each kind of context with its best lines; gives the tokens that took."""
@@ -332,7 +334,7 @@ class _Fitting:
     def _pinned(self) -> tuple[list[int], list[int]]:
         """The units that stand in full, and those that must be shortened in their place to fit."""
         units = self._context.units
-        pinned = [i for i, scored in enumerate(units) if scored.pinned and i not in self._reasons]
+        pinned = [i for i, scored in enumerate(units) if scored.pinned and i not in self.reasons]
         cost = sum(units[i].profile.tokens for i in pinned)
         if cost > self._limit:  # of memories only the newest is sure of its place
             pinned = [i for i in pinned if units[i].pinned != MEMORY]
@@ -360,7 +362,7 @@ class _Fitting:
         left = int(room * _GIANT_SHARE)
         for scored in reversed(self._context.units):
             i = scored.unit.index
-            if i not in taken and i not in self._reasons and scored.profile.compact_tokens > goal // 2:
+            if i not in taken and i not in self.reasons and scored.profile.compact_tokens > goal // 2:
                 left -= scored.profile.stub_tokens
                 if left < 0:
                     break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from autogen_core.models import LLMMessage
 
@@ -19,6 +20,14 @@ from .units import Unit
 _LABEL_CHARS = 90
 
 
+class _Changed(NamedTuple):
+    """A unit that is not in the view as it was, its form there, and the tokens that takes."""
+
+    scored: ScoredUnit
+    form: Form
+    tokens: int
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A list of messages for one call.
@@ -26,12 +35,12 @@ class View:
     Args:
         messages: The list.
         tokens: What its messages cost, exactly; tools and reply priming are not in it.
-        steps: What was done to each unit that changed.
+        changed: The units that changed.
     """
 
     messages: list[LLMMessage]
     tokens: int
-    steps: tuple[FitStep, ...]
+    changed: tuple[_Changed, ...]
 
 
 class ViewBuilder:
@@ -67,53 +76,55 @@ class ViewBuilder:
         """
         head: list[LLMMessage] = []
         tail: list[LLMMessage] = []
-        steps: list[FitStep] = []
+        changed: list[_Changed] = []
         away: list[Choice] = []
         tokens = 0
         in_head = True
         for choice in choices:
             unit = choice.scored.unit
             in_head = in_head and (bool(choice.scored.pinned) or not unit.messages)
-            messages, form = self._written(choice)
-            cost = self.cost(messages)
+            messages, form, cost = self._written(choice)
             tokens += cost
             (head if in_head else tail).extend(messages)
             if form in (Form.GONE, Form.DIGEST) and unit.messages and unit.index not in reasons:
                 away.append(choice)
             if form is not Form.FULL:
-                steps.append(self._step(choice, form, cost, reasons))
+                changed.append(_Changed(choice.scored, form, choice.cost if form is Form.DIGEST else cost))
         if away and block:
             message = self._block(away)
             tokens += self.cost([message])
             head.append(message)
-        return View([*head, *tail], tokens, tuple(steps))
+        return View([*head, *tail], tokens, tuple(changed))
 
-    def _written(self, choice: Choice) -> tuple[tuple[LLMMessage, ...], Form]:
+    def steps(self, view: View, reasons: dict[int, str]) -> tuple[FitStep, ...]:
+        """What was done to each unit that changed, and why; the same ``reasons`` as for `build`."""
+        return tuple(self._step(changed, reasons) for changed in view.changed)
+
+    def _written(self, choice: Choice) -> tuple[tuple[LLMMessage, ...], Form, int]:
+        """The messages of a form, the form it came out as, and its exact tokens."""
         scored, form = choice.scored, choice.form
         unit, profile = scored.unit, scored.profile
         if not unit.messages:
-            return (), Form.REPAIRED
+            return (), Form.REPAIRED, 0
         if form is Form.EXTRACT:
             kept = kept_lines(profile.segments, choice.kept)
             shortened = self._compressor.extract(unit, profile.passages, kept, self._handle(unit))
             cost = self.cost(shortened)
             if cost < profile.compact_tokens:
-                return shortened, Form.EXTRACT if choice.kept else Form.STUB
+                return shortened, Form.EXTRACT if choice.kept else Form.STUB, cost
             form = Form.COMPACT  # shortening must never make a message longer
         if form is Form.COMPACT and profile.compact is not None:
-            return profile.compact, Form.COMPACT
+            return profile.compact, Form.COMPACT, profile.compact_tokens
         if form in (Form.FULL, Form.COMPACT):
-            return unit.messages, Form.REPAIRED if unit.repaired else Form.FULL
-        return (), form
+            return unit.messages, Form.REPAIRED if unit.repaired else Form.FULL, profile.tokens
+        return (), form, 0
 
-    def _step(self, choice: Choice, form: Form, cost: int, reasons: dict[int, str]) -> FitStep:
-        scored = choice.scored
+    def _step(self, changed: _Changed, reasons: dict[int, str]) -> FitStep:
+        scored, form = changed.scored, changed.form
         unit = scored.unit
-        if form is Form.DIGEST:
-            cost = choice.cost
         why = reasons.get(unit.index) or (unit.repaired if form is Form.REPAIRED else scored.why())
         before = scored.profile.tokens if unit.messages else self.cost(unit.originals)
-        return FitStep(unit.index, label_of(unit), form, before, cost, why, self._handle(unit))
+        return FitStep(unit.index, label_of(unit), form, before, changed.tokens, why, self._handle(unit))
 
     def _block(self, away: Sequence[Choice]) -> LLMMessage:
         entries: list[DigestEntry] = []
