@@ -22,8 +22,8 @@ from .worth import LineWorth, Worth
 IN_DIGEST = 0.9
 """Share of a line's worth that is left when it stands in the digest, away from its place."""
 
-BESIDE = 0.3
-"""How much more a line is worth when the one before or after it is kept: what it says is clearer there."""
+BESIDE = 1.0
+"""How much more a line is worth when the one before or after it is kept: what it says is clear only there."""
 
 RULES_SHARE = 0.02
 """Share of the room that standing instructions may take before others."""

@@ -1,12 +1,16 @@
 """JSON in less notation: the same values, without the quotes, the braces and the repeated keys.
 
 A record becomes ``key: value, key: value``; records of one shape become a table, a header line with the keys and a
-row of values each. Long structures are spread over lines so that each line can be kept or left out on its own.
+row of values each; records kept under their own id are listed without it. Long structures are spread over lines so
+that each line can be kept or left out on its own. What Python prints of the same structures is read as well: AutoGen's
+function tools give it to the model where they return a plain dict or list.
 """
 
 from __future__ import annotations
 
+import ast
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TypeGuard, cast
@@ -14,7 +18,7 @@ from typing import Any, TypeGuard, cast
 from .lines import Line
 from .text import text_lines
 
-LINE_CHARS = 100
+LINE_CHARS = 120
 """Entries of an object share a line up to this length; a longer object is spread over several lines."""
 
 _RECORD_CHARS = 400
@@ -29,9 +33,14 @@ _MIN_JSON_CHARS = 60
 _MIN_ROWS = 3
 """Fewer records than this do not pay for a header line."""
 
+_PYTHON_CHARS = 100_000
+"""What Python printed is read up to this length: its parser takes many times its text in memory."""
+
 
 def compact_json(text: str) -> list[Line] | None:
     """The lines of a text that is JSON, or that has JSON after a line of introduction; None for any other text.
+
+    JSON also means what Python prints of such a structure: ``{'open': True, 'seats': None}``.
 
     Args:
         text: Such as a tool result.
@@ -50,16 +59,47 @@ def compact_json(text: str) -> list[Line] | None:
     if start < 0:
         return None
     try:
-        value, end = json.JSONDecoder().raw_decode(text, start)
+        value, end = _read(text, start)
         if not isinstance(value, (dict, list)):
             return None
         lines: list[Line] = []
         _add_text(text[:start], lines)
         _write(cast("dict[str, Any] | list[Any]", value), "", lines)
-    except (ValueError, RecursionError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
     _add_text(text[end:], lines)
     return lines
+
+
+def _read(text: str, start: int) -> tuple[Any, int]:
+    """The structure that begins at a place, and where it ends."""
+    try:
+        return json.JSONDecoder().raw_decode(text, start)
+    except ValueError:
+        if len(text) - start > _PYTHON_CHARS or text.rstrip()[-1] not in "}]":
+            raise
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of escapes that mean nothing
+        return _plain(ast.literal_eval(text[start:].strip())), len(text)
+
+
+def _plain(value: Any) -> Any:
+    """A Python literal as JSON has it.
+
+    Raises:
+        ValueError: JSON has no such value, or two keys would be the same.
+    """
+    if isinstance(value, dict):
+        entries = cast("dict[Any, Any]", value)
+        plain = {key if isinstance(key, str) else _inline(_plain(key)): _plain(item) for key, item in entries.items()}
+        if len(plain) < len(entries):
+            raise ValueError
+        return plain
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in cast("list[Any]", value)]
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise ValueError
 
 
 def _json_start(text: str) -> int:
@@ -82,6 +122,9 @@ def _write(value: dict[str, Any] | list[Any], path: str, lines: list[Line], widt
     if len(whole) <= width:
         lines.append(Line(f"{path}: {whole}" if path else whole))
         return
+    key = _own_key(value) if isinstance(value, dict) else None
+    if key is not None:
+        value, path = list(cast("dict[str, Any]", value).values()), f"{path} by {key}".lstrip()
     records = _records(value)
     if records is not None:
         _write_table(records, path, lines)
@@ -101,7 +144,7 @@ def _write_dict(value: dict[str, Any], path: str, lines: list[Line]) -> None:
             lines.append(Line(prefix + ", ".join(pending)))
             pending.clear()
 
-    for key, item in value.items():
+    for key, item in _entries(value):
         entry = f"{key}: {_inline(item, nested=True)}"
         if len(entry) > LINE_CHARS and _is_container(item):
             flush()
@@ -144,27 +187,24 @@ def _write_table(records: list[dict[str, str]], path: str, lines: list[Line]) ->
 
 
 def _records(value: dict[str, Any] | list[Any]) -> list[dict[str, str]] | None:
-    """The rows of a list of records of one shape, or of such records by key (then the key is the first column)."""
-    rows: list[dict[str, str]] = []
-    named: Iterator[tuple[str | None, Any]] = (
-        iter(value.items()) if isinstance(value, dict) else ((None, item) for item in value)
+    """The rows of a list of records of one shape, or of such records by key (then the key is the first column).
+
+    What is nested in all records alike is spread over columns, what is nested in each in its own way has one.
+    """
+    named: list[tuple[str | None, Any]] = (
+        [*value.items()] if isinstance(value, dict) else [(None, item) for item in value]
     )
-    for name, item in named:
-        if not _is_dict(item) or not item:
-            return None
-        row = dict(_flat(item, ""))
-        if name is not None:
-            row = {"": name, **row}
-        if rows and row.keys() != rows[0].keys():
-            return None
-        rows.append(row)
-    if len(rows) < _MIN_ROWS or any(sum(map(len, row.values())) > _RECORD_CHARS for row in rows):
+    if len(named) < _MIN_ROWS or not all(_is_dict(item) and item for _, item in named):
         return None
-    return rows
+    for columns in (_flat, _shallow):
+        rows = [({} if name is None else {"": name}) | dict(columns(item)) for name, item in named]
+        if all(row.keys() == rows[0].keys() for row in rows):
+            return rows if all(sum(map(len, row.values())) <= _RECORD_CHARS for row in rows) else None
+    return None
 
 
-def _flat(record: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    for key, item in record.items():
+def _flat(record: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    for key, item in _entries(record):
         name = f"{path}.{key}" if path else key
         if _is_dict(item) and item:
             yield from _flat(item, name)
@@ -172,15 +212,37 @@ def _flat(record: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
             yield name, _inline(item, nested=True)
 
 
+def _shallow(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    return ((key, _inline(item, nested=True)) for key, item in _entries(record))
+
+
 def _inline(value: Any, nested: bool = False) -> str:
     if _is_dict(value):
-        text = ", ".join(f"{key}: {_inline(item, nested=True)}" for key, item in value.items())
+        text = ", ".join(f"{key}: {_inline(item, nested=True)}" for key, item in _entries(value))
         return f"({text})" if nested or not text else text
     if _is_list(value):
         return f"[{', '.join(_inline(item, nested=True) for item in value)}]"
     if isinstance(value, str):
         return value if value and value == value.strip() else json.dumps(value, ensure_ascii=False)
     return json.dumps(value)
+
+
+def _entries(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The entries of an object; records that are kept under their own id as a list of them."""
+    for name, item in record.items():
+        key = _own_key(item) if _is_dict(item) else None
+        yield (name, item) if key is None else (f"{name} by {key}", list(item.values()))
+
+
+def _own_key(records: dict[str, Any]) -> str | None:
+    """The field in which each of some records by key says its key again; None where there is none."""
+    first = next(iter(records.values()), None)
+    if not _is_dict(first):
+        return None
+    for field in first:
+        if all(_is_dict(record) and record.get(field) == name for name, record in records.items()):
+            return field
+    return None
 
 
 def _is_dict(value: Any) -> TypeGuard[dict[str, Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
@@ -85,6 +86,9 @@ _QUERY_TERMS = 60
 
 _PEOPLE = frozenset({"user", "human", "user_proxy"})
 
+_NAME = re.compile(r"[^\W\d]{4,}\w*")
+"""Shorter names of agents are left out: they could be any word."""
+
 _FULL_QUESTION_TERMS = 2.0
 """A user message with several times as many terms says by itself what is asked."""
 
@@ -133,6 +137,7 @@ class PrioritizedContext:
         talk: The words of the conversation and of the calls, falling with age.
         rarity: Inverse document frequency of each term.
         doubt: How far it is open what is asked, from 0 (a full question was just asked) to 1; recency decides then.
+        looks_back: Whether the question is about the run itself: it names those who take part in it, or their tools.
     """
 
     units: tuple[ScoredUnit, ...]
@@ -140,6 +145,7 @@ class PrioritizedContext:
     talk: Mapping[str, float]
     rarity: Mapping[str, float]
     doubt: float
+    looks_back: bool = False
 
 
 class ContextPrioritizer:
@@ -242,7 +248,7 @@ class ContextPrioritizer:
                     ", ".join(notes),
                 )
             )
-        return PrioritizedContext(tuple(scored), full_query, _talk(units, known), idf, doubt)
+        return PrioritizedContext(tuple(scored), full_query, _talk(units, known), idf, doubt, _looks_back(units))
 
     async def prepare(
         self, units: Sequence[Unit], task: str | TaskDefinition | None = None, *, profiles: ProfileCache
@@ -327,10 +333,35 @@ def _question(units: Sequence[Unit], task: str | TaskDefinition | None) -> str:
     """What a person asked last, and the task that was given, as text."""
     users = [unit for unit in units if _is_user(unit)]
     people = [unit for unit in users if _is_person(unit, users[0])]
-    asked = people[-1].head.content if people else ""
-    said = asked if isinstance(asked, str) else "\n".join(part for part in asked if isinstance(part, str))
+    said = _said(people[-1]) if people else ""
     about = task.text() if isinstance(task, TaskDefinition) else task or ""
     return "\n".join(filter(None, (said, about)))
+
+
+def _looks_back(units: Sequence[Unit]) -> bool:
+    """Whether a person just asked something, and names an agent of the run or a tool that was called."""
+    talk = [unit for unit in units if unit.messages and not isinstance(unit.head, SystemMessage)]
+    users = [unit for unit in talk if _is_user(unit)]
+    if not users or talk[-1] is not users[-1] or not _is_person(users[-1], users[0]):
+        return False
+    said = set(_NAME.findall(_said(users[-1]).lower()))
+    return any(not said.isdisjoint(_NAME.findall(name)) for unit in talk[:-1] for name in _actors(unit, users[0]))
+
+
+def _actors(unit: Unit, first: Unit) -> Iterator[str]:
+    """The agent who speaks in a unit, by the first part of its name, and the tools that it calls."""
+    head = unit.head
+    if isinstance(head, AssistantMessage) and not isinstance(head.content, str):
+        yield from (call.name.lower() for call in head.content)
+    if isinstance(head, AssistantMessage) or (isinstance(head, UserMessage) and not _is_person(unit, first)):
+        yield head.source.lower().split("_")[0]
+
+
+def _said(unit: Unit) -> str:
+    """The text of a user message."""
+    assert isinstance(unit.head, UserMessage)
+    content = unit.head.content
+    return content if isinstance(content, str) else "\n".join(part for part in content if isinstance(part, str))
 
 
 def _is_listing(profile: Profile) -> bool:

@@ -19,6 +19,9 @@ _RECENT = 1.25
 """What being the newest counts for."""
 _LONG = 0.2
 """Power with which relevance per token falls with a unit's length: long units do not win by length."""
+_LONG_TOKENS, _LONG_BACK = 100.0, 0.6
+"""Who asks about the run itself is answered by whole messages: relevance per token falls with this power too, from
+about so many tokens on."""
 _SAID_AGAIN, _SAID_AGAIN_OPEN = 0.85, 0.5
 """Share of its relevance that a line keeps when the view has all its words: after a full question, of which several
 places may hold a part of the answer; and as long as it is open what is asked."""
@@ -42,7 +45,7 @@ _MOST = 5.0
 """Multiple of it that words of the conversation beside it can bring."""
 _MANY = 30.0
 """Facts of one unit in the view that halve the worth of its next ones: a listing must not crowd out the rest."""
-_OPEN = 0.42
+_OPEN = 0.15
 """Power of the doubt with which the facts of tool results count: after a full question, its answer is worth more."""
 _ASKED = 0.2
 """Worth of a word of the query of greatest rarity."""
@@ -91,7 +94,8 @@ class Worth:
     A line's worth is its share of the unit's relevance (mass, which grows slower than a unit's length, so that long
     units do not win by length, and falls by what the view says already) and what it would bring that the view does
     not have: words by rarity; identifiers, numbers and names by how much the words beside them are those of the
-    conversation.
+    conversation. Where a person asks about the run itself, what counts is which messages are relevant: the facts of
+    records are for the next call, and none comes next.
 
     Args:
         context: The history with its scores.
@@ -111,6 +115,7 @@ class Worth:
         self._wanted = {term: max(self._talk.get(term, 0.0), _QUERY * value) for term, value in query.items()}
         self._wanted = {**self._talk, **self._wanted}
         self._doubt = context.doubt
+        self._looks_back = context.looks_back
         self._repeats = 1.0 - _SAID_AGAIN + (_SAID_AGAIN - _SAID_AGAIN_OPEN) * context.doubt
         self._rules_room = rules_room
         self._score: dict[int, float] = {}
@@ -118,7 +123,9 @@ class Worth:
         for scored in context.units:
             score = scored.weight * scored.current * (_BASE + scored.relevance**_SHARP + _RECENT * scored.recency)
             self._score[scored.unit.index] = score
-            self._mass[scored.unit.index] = score * max(1, scored.profile.tokens) ** -_LONG
+            tokens = max(1, scored.profile.tokens)
+            longer = (1.0 + tokens / _LONG_TOKENS) ** -_LONG_BACK if context.looks_back else 1.0
+            self._mass[scored.unit.index] = score * tokens**-_LONG * longer
 
     def cover(self, profile: Profile) -> None:
         """The view has this unit now."""
@@ -187,7 +194,7 @@ class Worth:
         index, rare = scored.unit.index, self._rare
         new = scored.weight * scored.current * (_NEW_BASE + self._score[index])
         per_id = per_name = 0.0
-        if segment.ids or segment.numbers or segment.names:
+        if (segment.ids or segment.numbers or segment.names) and not self._looks_back:
             talk = self._talk
             beside = sum([talk[term] for term in segment.words if term in talk])
             in_calls = scored.unit.is_exchange
@@ -195,7 +202,7 @@ class Worth:
             per_id = fit if in_calls else fit * _TALKED
             per_name = fit * _NAMES
         weight = sum([rare[term] for term in segment.words]) or 1.0
-        asked = tuple([term for term in segment.words if term in self._asked])
+        asked = () if self._looks_back else tuple([term for term in segment.words if term in self._asked])
         return LineWorth(
             mass=self._mass[index] * segment.tokens,
             weight=weight,
