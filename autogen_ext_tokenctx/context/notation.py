@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,6 +33,11 @@ _MIN_JSON_CHARS = 60
 
 _MIN_ROWS = 3
 """Fewer records than this do not pay for a header line."""
+
+_OPENING = re.compile(r"""[\[{]\s*(?:["'\[{\]}]|-?\d[\d.eE+-]*\s*[,:\]]|[tfnTFN](?:rue|alse|ull|one)\b)""")
+"""How JSON begins; a date or a name in brackets is told apart without trying to read it."""
+
+_DECODER = json.JSONDecoder()
 
 _PYTHON_CHARS = 100_000
 """What Python printed is read up to this length: its parser takes many times its text in memory."""
@@ -56,7 +62,7 @@ def compact_json(text: str) -> list[Line] | None:
     if len(text) < _MIN_JSON_CHARS:
         return None
     start = _json_start(text)
-    if start < 0:
+    if start < 0 or not _OPENING.match(text, start):
         return None
     try:
         value, end = _read(text, start)
@@ -74,7 +80,7 @@ def compact_json(text: str) -> list[Line] | None:
 def _read(text: str, start: int) -> tuple[Any, int]:
     """The structure that begins at a place, and where it ends."""
     try:
-        return json.JSONDecoder().raw_decode(text, start)
+        return _DECODER.raw_decode(text, start)
     except ValueError:
         if len(text) - start > _PYTHON_CHARS or text.rstrip()[-1] not in "}]":
             raise

@@ -21,7 +21,7 @@ from .duplicates import stale
 from .embedding import Embedder
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
-from .relevance import bm25, expand_query, is_entity, rarity, spread, terms
+from .relevance import around, bm25, expand_query, is_entity, rarity, spread, terms
 from .semantic import SemanticRelevance
 from .units import Unit
 
@@ -57,9 +57,14 @@ DEFAULT_WEIGHTS: Mapping[Category, float] = {
 MEMORY = "memory"
 """Why a late system message is kept: as a memory, which may go when there is no room for all of them."""
 
+WFULL = True
 _NEAR_TOKENS, _NEAR_SHARE = 40.0, 0.2
-_FAR_TOKENS, _FAR_SHARE = 400.0, 0.3
+_FAR_TOKENS, _FAR_SHARE = 400.0, 0.2
 """How far, in tokens, relevance reaches over to neighbours: a turn or two of talk, and a passage of a meeting."""
+
+_PASSAGE_TOKENS, _PASSAGE_SHARE, _TURN_TOKENS = 800.0, 1.5, 12.0
+"""How much of what is said around a unit counts as its passage, and for how much where units are very short; it falls
+to 1/e with so many tokens of a usual unit: turns of a meeting say little one by one, long messages stand alone."""
 
 _TALK_TURNS, _JUST_SAID = 4.0, 3.0
 """Turns over which the weight of what was said falls to 1/e, and that of the newest."""
@@ -206,13 +211,15 @@ class ContextPrioritizer:
         query = _telling(wanted, idf, len(known))
         asked = [i for i, unit in enumerate(units) if i not in pins or not isinstance(unit.head, SystemMessage)]
         documents = [known[i].counts for i in asked]
+        sizes = [known[i].tokens for i in asked]
         first = bm25(documents, query, idf)
         full_query = expand_query(documents, first, query, idf, new_terms=FEEDBACK_TERMS)
-        scores = [0.0] * len(units)
-        for i, score in zip(asked, bm25(documents, full_query, idf), strict=True):
-            scores[i] = score
-        sizes = [profile.tokens for profile in known]
-        near = _with_neighbours(scores, sizes)
+        feedback = {term: weight for term, weight in full_query.items() if term not in query}
+        own = [score + more for score, more in zip(first, bm25(documents, feedback, idf), strict=True)]
+        scores = _with_neighbours(own, sizes, around(documents, sizes, full_query, idf, _PASSAGE_TOKENS))
+        near = [0.0] * len(units)
+        for i, score in zip(asked, scores, strict=True):
+            near[i] = score
         if self._semantic is not None:
             may_answer = [i for i in asked if pins.get(i) != "newest message"]
             blended = self._semantic.blend(
@@ -405,13 +412,23 @@ def _query(
     return query, doubt
 
 
-def _with_neighbours(scores: Sequence[float], sizes: Sequence[int]) -> list[float]:
-    """Each score with a share of those around it: an answer stands beside the words that match, or in their passage."""
+def _with_neighbours(scores: Sequence[float], sizes: Sequence[int], passages: Sequence[float]) -> list[float]:
+    """Each score with those of its surroundings: an answer stands beside the words that match, or in their passage.
+
+    Args:
+        scores: How well each unit answers by itself.
+        sizes: Its tokens.
+        passages: How well the text around it answers.
+    """
     near, far = spread(scores, sizes, _NEAR_TOKENS), spread(scores, sizes, _FAR_TOKENS)
-    return [
-        own + _NEAR_SHARE * (beside - own) + _FAR_SHARE * (around - own)
-        for own, beside, around in zip(scores, near, far, strict=True)
+    own = [
+        score + _NEAR_SHARE * (beside - score) + _FAR_SHARE * (further - score)
+        for score, beside, further in zip(scores, near, far, strict=True)
     ]
+    usual = sorted(sizes)[len(sizes) // 2] if sizes else 0
+    best, best_passage = max(own, default=0.0) or 1.0, max(passages, default=0.0) or 1.0
+    share = _PASSAGE_SHARE * exp(-usual / _TURN_TOKENS)
+    return [score / best + share * passage / best_passage for score, passage in zip(own, passages, strict=True)]
 
 
 def _telling(query: Mapping[str, float], idf: Mapping[str, float], size: int) -> dict[str, float]:
