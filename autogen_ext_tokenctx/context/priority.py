@@ -78,9 +78,6 @@ _CALL_CHARS = 2_000
 _STALE = 0.3
 """Share of its worth that a tool result keeps when the same call gave another one later."""
 
-_SLOW = 0.4
-"""Recency of the newest as far as it is open what is asked; it falls to a twentieth over the history."""
-
 FEEDBACK_TERMS = 12
 """Terms of the best units that join the query."""
 
@@ -93,6 +90,9 @@ _PEOPLE = frozenset({"user", "human", "user_proxy"})
 
 _NAME = re.compile(r"[^\W\d]{4,}\w*")
 """Shorter names of agents are left out: they could be any word."""
+
+_ROLES = frozenset({"agent", "agents", "assistant"})
+"""What a person may call those who take part, whatever their names."""
 
 _FULL_QUESTION_TERMS = 2.0
 """A user message with several times as many terms says by itself what is asked."""
@@ -232,7 +232,7 @@ class ContextPrioritizer:
             for i, score in zip(may_answer, blended, strict=True):
                 near[i] = score
         top = max(near, default=0.0) or 1.0
-        recency = _recency(len(units), doubt)
+        recency = _recency(len(units))
         overtaken = stale(units)
         scored: list[ScoredUnit] = []
         for i, unit in enumerate(units):
@@ -346,12 +346,14 @@ def _question(units: Sequence[Unit], task: str | TaskDefinition | None) -> str:
 
 
 def _looks_back(units: Sequence[Unit]) -> bool:
-    """Whether a person just asked something, and names an agent of the run or a tool that was called."""
+    """Whether a person just asked something, and names an agent of the run, or a tool that was called, or its role."""
     talk = [unit for unit in units if unit.messages and not isinstance(unit.head, SystemMessage)]
     users = [unit for unit in talk if _is_user(unit)]
     if not users or talk[-1] is not users[-1] or not _is_person(users[-1], users[0]):
         return False
     said = set(_NAME.findall(_said(users[-1]).lower()))
+    if not said.isdisjoint(_ROLES):
+        return True
     return any(not said.isdisjoint(_NAME.findall(name)) for unit in talk[:-1] for name in _actors(unit, users[0]))
 
 
@@ -469,7 +471,6 @@ def _talk(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]:
     return talk
 
 
-def _recency(size: int, doubt: float) -> list[float]:
-    """1 for the unit before the newest: steeply down the last turns, and slowly as far as it is open what is asked."""
-    back = [max(0, size - 2 - i) for i in range(size)]
-    return [max(exp(-steps), _SLOW * doubt * exp(-3.0 * steps / size)) for steps in back]
+def _recency(size: int) -> list[float]:
+    """1 for the unit before the newest, steeply down the turns before it."""
+    return [exp(-max(0, size - 2 - i)) for i in range(size)]

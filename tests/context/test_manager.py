@@ -266,13 +266,13 @@ async def test_only_the_newest_version_of_a_section_is_sent() -> None:
 
 
 async def test_shares_are_guaranteed_and_what_is_not_used_goes_to_the_others() -> None:
-    listing = "\n".join(f"src/package_{n}/module_{n * 7 % 97}.py" for n in range(400))
+    listing = "\n".join(f"docs/page_{n}.md" for n in range(400))
     history = [user("Question 7 about module_7: why does it fail?"), *exchange("list_files", {}, listing), *chat(200)]
     kept: dict[float, int] = {}
     for share in (0.0, 0.7):
         budget = TokenBudget(limit=2_000, target=1.0, shares={"design": share, "memory_patterns": 0.2})
         result = await ContextManager().fit(history, budget)
-        kept[share] = str(result.messages).count("src/package_")
+        kept[share] = str(result.messages).count("docs/page_")
         assert 1_800 < result.report.tokens_after <= 2_000
     assert kept[0.7] > kept[0.0]
 
