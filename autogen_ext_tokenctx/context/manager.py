@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 from weakref import WeakSet
@@ -20,6 +21,7 @@ from .archive import ContextArchive
 from .compression import ContextCompressor, label_of
 from .duplicates import duplicates
 from .failure import FailedResult, failure_of
+from .index import HistoryIndex
 from .passages import clip
 from .priority import MEMORY, ContextPrioritizer, PrioritizedContext, ScoredUnit
 from .profile import ProfileCache
@@ -27,8 +29,9 @@ from .project import section_of
 from .recall import Recalled, recall
 from .relevance import is_entity
 from .report import FitReport, FitResult, FitStep, Form, Level
+from .scope import Scope, scope_of
 from .search import SearchHit, search
-from .units import STRAY_SOURCE, Unit, split
+from .units import STRAY_SOURCE, Unit, split, texts
 from .view import View, ViewBuilder
 
 _BLOCK_TOKENS = 30
@@ -50,6 +53,13 @@ RECOVERY_TOKENS = 2_000
 """Default budget of what explains a failure."""
 
 _QUERY_CHARS = 2_000
+
+_RECALL_ALL, _RECALL_FOUND = 300, 100
+"""A history of up to so many units is looked through for what to recall; of a longer one so many that an index finds,
+and those after them."""
+
+_LONG_CHARS = 40_000
+"""To count so much text may take 5 ms."""
 
 
 class ContextManager:
@@ -88,6 +98,7 @@ class ContextManager:
         self.prioritizer = prioritizer or ContextPrioritizer()
         self.archive = archive if archive is not None else ContextArchive()
         self._profiles = ProfileCache(self.counter, self.compressor)
+        self._index = HistoryIndex(self.counter)
         self._last_budget = 8_192
         self._agents: WeakSet[ContextManager] = WeakSet()
 
@@ -148,7 +159,21 @@ class ContextManager:
             >>> block is not None and "LY-4711" in block.message.content
             True
         """
-        return recall(earlier, asked, view, room, profiles=self._profiles, counter=self.counter, archive=self.archive)
+        self._index.follow([*earlier, *asked])
+        units = self._index.before(len(earlier))
+        looked_at = units
+        if len(units) > _RECALL_ALL:
+            said = "\n".join(text for unit in split(asked) for text in texts(unit))
+            found = {near for number in self._index.search(said, _RECALL_FOUND) for near in (number, number + 1)}
+            looked_at = [units[number] for number in sorted(found) if number < len(units)]
+        if not looked_at:
+            return None
+        return recall(
+            *(looked_at, len(units), asked, view, room),
+            profiles=self._profiles,
+            counter=self.counter,
+            archive=self.archive,
+        )
 
     def get_token_budget(self, task: str | TaskDefinition, total_tokens: int | None = None) -> int:
         """Tokens a planner may use for a task, by its complexity; see `TokenBudgetManager.get_token_budget`.
@@ -226,23 +251,30 @@ class ContextManager:
         started = perf_counter()
         allowed = TokenBudget.of(budget, target=1.0)
         self._last_budget = allowed.available
-        units = split(messages)
-        whole: list[LLMMessage] = [message for unit in units for message in unit.messages]
-        if units and not whole:
-            whole = [UserMessage(content=f"[{len(messages)} empty messages]", source=STRAY_SOURCE)]
+        await self._count_long(messages)
+        index = self._index
+        index.follow(messages)
         overhead = self.counter.count_request((), tools)
-        before = overhead + sum(map(self.counter.count_message, messages))
-        broken = [unit for unit in units if unit.repaired]
-        size = overhead + sum(map(self.counter.count_message, whole)) if broken else before
+        before = overhead + index.tokens
+        broken = [unit for unit in index.units if unit.repaired]
+        size = overhead + sum(index.sizes)
+        whole: list[LLMMessage] = list(messages)
+        if broken:
+            whole = [message for unit in index.units for message in unit.messages]
+        if messages and not whole:
+            whole = [UserMessage(content=f"[{len(messages)} empty messages]", source=STRAY_SOURCE)]
+            size = overhead + sum(map(self.counter.count_message, whole))
         if size <= allowed.trigger_tokens:
             steps = tuple(map(self._repair_step, broken))
             level = Level.LOSSLESS if steps else Level.NONE
-            return FitResult(
-                whole, FitReport(allowed.limit, before, size, level, steps, seconds=perf_counter() - started)
-            )
+            seconds = perf_counter() - started
+            report = FitReport(allowed.limit, before, size, level, steps, seconds=seconds, units=len(index.units))
+            return FitResult(whole, report)
+        scope = self._scope(allowed, task, pinned)
+        units = scope.numbered()
         await self.prioritizer.prepare(units, task, profiles=self._profiles)
         context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
-        builder = ViewBuilder(self.counter, self.compressor, self.archive)
+        builder = ViewBuilder(self.counter, self.compressor, self.archive, scope)
         fitting = _Fitting(context, builder, allowed, overhead)
         view, allocation = fitting.solve()
         steps = builder.steps(view, fitting.reasons)
@@ -255,8 +287,21 @@ class ContextManager:
             allocation.relevance_kept(),
             _quality(context, allocation),
             perf_counter() - started,
+            len(scope.units) + len(scope.beyond),
         )
         return FitResult(view.messages, report)
+
+    def _scope(self, allowed: TokenBudget, task: str | TaskDefinition | None, pinned: Sequence[LLMMessage]) -> Scope:
+        if self.prioritizer.looks_at_all or allowed.shares:
+            return Scope(list(self._index.units), (), self._index.known)
+        about = task.text() if isinstance(task, TaskDefinition) else task or ""
+        return scope_of(self._index, allowed.available, about, pinned)
+
+    async def _count_long(self, messages: Sequence[LLMMessage]) -> None:
+        """Counts what is new and takes long outside of the event loop; it is remembered by the counter."""
+        new = self._index.new(messages)
+        if sum(map(_chars, new)) > _LONG_CHARS:
+            await asyncio.to_thread(lambda: [self.counter.count_message(message) for message in new])
 
     def _repair_step(self, unit: Unit) -> FitStep:
         before, after = (sum(map(self.counter.count_message, part)) for part in (unit.originals, unit.messages))
@@ -378,6 +423,14 @@ class _Fitting:
             what.append(f"the reserve ({self._allowed.reserve} tokens)")
         needed = sum(least.values()) + self._overhead + self._allowed.reserve
         return BudgetTooSmallError(self._allowed.limit, needed, what)
+
+
+def _chars(message: LLMMessage) -> int:
+    """Characters of a message, about; of a list of parts only those in it that are text."""
+    content = message.content
+    if isinstance(content, str):
+        return len(content)
+    return sum(len(part if isinstance(part, str) else getattr(part, "content", "")) for part in content)
 
 
 def _name(scored: ScoredUnit) -> str:

@@ -187,6 +187,11 @@ class ContextPrioritizer:
         self._scorers = dict(scorers or {})
         self._semantic = SemanticRelevance(embedder) if embedder is not None else None
 
+    @property
+    def looks_at_all(self) -> bool:
+        """Whether what the user brought has to see every unit of a history, however long it is."""
+        return bool(self._scorers or self._pin or self._categorize or self._semantic)
+
     def prioritize_context(
         self,
         units: Sequence[Unit],

@@ -8,7 +8,7 @@ are not taken, and talk that names nothing brings nothing back.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import NamedTuple
@@ -109,7 +109,8 @@ class _Spot(NamedTuple):
 
 
 def recall(
-    earlier: Sequence[LLMMessage],
+    earlier: Sequence[Unit],
+    of: int,
     asked: Sequence[LLMMessage],
     view: Sequence[LLMMessage],
     room: int,
@@ -121,7 +122,8 @@ def recall(
     """The lines of earlier messages that the newest ones ask for and a view lacks, as one message.
 
     Args:
-        earlier: The history up to what asks, in full.
+        earlier: Units of the history up to what asks: all, or those that an index found for it.
+        of: How many there are in all.
         asked: The messages that ask, and the tool calls made since.
         view: What stands for both in the request.
         room: Tokens that the block may cost.
@@ -136,11 +138,11 @@ def recall(
     if not wanted:
         return None
     # rules stand in every view; memories and project sections come anew when they are needed
-    spots = [spot for spot in _spots(split(earlier), profiles) if not isinstance(spot.unit.head, SystemMessage)]
+    spots = [spot for spot in _spots(earlier, profiles) if not isinstance(spot.unit.head, SystemMessage)]
     if not spots:
         return None
-    weights = _weights(wanted, spots)
-    chosen = _within(_best(spots, weights, _Said(_spots(split(view), profiles))), room)
+    weights = _weights(wanted, spots, len(spots) * of // len(earlier))
+    chosen = _within(_best(spots, weights, lambda: _Said(_spots(split(view), profiles))), room)
     while chosen:
         units = {spot.unit.index: spot.unit for spot in chosen}
         handle = archive.put_group([archive.put(units[index].originals) for index in sorted(units)])
@@ -186,10 +188,10 @@ def _spots(units: Iterable[Unit], profiles: ProfileCache) -> Iterator[_Spot]:
                 yield _Spot(unit, profile.passages, segment, found, label)
 
 
-def _weights(wanted: Mapping[str, float], spots: Sequence[_Spot]) -> dict[str, float]:
-    """What is asked for by weight and rarity among the lines; a term that no line has is the rarest."""
-    idf = rarity([{term for term in (*spot.terms, *spot.label) if term in wanted} for spot in spots])
-    most = _rarest(len(spots))
+def _weights(wanted: Mapping[str, float], spots: Sequence[_Spot], lines: int) -> dict[str, float]:
+    """What is asked for by weight and rarity among all lines; a term that no line has is the rarest."""
+    idf = rarity([{term for term in (*spot.terms, *spot.label) if term in wanted} for spot in spots], lines)
+    most = _rarest(lines)
     weights = {term: weight * idf.get(term, most) / most for term, weight in wanted.items()}
     return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:_QUERY_TERMS])
 
@@ -199,7 +201,7 @@ def _rarest(lines: int) -> float:
     return log(1.0 + (lines - 0.5) / 1.5)
 
 
-def _best(spots: Sequence[_Spot], weights: Mapping[str, float], said: _Said) -> list[_Spot]:
+def _best(spots: Sequence[_Spot], weights: Mapping[str, float], view: Callable[[], _Said]) -> list[_Spot]:
     """The lines that answer best and are not in the view, best first, the newest first among equals."""
     own = [_match(spot, weights) for spot in spots]
     if not _is_telling(spots, own, weights):
@@ -207,6 +209,7 @@ def _best(spots: Sequence[_Spot], weights: Mapping[str, float], said: _Said) -> 
     scores = spread(own, [spot.segment.tokens for spot in spots], _REACH)
     least = _CLOSE * max(scores)
     best = sorted((i for i, score in enumerate(scores) if score >= least), key=lambda i: (-scores[i], -i))
+    said = view()
     chosen: dict[tuple[str, ...], _Spot] = {}
     for i in best:
         if not said.has(spots[i].terms):

@@ -181,10 +181,15 @@ def is_identifier(term: str) -> bool:
     return "@" in term or "/" in term or _IDENTIFIER.fullmatch(term) is not None
 
 
-def rarity(documents: Collection[Iterable[str]]) -> dict[str, float]:
-    """BM25's inverse document frequency of each term, from the distinct terms of each document."""
+def rarity(documents: Collection[Iterable[str]], of: int = 0) -> dict[str, float]:
+    """BM25's inverse document frequency of each term, from the distinct terms of each document.
+
+    Args:
+        documents: The distinct terms of each document.
+        of: How many there are, if these are only those that have any of the terms that matter.
+    """
     counts = Counter(chain.from_iterable(documents))
-    size = len(documents)
+    size = max(of, len(documents))
     return {term: log(1.0 + (size - n + 0.5) / (n + 0.5)) for term, n in counts.items()}
 
 

@@ -81,6 +81,7 @@ class FitReport:
         quality: Compression quality score, the share of the information (rare words, ids, numbers) of what was
             shortened that is still in the view, 0 to 1.
         seconds: Time the fit took.
+        units: Number of units of the history.
 
     Example:
         >>> FitReport(budget=100, tokens_before=200, tokens_after=90).compression_ratio
@@ -95,6 +96,7 @@ class FitReport:
     relevance: float = 1.0
     quality: float = 1.0
     seconds: float = 0.0
+    units: int = 0
 
     @property
     def compression_ratio(self) -> float:

@@ -8,8 +8,9 @@ result (a cancelled run), a result without its call, an assistant message that c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from autogen_core import FunctionCall
 from autogen_core.models import (
@@ -20,6 +21,8 @@ from autogen_core.models import (
     SystemMessage,
     UserMessage,
 )
+
+MessageKey: TypeAlias = tuple[Hashable, ...]
 
 NO_RESULT = "[no result was recorded for this call; it was probably interrupted]"
 """What stands for a missing tool result."""
@@ -45,7 +48,7 @@ class Unit:
     messages: tuple[LLMMessage, ...]
     originals: tuple[LLMMessage, ...]
     repaired: str
-    key: Hashable
+    key: tuple[MessageKey, ...]
 
     @property
     def head(self) -> LLMMessage:
@@ -63,11 +66,12 @@ def is_call(message: LLMMessage) -> bool:
     return isinstance(message, AssistantMessage) and not isinstance(message.content, str)
 
 
-def split(messages: Sequence[LLMMessage]) -> list[Unit]:
+def split(messages: Sequence[LLMMessage], first: int = 0) -> list[Unit]:
     """The units of a history, each one repaired where it was broken.
 
     Args:
         messages: A history, broken or not. It is not changed.
+        first: Number of the first unit.
 
     Returns:
         The units in order. Their ``originals``, put end to end, are ``messages``.
@@ -87,7 +91,7 @@ def split(messages: Sequence[LLMMessage]) -> list[Unit]:
         originals = tuple(messages[start:end])
         sendable, why = _repair(originals)
         key = tuple(message_key(message) for message in originals)
-        units.append(Unit(len(units), sendable, originals, why, key))
+        units.append(Unit(first + len(units), sendable, originals, why, key))
         start = end
     return units
 
@@ -113,7 +117,7 @@ def repair(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
     return [message for unit in split(messages) for message in unit.messages]
 
 
-def message_key(message: LLMMessage) -> Hashable:
+def message_key(message: LLMMessage) -> MessageKey:
     """A key that is equal for messages of equal content and the same images, cheap to make and to hash.
 
     Strings keep their hash, so a key of a long message costs no more than one of a short message. An image goes by
@@ -123,6 +127,23 @@ def message_key(message: LLMMessage) -> Hashable:
         parts = tuple(part if isinstance(part, str) else (part.image.size, id(part)) for part in message.content)
         return ("user", message.source, parts)
     return _text_key(message)
+
+
+def texts(unit: Unit) -> Iterator[str]:
+    """Everything that a unit says as it can be sent: contents, calls with their arguments, results, thoughts."""
+    for message in unit.messages:
+        if isinstance(message.content, str):
+            yield message.content
+            continue
+        for part in message.content:
+            if isinstance(part, str):
+                yield part
+            elif isinstance(part, FunctionCall):
+                yield f"{part.name} {part.arguments}"
+            elif isinstance(part, FunctionExecutionResult):
+                yield part.content
+        if isinstance(message, AssistantMessage) and message.thought:
+            yield message.thought
 
 
 def content_hash(messages: Iterable[LLMMessage]) -> str:
@@ -144,7 +165,7 @@ def content_hash(messages: Iterable[LLMMessage]) -> str:
     return digest.hexdigest()
 
 
-def _text_key(message: LLMMessage) -> Hashable:
+def _text_key(message: LLMMessage) -> MessageKey:
     if isinstance(message, SystemMessage):
         return ("system", message.content)
     if isinstance(message, UserMessage):

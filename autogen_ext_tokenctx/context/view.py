@@ -15,9 +15,13 @@ from .compression import ContextCompressor, DigestEntry, label_of, runs
 from .passages import clip
 from .priority import ScoredUnit
 from .report import FitStep, Form
+from .scope import Scope
 from .units import Unit
 
 _LABEL_CHARS = 90
+
+BEYOND = "neither recent nor of what is asked"
+"""Why a unit is gone that was not even looked at."""
 
 
 class _Changed(NamedTuple):
@@ -50,13 +54,17 @@ class ViewBuilder:
         counter: Counts tokens.
         compressor: Writes shorter forms.
         archive: Takes the originals of what is shortened or left out.
+        scope: What of the history the choices are about.
     """
 
-    def __init__(self, counter: TokenCounter, compressor: ContextCompressor, archive: ContextArchive) -> None:
+    def __init__(
+        self, counter: TokenCounter, compressor: ContextCompressor, archive: ContextArchive, scope: Scope
+    ) -> None:
         self._counter = counter
         self._compressor = compressor
         self._archive = archive
-        self._handles: dict[int, str] = {}
+        self._scope = scope
+        self._beyond: list[tuple[int, str, int]] | None = None
 
     def stub(self, scored: ScoredUnit) -> tuple[LLMMessage, ...]:
         """The shortest form of a unit that keeps its place."""
@@ -82,7 +90,8 @@ class ViewBuilder:
         in_head = True
         for choice in choices:
             unit = choice.scored.unit
-            in_head = in_head and (bool(choice.scored.pinned) or not unit.messages)
+            number = self._scope.units[unit.index].index
+            in_head = in_head and number == unit.index and (bool(choice.scored.pinned) or not unit.messages)
             messages, form, cost = self._written(choice)
             tokens += cost
             (head if in_head else tail).extend(messages)
@@ -90,7 +99,7 @@ class ViewBuilder:
                 away.append(choice)
             if form is not Form.FULL:
                 changed.append(_Changed(choice.scored, form, choice.cost if form is Form.DIGEST else cost))
-        if away and block:
+        if (away or self._scope.beyond) and block:
             message = self._block(away)
             tokens += self.cost([message])
             head.append(message)
@@ -98,7 +107,10 @@ class ViewBuilder:
 
     def steps(self, view: View, reasons: dict[int, str]) -> tuple[FitStep, ...]:
         """What was done to each unit that changed, and why; the same ``reasons`` as for `build`."""
-        return tuple(self._step(changed, reasons) for changed in view.changed)
+        steps = [self._step(changed, reasons) for changed in view.changed]
+        self._left_unseen()
+        beyond = [self._scope.known.gone[unit] for unit, _ in self._scope.beyond if unit.messages]
+        return tuple(sorted([*steps, *beyond], key=lambda step: step.unit) if beyond else steps)
 
     def _written(self, choice: Choice) -> tuple[tuple[LLMMessage, ...], Form, int]:
         """The messages of a form, the form it came out as, and its exact tokens."""
@@ -124,7 +136,8 @@ class ViewBuilder:
         unit = scored.unit
         why = reasons.get(unit.index) or (unit.repaired if form is Form.REPAIRED else scored.why())
         before = scored.profile.tokens if unit.messages else self.cost(unit.originals)
-        return FitStep(unit.index, label_of(unit), form, before, changed.tokens, why, self._handle(unit))
+        number = self._scope.units[unit.index].index
+        return FitStep(number, label_of(unit), form, before, changed.tokens, why, self._handle(unit))
 
     def _block(self, away: Sequence[Choice]) -> LLMMessage:
         entries: list[DigestEntry] = []
@@ -137,11 +150,33 @@ class ViewBuilder:
                 entries.append(
                     DigestEntry(clip(passage.label, _LABEL_CHARS), runs(passage.lines, lines.get(number, ())))
                 )
-        handle = self._archive.put_group([self._handle(choice.scored.unit) for choice in away])
-        count = sum(len(choice.scored.unit.originals) for choice in away)
-        return self._compressor.digest(entries, count, handle)
+        units = [self._scope.units[choice.scored.unit.index] for choice in away]
+        left = [(unit.index, self._archived(unit), len(unit.originals)) for unit in units]
+        left = sorted([*left, *self._left_unseen()]) if self._scope.beyond else left
+        handle = self._archive.put_group([handle for _, handle, _ in left])
+        return self._compressor.digest(entries, sum(count for _, _, count in left), handle)
+
+    def _left_unseen(self) -> list[tuple[int, str, int]]:
+        """Number, handle and messages of each unit that was not looked at; it is put into its report once for ever."""
+        if self._beyond is None:
+            self._beyond = []
+            gone = self._scope.known.gone
+            for unit, size in self._scope.beyond:
+                if not unit.messages:
+                    continue
+                handle = self._archived(unit)
+                if unit not in gone:
+                    gone[unit] = FitStep(unit.index, label_of(unit), Form.GONE, size, 0, BEYOND, handle)
+                self._beyond.append((unit.index, handle, len(unit.originals)))
+        return self._beyond
 
     def _handle(self, unit: Unit) -> str:
-        if unit.index not in self._handles:
-            self._handles[unit.index] = self._archive.put(unit.originals)
-        return self._handles[unit.index]
+        return self._archived(self._scope.units[unit.index])
+
+    def _archived(self, unit: Unit) -> str:
+        """The handle of a unit of the history; what it was once archived under is not worked out again."""
+        handles = self._scope.known.handles
+        handle = handles.get(unit)
+        if handle is None or handle not in self._archive:
+            handle = handles[unit] = self._archive.put(unit.originals)
+        return handle

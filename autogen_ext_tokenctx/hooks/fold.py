@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import eq, is_
 
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
@@ -86,10 +87,10 @@ class Fold:
             The fold to remember, and an open tool call at the end of the history: it is given out with a placeholder
             result and not remembered. None when ``history`` no longer begins with what the view stands for.
         """
-        if len(history) < len(self.covered) or any(
-            message is not covered and message != covered
-            for message, covered in zip(history, self.covered, strict=False)
-        ):
+        if len(history) < len(self.covered):
+            return None
+        known = history[: len(self.covered)]
+        if not all(map(is_, known, self.covered)) and not all(map(eq, known, self.covered)):
             return None
         closed, still_open = split_open_call(history[len(self.covered) :])
         return self.plus(closed, counter), still_open
@@ -104,6 +105,7 @@ class Fold:
             self.report,
             tokens_before=self.report.tokens_before + tokens,
             tokens_after=self.report.tokens_after + tokens,
+            units=self.report.units + len(split(messages)),
         )
         return replace(self, covered=(*self.covered, *messages), view=(*self.view, *repaired), report=report)
 
@@ -128,13 +130,9 @@ class Fold:
             start: Number of the message of the history.
         """
         away = {step.unit for step in self.report.steps if step.form in (Form.DIGEST, Form.GONE)}
-        place, number = len(self.view), len(self.covered)
-        for unit in reversed(split(self.covered)):
-            number -= len(unit.originals)
-            if number < start:
-                break
-            place -= 0 if unit.index in away else len(unit.messages)
-        return place
+        tail = split(self.covered[start:])
+        first = self.report.units - len(tail)
+        return len(self.view) - sum(len(unit.messages) for unit in tail if first + unit.index not in away)
 
 
 def _is_result(messages: Sequence[LLMMessage]) -> bool:

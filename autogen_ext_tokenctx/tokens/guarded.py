@@ -26,6 +26,11 @@ class GuardedTokenCounter:
         self._counter = inner
         self._failed = False
 
+    @property
+    def estimates(self) -> bool:
+        """Whether the counter has failed, and what was counted before no longer counts."""
+        return self._failed
+
     def count_text(self, text: str) -> int:
         """Tokens of a text."""
         return self._guarded(lambda counter: counter.count_text(text))
