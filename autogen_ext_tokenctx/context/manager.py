@@ -295,7 +295,7 @@ class ContextManager:
         if self.prioritizer.looks_at_all or allowed.shares:
             return Scope(list(self._index.units), (), self._index.known)
         about = task.text() if isinstance(task, TaskDefinition) else task or ""
-        return scope_of(self._index, allowed.available, about, pinned)
+        return scope_of(self._index, about, pinned)
 
     async def _count_long(self, messages: Sequence[LLMMessage]) -> None:
         """Counts what is new and takes long outside of the event loop; it is remembered by the counter."""

@@ -1,8 +1,8 @@
-"""What of a long history a fit looks at: no more than could matter to a view of its size.
+"""What of a long history a fit looks at.
 
-To weigh a unit costs about a tenth of a millisecond. Of a history that is many times the budget nearly all would be
-weighed in vain, so the units to look at are found first: what must be there, the newest, and what an index finds for
-the words of the task and of the newest messages.
+To weigh a unit costs about a tenth of a millisecond, and of thousands nearly all would be weighed in vain. So the units
+to look at are found first: what must be there, the newest, and what an index finds for the words of the task and of the
+newest messages.
 """
 
 from __future__ import annotations
@@ -15,16 +15,12 @@ from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 from .index import HistoryIndex, KnownUnits
 from .units import Unit, message_key, texts
 
-_ALL = 4.0
-"""A history of up to so many times the budget is looked at in full."""
+_ALL = 1_000
+"""A history of up to so many units is looked at in full."""
 
-_RECENT, _FOUND = 1.0, 1.5
-"""Of a longer one: the newest units of so many times the budget, and what is found, of so many."""
+_RECENT, _FOUND = 100, 300
+"""Of a longer one: so many of the newest units, and so many that are found."""
 
-_LEAST_ROOM = 2_000
-"""Views of less are treated as if they had so many tokens: it takes little time, and single units can be as large."""
-
-_MOST_FOUND = 400
 _QUERY_CHARS = 1_000
 _NEWEST = 50
 
@@ -48,33 +44,20 @@ class Scope:
         return [replace(unit, index=number) for number, unit in enumerate(self.units)] if self.beyond else self.units
 
 
-def scope_of(index: HistoryIndex, room: int, task: str, pinned: Sequence[LLMMessage]) -> Scope:
-    """What of a history to look at for a view of some tokens.
+def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage]) -> Scope:
+    """What of a history to look at.
 
     Args:
         index: The history.
-        room: Tokens of the view.
         task: What the agent works on; empty where the newest messages tell.
         pinned: Messages that must be there.
     """
-    room = max(room, _LEAST_ROOM)
     units, sizes = list(index.units), list(index.sizes)
-    if sum(sizes) <= _ALL * room:
+    if len(units) <= _ALL:
         return Scope(units, (), index.known)
     chosen = _needed(units, pinned)
-    left = _RECENT * room
-    newest = len(units)
-    while newest and left > 0:
-        newest -= 1
-        chosen.add(newest)
-        left -= sizes[newest]
-    left = _FOUND * room
-    for number in index.search(_asked(units, task), _MOST_FOUND):
-        if left <= 0:
-            break
-        if number not in chosen:
-            chosen.add(number)
-            left -= sizes[number]
+    chosen.update(range(len(units) - _RECENT, len(units)))
+    chosen.update(index.search(_asked(units, task), _FOUND))
     beyond = [(unit, size) for unit, size in zip(units, sizes, strict=True) if unit.index not in chosen]
     return Scope([units[number] for number in sorted(chosen)], beyond, index.known)
 
