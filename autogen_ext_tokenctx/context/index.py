@@ -86,7 +86,22 @@ class HistoryIndex:
             self._restart()
         count = self._known(messages)
         self._keep(count, messages[count : count + 1])
-        for unit in split(messages[len(self._messages) :], first=len(self.units)):
+        self._read(messages[len(self._messages) :])
+
+    def add(self, message: LLMMessage, number: int) -> bool:
+        """Reads the next message of the history; False where this is not the message it would have to be.
+
+        Args:
+            message: The message.
+            number: Its number in the history.
+        """
+        if number != len(self._messages) or self._counter.estimates != self._estimated:
+            return False
+        self._read([*self._keep(number, [message]), message])
+        return True
+
+    def _read(self, messages: Sequence[LLMMessage]) -> None:
+        for unit in split(messages, first=len(self.units)):
             size = sum(map(self._counter.count_message, unit.messages))
             self.units.append(unit)
             self.sizes.append(size)
@@ -155,11 +170,17 @@ class HistoryIndex:
             same += 1
         return same
 
-    def _keep(self, count: int, following: Sequence[LLMMessage]) -> None:
-        """Forgets the units after the first messages, and a tool exchange that goes on in what follows."""
+    def _keep(self, count: int, following: Sequence[LLMMessage]) -> list[LLMMessage]:
+        """Forgets the units after the first messages, and a tool exchange that goes on in what follows.
+
+        Returns:
+            The messages that were forgotten.
+        """
+        forgotten: list[LLMMessage] = []
         more = bool(following) and isinstance(following[0], FunctionExecutionResultMessage)
         while self.units and (len(self._messages) > count or (more and is_call(self.units[-1].originals[0]))):
             unit, size = self.units.pop(), self.sizes.pop()
+            forgotten = [*unit.originals, *forgotten]
             self.tokens -= self._cost(unit, size)
             self.known.handles.pop(unit, None)
             self.known.gone.pop(unit, None)
@@ -168,6 +189,7 @@ class HistoryIndex:
             del self._contents[-len(unit.originals) :]
         if self._indexed > len(self.units):
             self._words = None
+        return forgotten
 
     def _cost(self, unit: Unit, size: int) -> int:
         return sum(map(self._counter.count_message, unit.originals)) if unit.repaired else size

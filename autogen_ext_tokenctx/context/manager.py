@@ -13,7 +13,7 @@ from autogen_core.tools import Tool, ToolSchema
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import CONTEXT_TYPE_OF_CATEGORY, TokenBudgetManager
-from ..tokens.counting import TokenCounter, counter_for_model
+from ..tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
 from ..tokens.guarded import GuardedTokenCounter
 from ..tokens.task import TaskDefinition
 from .allocation import Allocation
@@ -31,7 +31,7 @@ from .relevance import is_entity
 from .report import FitReport, FitResult, FitStep, Form, Level
 from .scope import Scope, scope_of
 from .search import SearchHit, search
-from .units import STRAY_SOURCE, Unit, split, texts
+from .units import STRAY_SOURCE, Unit, is_call, split, texts
 from .view import View, ViewBuilder
 
 _BLOCK_TOKENS = 30
@@ -57,6 +57,9 @@ _QUERY_CHARS = 2_000
 _RECALL_ALL, _RECALL_FOUND = 300, 100
 """A history of up to so many units is looked through for what to recall; of a longer one so many that an index finds,
 and those after them."""
+
+_MANY_UNITS = 60
+"""So many units are weighed outside of the event loop: it takes several milliseconds."""
 
 _LONG_CHARS = 40_000
 """To count so much text may take 5 ms."""
@@ -99,6 +102,7 @@ class ContextManager:
         self.archive = archive if archive is not None else ContextArchive()
         self._profiles = ProfileCache(self.counter, self.compressor)
         self._index = HistoryIndex(self.counter)
+        self._counts_anywhere = counter is None or isinstance(counter, (TiktokenCounter, EstimatedTokenCounter))
         self._last_budget = 8_192
         self._agents: WeakSet[ContextManager] = WeakSet()
 
@@ -109,6 +113,7 @@ class ContextManager:
         """
         agent = ContextManager(counter=self.counter, compressor=self.compressor, prioritizer=self.prioritizer)
         agent._profiles = self._profiles
+        agent._counts_anywhere = self._counts_anywhere
         self._agents.add(agent)
         return agent
 
@@ -273,23 +278,30 @@ class ContextManager:
         scope = self._scope(allowed, task, pinned)
         units = scope.numbered()
         await self.prioritizer.prepare(units, task, profiles=self._profiles)
-        context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
-        builder = ViewBuilder(self.counter, self.compressor, self.archive, scope)
-        fitting = _Fitting(context, builder, allowed, overhead)
-        view, allocation = fitting.solve()
-        steps = builder.steps(view, fitting.reasons)
-        report = FitReport(
-            allowed.limit,
-            before,
-            overhead + view.tokens,
-            _level(steps, size - overhead, view.tokens),
-            steps,
-            allocation.relevance_kept(),
-            _quality(context, allocation),
-            perf_counter() - started,
-            len(scope.units) + len(scope.beyond),
-        )
-        return FitResult(view.messages, report)
+
+        def chosen() -> FitResult:
+            context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
+            builder = ViewBuilder(self.counter, self.compressor, self.archive, scope)
+            fitting = _Fitting(context, builder, allowed, overhead)
+            view, allocation = fitting.solve()
+            steps = builder.steps(view, fitting.reasons)
+            report = FitReport(
+                allowed.limit,
+                before,
+                overhead + view.tokens,
+                _level(steps, size - overhead, view.tokens),
+                steps,
+                allocation.relevance_kept(),
+                _quality(context, allocation),
+                perf_counter() - started,
+                len(scope.units) + len(scope.beyond),
+            )
+            return FitResult(view.messages, report)
+
+        # what the user brought may not be made for other threads
+        if self.prioritizer.looks_at_all or not self._counts_anywhere or len(units) < _MANY_UNITS:
+            return chosen()
+        return await asyncio.to_thread(chosen)
 
     def _scope(self, allowed: TokenBudget, task: str | TaskDefinition | None, pinned: Sequence[LLMMessage]) -> Scope:
         if self.prioritizer.looks_at_all or allowed.shares:
@@ -297,10 +309,32 @@ class ContextManager:
         about = task.text() if isinstance(task, TaskDefinition) else task or ""
         return scope_of(self._index, about, pinned)
 
+    async def learn(self, message: LLMMessage, number: int) -> None:
+        """Reads the next message of a history ahead of the next fit, which then takes less time.
+
+        Args:
+            message: The message.
+            number: Its number in the history. Where it is not the next one, a later fit reads it.
+
+        Example:
+            >>> import asyncio
+            >>> asyncio.run(ContextManager().learn(UserMessage(content="Hello", source="user"), 0))
+        """
+        is_long = _chars(message) > _LONG_CHARS and self._counts_anywhere
+        if is_long:
+            await asyncio.to_thread(self.counter.count_message, message)
+        if not self._index.add(message, number):
+            return
+        unit = self._index.units[-1]
+        if is_long:
+            await asyncio.to_thread(self._profiles.get, unit)
+        elif not is_call(message):  # its results are still to come
+            self._profiles.get(unit)
+
     async def _count_long(self, messages: Sequence[LLMMessage]) -> None:
         """Counts what is new and takes long outside of the event loop; it is remembered by the counter."""
         new = self._index.new(messages)
-        if sum(map(_chars, new)) > _LONG_CHARS:
+        if self._counts_anywhere and sum(map(_chars, new)) > _LONG_CHARS:
             await asyncio.to_thread(lambda: [self.counter.count_message(message) for message in new])
 
     def _repair_step(self, unit: Unit) -> FitStep:

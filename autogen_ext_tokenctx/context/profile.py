@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
+from threading import Lock
 from typing import NamedTuple
 
 from autogen_core.models import LLMMessage, UserMessage
@@ -90,11 +91,12 @@ class ProfileCache:
         size: Units to remember.
     """
 
-    def __init__(self, counter: TokenCounter, compressor: ContextCompressor, size: int = 20_000) -> None:
+    def __init__(self, counter: TokenCounter, compressor: ContextCompressor, size: int = 3_000) -> None:
         self._counter = counter
         self._compressor = compressor
         self._size = size
         self._known: OrderedDict[Hashable, Profile] = OrderedDict()
+        self._lock = Lock()
 
     def tokens(self, unit: Unit) -> int:
         """Exact cost of the unit in full."""
@@ -102,13 +104,16 @@ class ProfileCache:
 
     def get(self, unit: Unit) -> Profile:
         """The unit's profile."""
-        found = self._known.get(unit.key)
-        if found is None:
-            found = self._known[unit.key] = self._profile(unit)
+        with self._lock:
+            found = self._known.get(unit.key)
+            if found is not None:
+                self._known.move_to_end(unit.key)
+                return found
+        found = self._profile(unit)  # two threads may both do this; that is no harm
+        with self._lock:
+            self._known[unit.key] = found
             if len(self._known) > self._size:
                 self._known.popitem(last=False)
-        else:
-            self._known.move_to_end(unit.key)
         return found
 
     def _profile(self, unit: Unit) -> Profile:

@@ -47,10 +47,12 @@ _MANY = 30.0
 """Facts of one unit in the view that halve the worth of its next ones: a listing must not crowd out the rest."""
 _OPEN = 0.15
 """Power of the doubt with which the facts of tool results count: after a full question, its answer is worth more."""
+_ASKED = 0.2
+"""Worth of a word of the query of greatest rarity: in a huge result it is what leads to the line that answers."""
 _NAMED = 15.0
 """Worth of an id, a number or a name in code that the query has."""
 _AGAIN = 0.5
-"""What is left of it in the next line that has it."""
+"""What is left of either in the next line that has it."""
 _QUERY = 3.0
 """How much more a word of the query than one of the conversation says about a line of its unit."""
 _RULE = 2.0
@@ -69,8 +71,8 @@ class LineWorth(NamedTuple):
         per_word: Worth of rarity 1 that is new.
         per_id: Worth of a new identifier.
         per_name: Worth of a new name.
-        per_named: Share of what it is worth that it has what the query names.
-        named: What of that it has.
+        per_asked: Share of what it is worth that it has words of the query.
+        asked: Its words that the query has.
         unit: Number of the unit.
         segment: The segment.
     """
@@ -80,8 +82,8 @@ class LineWorth(NamedTuple):
     per_word: float
     per_id: float
     per_name: float
-    per_named: float
-    named: tuple[str, ...]
+    per_asked: float
+    asked: tuple[str, ...]
     unit: int
     segment: Segment
 
@@ -109,7 +111,7 @@ class Worth:
         self._rare = {term: float(round(idf * scale)) for term, idf in rare.items()}
         self._talk = self._weighed(context.talk)
         query = self._weighed(context.query)
-        self._named = {term: _NAMED * value for term, value in query.items() if is_entity(term)}
+        self._asked = {term: value * (_NAMED if is_entity(term) else _ASKED) for term, value in query.items()}
         self._wanted = {term: max(self._talk.get(term, 0.0), _QUERY * value) for term, value in query.items()}
         self._wanted = {**self._talk, **self._wanted}
         self._doubt = context.doubt
@@ -131,15 +133,15 @@ class Worth:
             self._cover(segment)
 
     def take(self, line: LineWorth) -> None:
-        """The view has this line now; one more line with what the query names is worth less."""
+        """The view has this line now; one more line that answers the same words is worth less."""
         segment = line.segment
         self._facts[line.unit] += len(segment.ids)
         self._cover(segment)
         if segment.rule:
             self._rules_room -= segment.tokens
         for term in segment.words:
-            if term in self._named:
-                self._named[term] *= _AGAIN
+            if term in self._asked:
+                self._asked[term] *= _AGAIN
 
     def of_unit(self, scored: ScoredUnit) -> float:
         """The whole unit's relevance."""
@@ -172,8 +174,8 @@ class Worth:
             facts += _NUMBERS * (len(segment.numbers) - len(covered.intersection(segment.numbers)))
             named = len(segment.names) - len(covered.intersection(segment.names))
             gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.unit])
-        if line.named:
-            gain += line.per_named * sum([self._named[term] for term in line.named])
+        if line.asked:
+            gain += line.per_asked * sum([self._asked[term] for term in line.asked])
         if segment.rule and self._rules_room >= segment.tokens:
             gain += _RULE * segment.tokens
         return gain
@@ -200,15 +202,15 @@ class Worth:
             per_id = fit if in_calls else fit * _TALKED
             per_name = fit * _NAMES
         weight = sum([rare[term] for term in segment.words]) or 1.0
-        named = () if self._looks_back else tuple([term for term in segment.words if term in self._named])
+        asked = () if self._looks_back else tuple([term for term in segment.words if term in self._asked])
         return LineWorth(
             mass=self._mass[index] * segment.tokens,
             weight=weight,
             per_word=new * _WORDS / _STEPS,
             per_id=per_id,
             per_name=per_name,
-            per_named=scored.current,
-            named=named,
+            per_asked=scored.current,
+            asked=asked,
             unit=index,
             segment=segment,
         )

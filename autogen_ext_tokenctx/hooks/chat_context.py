@@ -204,6 +204,12 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         """The messages the last read gave out."""
         return self._last_view
 
+    async def add_message(self, message: LLMMessage) -> None:
+        """Add a message, and read it: what is read here need not be when the model is called."""
+        await super().add_message(message)
+        if not self._transforms.is_active:
+            await self._fitter.learn(self._manager, message, len(self._messages) - 1)
+
     async def get_messages(self) -> list[LLMMessage]:
         """The view: the history, fitted into the budget.
 

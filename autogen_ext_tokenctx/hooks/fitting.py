@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from autogen_core.models import LLMMessage
 from autogen_core.tools import Tool, ToolSchema
@@ -74,6 +75,11 @@ class Fitter:
                 "fit", f"the context could not be fitted ({error!r}); it is sent whole, with broken pairs repaired"
             )
             return None
+
+    async def learn(self, manager: ContextManager, message: LLMMessage, number: int) -> None:
+        """Lets ``manager`` read a new message; what fails here fails again, and is told, when it is fitted."""
+        with suppress(Exception):
+            await manager.learn(message, number)
 
     def recall(
         self,

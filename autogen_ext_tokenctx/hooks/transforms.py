@@ -76,6 +76,11 @@ class TransformChain:
         self._transforms = tuple(transforms)
         self._warn = WarnOnce()
 
+    @property
+    def is_active(self) -> bool:
+        """Whether there is any transform."""
+        return bool(self._transforms)
+
     def apply(self, messages: Sequence[LLMMessage]) -> list[LLMMessage]:
         """What the transforms make of ``messages``; the very objects where a transform changed nothing.
 

