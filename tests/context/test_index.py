@@ -45,7 +45,7 @@ def result(key: str, text: str) -> LLMMessage:
 
 MESSAGES = st.one_of(
     st.builds(said, st.text(max_size=12), st.sampled_from(["user", "ann"])),
-    st.builds(lambda text: AssistantMessage(content=text, source="coder"), st.text(max_size=12)),
+    st.builds(AssistantMessage, content=st.text(max_size=12), source=st.just("coder")),
     st.builds(SystemMessage, content=st.text(max_size=12)),
     st.builds(call, st.sampled_from(["a", "b"])),
     st.builds(result, st.sampled_from(["a", "b"]), st.text(max_size=12)),
@@ -91,11 +91,12 @@ def test_a_message_that_was_changed_in_place_is_read_again(change: str) -> None:
     index.follow(history)
     before = index.tokens
     if change == "text":
+        assert isinstance(history[0], UserMessage)
         history[0].content = "Go on to the end of the road, and then some more."
     elif change == "parts":
-        answers = history[2].content
-        assert isinstance(answers, list)
-        answers.append(FunctionExecutionResult(content="x " * 40, name="look", call_id="b", is_error=False))  # pyright: ignore
+        assert isinstance(history[2], FunctionExecutionResultMessage)
+        more = FunctionExecutionResult(content="x " * 40, name="look", call_id="b", is_error=False)
+        history[2].content.append(more)
     else:
         history[0] = said("Go on to the end of the road, and then some more.")
     index.follow(history)
