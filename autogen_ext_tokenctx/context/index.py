@@ -100,6 +100,11 @@ class HistoryIndex:
         self._read([*self._keep(number, [message]), message])
         return True
 
+    def ends_with(self, messages: Sequence[LLMMessage], count: int) -> bool:
+        """Whether so many messages were read, and these very ones last."""
+        last = self._messages[len(self._messages) - len(messages) :]
+        return len(self._messages) == count and all(map(is_, last, messages))
+
     def _read(self, messages: Sequence[LLMMessage]) -> None:
         for unit in split(messages, first=len(self.units)):
             size = sum(map(self._counter.count_message, unit.messages))

@@ -26,12 +26,12 @@ from .passages import clip
 from .priority import MEMORY, ContextPrioritizer, PrioritizedContext, ScoredUnit
 from .profile import ProfileCache
 from .project import section_of
-from .recall import Recalled, recall
+from .recall import Recalled, recall, said_in
 from .relevance import is_entity
 from .report import FitReport, FitResult, FitStep, Form, Level
 from .scope import Scope, scope_of
 from .search import SearchHit, search
-from .units import STRAY_SOURCE, Unit, is_call, split, texts
+from .units import STRAY_SOURCE, Unit, is_call
 from .view import View, ViewBuilder
 
 _BLOCK_TOKENS = 30
@@ -54,7 +54,7 @@ RECOVERY_TOKENS = 2_000
 
 _QUERY_CHARS = 2_000
 
-_RECALL_ALL, _RECALL_FOUND = 300, 100
+_RECALL_ALL, _RECALL_FOUND = 150, 60
 """A history of up to so many units is looked through for what to recall; of a longer one so many that an index finds,
 and those after them."""
 
@@ -164,12 +164,13 @@ class ContextManager:
             >>> block is not None and "LY-4711" in block.message.content
             True
         """
-        self._index.follow([*earlier, *asked])
+        if not self._index.ends_with(asked, len(earlier) + len(asked)):
+            self._index.follow([*earlier, *asked])
         units = self._index.before(len(earlier))
         looked_at = units
         if len(units) > _RECALL_ALL:
-            said = "\n".join(text for unit in split(asked) for text in texts(unit))
-            found = {near for number in self._index.search(said, _RECALL_FOUND) for near in (number, number + 1)}
+            hits = self._index.search(said_in(asked), _RECALL_FOUND)
+            found = {near for number in hits for near in (number, number + 1)}
             looked_at = [units[number] for number in sorted(found) if number < len(units)]
         if not looked_at:
             return None

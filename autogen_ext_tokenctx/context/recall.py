@@ -157,6 +157,18 @@ def recall(
     return None
 
 
+def said_in(asked: Sequence[LLMMessage]) -> str:
+    """The text of what asks, and of what tools were called with since."""
+    found: list[str] = []
+    for message in asked:
+        if isinstance(message, UserMessage):
+            parts = [message.content] if isinstance(message.content, str) else message.content
+            found += [part for part in parts if isinstance(part, str)]
+        elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            found += [call.arguments for call in message.content]
+    return "\n".join(found)
+
+
 def _wanted(asked: Sequence[LLMMessage]) -> dict[str, float]:
     """The terms that are asked for: those of the messages, and of what the newest tool calls were made with."""
     wanted: dict[str, float] = {}

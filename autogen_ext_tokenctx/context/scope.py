@@ -15,8 +15,8 @@ from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 from .index import HistoryIndex, KnownUnits
 from .units import Unit, message_key, texts
 
-_ALL = 1_000
-"""A history of up to so many units is looked at in full."""
+_ALL, _ALL_TOKENS = 1_500, 80_000
+"""A history of up to so many units, and of up to so many tokens, is looked at in full."""
 
 _RECENT, _FOUND = 100, 300
 """Of a longer one: so many of the newest units, and so many that are found."""
@@ -53,10 +53,10 @@ def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage]) -> Sc
         pinned: Messages that must be there.
     """
     units, sizes = list(index.units), list(index.sizes)
-    if len(units) <= _ALL:
+    if len(units) <= _ALL and sum(sizes) <= _ALL_TOKENS:
         return Scope(units, (), index.known)
     chosen = _needed(units, pinned)
-    chosen.update(range(len(units) - _RECENT, len(units)))
+    chosen.update(range(max(0, len(units) - _RECENT), len(units)))
     chosen.update(index.search(_asked(units, task), _FOUND))
     beyond = [(unit, size) for unit, size in zip(units, sizes, strict=True) if unit.index not in chosen]
     return Scope([units[number] for number in sorted(chosen)], beyond, index.known)
