@@ -427,4 +427,4 @@ def _with_reserve(budget: int | TokenBudget, reserve: int | None) -> TokenBudget
         return budget
     if reserve >= budget.limit:
         raise BudgetTooSmallError(budget.limit, reserve + 1, [f"the reserve of {reserve} tokens"])
-    return TokenBudget(limit=budget.limit, reserve=reserve, trigger=budget.trigger, target=budget.target)
+    return budget.model_copy(update={"reserve": reserve})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from autogen_core import Image
+from autogen_core import FunctionCall, Image
 from autogen_core.model_context import UnboundedChatCompletionContext
 from autogen_core.models import (
     AssistantMessage,
@@ -559,3 +559,20 @@ async def test_pinned_messages_larger_than_the_budget_are_an_error() -> None:
     context.pin(giant)
     with pytest.raises(BudgetTooSmallError):
         await context.get_messages()
+
+
+async def test_shares_of_a_budget_hold_beside_a_reserve_of_its_own() -> None:
+    shared = TokenBudget(limit=2_000, target=1.0, shares={"design": 0.7})
+    listing = "\n".join(f"docs/page_{n}.md" for n in range(400))
+    listed = AssistantMessage(content=[FunctionCall(id="1", name="list_files", arguments="{}")], source="coder")
+    result = FunctionExecutionResult(content=listing, name="list_files", call_id="1", is_error=False)
+    talk: list[LLMMessage] = []
+    for n in range(0, 200, 2):
+        talk.append(UserMessage(content=f"Question {n} about module_{n}: why does it fail?", source="user"))
+        talk.append(AssistantMessage(content=f"Because of cause {n + 1}. " * 9, source="coder"))
+    messages = [talk[0], listed, FunctionExecutionResultMessage(content=[result]), *talk[1:]]
+    kept: list[int] = []
+    for budget in (TokenBudget(limit=2_000, target=1.0), shared):
+        context = TokenBudgetChatCompletionContext(budget=budget, reserve=100, initial_messages=messages)
+        kept.append(str(await context.get_messages()).count("docs/page_"))
+    assert kept[0] < kept[1]
