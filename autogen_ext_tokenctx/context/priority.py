@@ -441,7 +441,7 @@ def _with_neighbours(scores: Sequence[float], sizes: Sequence[int], passages: Se
 def _telling(query: Mapping[str, float], idf: Mapping[str, float], size: int) -> dict[str, float]:
     """The terms of a query that tell units apart: in more than one of them, and the rarest of a long query."""
     single = log(1.0 + (size - 0.5) / 1.5)  # the rarity of a term that only one unit has
-    known = ((term, weight) for term, weight in query.items() if size < 3 or idf.get(term, single) < single)
+    known = ((term, weight) for term, weight in query.items() if term in idf and (size < 3 or idf[term] < single))
     return dict(sorted(known, key=lambda item: (-item[1] * idf[item[0]], item[0]))[:_QUERY_TERMS])
 
 

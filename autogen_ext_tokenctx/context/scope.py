@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 
@@ -63,10 +64,11 @@ def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage]) -> Sc
 
 
 def _needed(units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> set[int]:
-    """System messages, what users said first and last, and what is pinned."""
+    """System messages, the first task, the newest message that can be sent, and what is pinned."""
     needed = {unit.index for unit in units if isinstance(unit.head, SystemMessage)}
     said = (unit.index for unit in units if unit.messages and isinstance(unit.head, UserMessage))
-    needed.update(list(said)[:1])
+    needed.update(islice(said, 1))
+    needed.update(islice((unit.index for unit in reversed(units) if unit.messages), 1))
     if pinned:
         keys = set(map(message_key, pinned))
         needed.update(unit.index for unit in units if not keys.isdisjoint(unit.key))

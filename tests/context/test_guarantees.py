@@ -6,7 +6,7 @@ import asyncio
 from copy import deepcopy
 
 import pytest
-from autogen_core.models import LLMMessage
+from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 from hypothesis import HealthCheck, given, settings
 
 from autogen_ext_tokenctx.context.manager import ContextManager
@@ -79,3 +79,13 @@ def check_all(history: list[LLMMessage]) -> None:
 def test_budget_error_is_never_silent() -> None:
     with pytest.raises(BudgetTooSmallError):
         fit(ContextManager(), [], 0)
+
+
+def test_the_newest_message_is_there_though_many_that_cannot_be_sent_came_after_it() -> None:
+    history: list[LLMMessage] = [UserMessage(content=f"Note {n} on the way home.", source="user") for n in range(20)]
+    history += [AssistantMessage(content=[], source="coder") for _ in range(9)]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, units in (("_ALL", 5), ("_RECENT", 2), ("_FOUND", 3)):
+            patch.setattr(f"autogen_ext_tokenctx.context.scope.{name}", units)
+        result = fit(ContextManager(), history, 150)
+    assert result.messages[-1] is history[19]

@@ -107,3 +107,9 @@ async def test_a_standing_instruction_stays_though_nobody_asks_for_it(rule: str)
     history = [said("Build the shop."), *filler[:10], said(rule), *filler[10:], said("What about part99?")]
     result = await ContextManager().fit(history, 2_500)
     assert rule in str(result.messages)
+
+
+async def test_a_task_may_have_words_that_a_short_history_lacks() -> None:
+    history = [said("many words about trucks " * 900)]
+    result = await ContextManager().fit(history, 700, task="A step nobody spoke of")
+    assert result.report.tokens_after <= 700
