@@ -24,6 +24,9 @@ from .errors import BudgetTooSmallError, TokenCtxError, UnknownHandleError, Unkn
 from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
 from .hooks.memory import ProjectContextMemory
+from .hooks.planning import ExecutionPlan, PlanStep, TaskDecomposer
+from .hooks.recovery import ErrorRecovery, RecoveryResult
+from .hooks.strategies import RecoveryStrategy
 from .hooks.transforms import MessageTransform
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
@@ -43,7 +46,9 @@ __all__ = [
     "ContextManager",
     "ContextPrioritizer",
     "Embedder",
+    "ErrorRecovery",
     "EstimatedTokenCounter",
+    "ExecutionPlan",
     "FitReport",
     "FitResult",
     "FitStep",
@@ -54,10 +59,14 @@ __all__ = [
     "ModelLimits",
     "ModelOptimizer",
     "ModelProfile",
+    "PlanStep",
     "ProjectContext",
     "ProjectContextMemory",
+    "RecoveryResult",
+    "RecoveryStrategy",
     "Section",
     "TaskComplexity",
+    "TaskDecomposer",
     "TaskDefinition",
     "TiktokenCounter",
     "TokenBudget",
