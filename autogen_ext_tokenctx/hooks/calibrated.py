@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,11 +16,16 @@ from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.calibration import Calibration, Estimate, RequestSize, is_exact, measure
 from .fitting import Fitter
+from .overflow import Overflow
 from .warn import WarnOnce
+
+logger = logging.getLogger(__name__)
 
 _ROUNDS = 5
 _CLOSE = 0.95
 """A view of this share of what it may use is full enough; another fit would add little."""
+_SMALLER = 0.8
+"""Share of a refused request that is sent once more: it has one more try, and must not miss by a few tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,8 @@ class CalibratedFitter:
     """Fits into budgets in the tokens of the model that answers, and learns them from its bills.
 
     The manager counts with its counter all the same, whose counts are additive and cached; the budget is translated
-    into the counter's tokens, with room for the margin of the estimate.
+    into the counter's tokens, with room for the margin of the estimate. A limit that a refusal has shown is kept to
+    like a smaller budget.
 
     Args:
         fitter: Fits, and brings the counter.
@@ -56,6 +63,7 @@ class CalibratedFitter:
         self._model = model
         self._trusted = trusted
         self._calibrations: dict[str, Calibration] = {}
+        self._limits: dict[str, int] = {}
         self._warn = WarnOnce()
 
     async def fit(
@@ -78,14 +86,14 @@ class CalibratedFitter:
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit.
         """
-        search = _Search(self._fitter, manager, messages, budget, tools, self._calibration(model))
+        learned = self.within_limit(budget, model)
         try:
-            return await search.run(cautious=True)
+            return await self._fit(manager, messages, learned, tools, model)
         except BudgetTooSmallError:
-            if search.calibration.is_trusted:
+            if learned is budget:
                 raise
-            # What must be there does not fit with the margin. It may well fit without it: better than to give up.
-            return await search.run(cautious=False)
+            # What was learned is no promise: what fits the budget is sent, and the provider decides.
+            return await self._fit(manager, messages, budget, tools, model)
 
     def expect(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> Estimate:
         """What the provider would count for a request as it stands."""
@@ -97,11 +105,69 @@ class CalibratedFitter:
         billed: Any = getattr(result.usage, "prompt_tokens", None)
         if result.cached or not isinstance(billed, int) or billed <= 0:
             return None
-        try:
-            fitted.calibration.observe(fitted.size, billed)
-        except Exception as error:  # a call that went well must not fail for its bill
-            self._warn("learn", f"a bill of {billed} tokens could not be learned from ({error!r})")
+        self._observe(fitted, billed)
         return billed
+
+    def within_limit(self, budget: TokenBudget, model: str | None) -> TokenBudget:
+        """``budget``, or what of it the model takes, as far as its refusals have shown."""
+        limit = self._limits.get(self._name(model))
+        return budget if limit is None else within(budget, limit)
+
+    def learn_refusal(self, fitted: CalibratedFit, overflow: Overflow, model: str | None, *, countable: bool) -> int:
+        """Learn from a refusal; the tokens the request may have when it is sent once more.
+
+        Args:
+            fitted: What was sent.
+            overflow: What the provider says of it.
+            model: The model of this call, if it is not the usual one.
+            countable: Whether the provider counts nothing but what was fitted.
+        """
+        if overflow.requested is not None and countable:  # it is what a bill would have said
+            self._observe(fitted, overflow.requested)
+        sent = fitted.calibration.predict(fitted.size).upper
+        room = max(1, int(_SMALLER * sent))
+        limit = overflow.input_limit
+        if limit is not None:
+            room = max(1, min(room, limit, sent * limit // (overflow.requested or sent)))
+        # A limit above the estimate of what was refused is no help: it is the estimate that is kept within it.
+        self._keep_within(limit if limit is not None and limit < sent else room, model)
+        return room
+
+    async def _fit(
+        self,
+        manager: ContextManager,
+        messages: Sequence[LLMMessage],
+        budget: TokenBudget,
+        tools: Sequence[Tool | ToolSchema],
+        model: str | None,
+    ) -> CalibratedFit | None:
+        search = _Search(self._fitter, manager, messages, budget, tools, self._calibration(model))
+        try:
+            return await search.run(cautious=True)
+        except BudgetTooSmallError:
+            if search.calibration.is_trusted:
+                raise
+            # What must be there does not fit with the margin. It may well fit without it: better than to give up.
+            return await search.run(cautious=False)
+
+    def _observe(self, fitted: CalibratedFit, counted: int) -> None:
+        try:
+            fitted.calibration.observe(fitted.size, counted)
+        except Exception as error:  # a call that went well must not fail for its bill
+            self._warn("learn", f"a bill of {counted} tokens could not be learned from ({error!r})")
+
+    def _keep_within(self, limit: int, model: str | None) -> None:
+        """Keep later requests to the model within a limit, with one warning a model."""
+        name = self._name(model)
+        if name not in self._limits:
+            logger.warning(
+                "model %r refused a request as too long; requests to it stay within %d input tokens from now on. "
+                "Set budget=%d or less, then they fit at once and leave the reply the room you want.",
+                name,
+                limit,
+                limit,
+            )
+        self._limits[name] = min(limit, self._limits.get(name, limit))
 
     def dump(self) -> dict[str, Any]:
         """What was learned, by model, as JSON values."""
@@ -115,8 +181,11 @@ class CalibratedFitter:
             except Exception as error:
                 self._warn("load", f"the saved calibration of model {model!r} is broken and left out: {error}")
 
+    def _name(self, model: str | None) -> str:
+        return self._model if model is None else model
+
     def _calibration(self, model: str | None) -> Calibration:
-        name = self._model if model is None else model
+        name = self._name(model)
         if name not in self._calibrations:
             trusted = self._trusted and (name == self._model or is_exact(name))
             self._calibrations[name] = Calibration(trusted=trusted)
@@ -181,6 +250,18 @@ class _Search:
             )
             result = replace(result, report=report)
         return CalibratedFit(result, size, expected, self.calibration)
+
+
+def within(budget: TokenBudget, tokens: int) -> TokenBudget:
+    """``budget`` with at most that many tokens available; the very same when it has no more.
+
+    Example:
+        >>> within(TokenBudget(limit=1_000, reserve=100), 500).available
+        500
+    """
+    if budget.available <= tokens:
+        return budget
+    return budget.model_copy(update={"limit": tokens + budget.reserve})
 
 
 def model_of(client: ChatCompletionClient) -> str:

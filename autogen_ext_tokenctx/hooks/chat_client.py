@@ -25,14 +25,15 @@ from typing_extensions import Self
 from ..context.manager import ContextManager
 from ..context.report import FitReport
 from ..context.units import repair
-from ..errors import UnknownHandleError
+from ..errors import BudgetTooSmallError, UnknownHandleError
 from ..tokens.budget import TokenBudget
 from ..tokens.calibration import is_exact
 from ..tokens.counting import TokenCounter
 from . import overhead
 from .agents import agent_name, current_agent
-from .calibrated import CalibratedFit, CalibratedFitter, model_of
+from .calibrated import CalibratedFit, CalibratedFitter, model_of, within
 from .fitting import Fitter
+from .overflow import overflow_of
 from .transforms import MessageTransform, TransformChain, detached
 
 _REMEMBERED_CALLS = 1_000
@@ -49,18 +50,33 @@ class CallRecord:
         report: What the fit did. Its totals are estimates of what the provider counts.
         margin: How many tokens above its estimate the request was planned with.
         billed: What the provider counted; None until it has answered, and when it did not say.
+        refused: How often the provider refused it as too long. After the first time it was sent once more, smaller,
+            if it could be made so; the report is of what was sent last.
     """
 
     agent: str
     report: FitReport
     margin: int = 0
     billed: int | None = None
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What one call asks for, before it is fitted."""
+
+    agent: AgentId | None
+    history: Sequence[LLMMessage]
+    tools: Sequence[Tool | ToolSchema]
+    model: str | None
+    has_schema: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
     """A request on its way."""
 
+    request: _Request
     view: list[LLMMessage]
     fitted: CalibratedFit | None
     record: CallRecord | None
@@ -90,6 +106,9 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     model whose tokenizer is not known stay below the budget by a margin, which every bill narrows. There is no margin
     for OpenAI's models, for a counter or manager of your own, and where no model is named; if two bills in a row
     contradict such a count, it is calibrated too.
+
+    A request that the provider refuses as too long for the model is made smaller and sent once more. The limit is
+    remembered, for the life of this client: later requests to that model stay within it.
 
     Args:
         inner: The client that calls the model.
@@ -186,18 +205,10 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
-        extra: Mapping[str, Any] = {} if extra_create_args is None else extra_create_args
-        call = await self._prepare(messages, tools, extra)
-        result = await self._inner.create(
-            call.view,
-            tools=tools,
-            tool_choice=tool_choice,
-            json_output=json_output,
-            extra_create_args=extra,
-            cancellation_token=cancellation_token,
+        given, call = await self._prepare(
+            messages, tools, tool_choice, json_output, extra_create_args, cancellation_token
         )
-        self._learn(call, result, json_output)
-        return result
+        return await self._create(call, given)
 
     async def create_stream(
         self,
@@ -214,20 +225,11 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
-        extra: Mapping[str, Any] = {} if extra_create_args is None else extra_create_args
-        call = await self._prepare(messages, tools, extra)
-        stream = self._inner.create_stream(
-            call.view,
-            tools=tools,
-            tool_choice=tool_choice,
-            json_output=json_output,
-            extra_create_args=extra,
-            cancellation_token=cancellation_token,
+        given, call = await self._prepare(
+            messages, tools, tool_choice, json_output, extra_create_args, cancellation_token
         )
-        async with aclosing(stream):
+        async with aclosing(self._stream(call, given)) as stream:
             async for chunk in stream:
-                if isinstance(chunk, CreateResult):
-                    self._learn(call, chunk, json_output)
                 yield chunk
 
     async def close(self) -> None:
@@ -248,7 +250,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
 
     def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
         """Tokens the calling agent's budget has left beside such a request; negative when it would be compacted."""
-        return self._budget_of(self._name(current_agent())).available - self._calibrated.expect(messages, tools).upper
+        budget = self._calibrated.within_limit(self._budget_of(self._name(current_agent())), None)
+        return budget.available - self._calibrated.expect(messages, tools).upper
 
     def dump_calibration(self) -> dict[str, Any]:
         """What was learned of the providers' token counts, by model, as JSON values: keep it over a restart.
@@ -303,35 +306,104 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         )
 
     async def _prepare(
-        self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], extra: Mapping[str, Any]
-    ) -> _Call:
+        self,
+        messages: Sequence[LLMMessage],
+        tools: Sequence[Tool | ToolSchema],
+        tool_choice: Tool | Literal["auto", "required", "none"],
+        json_output: bool | type[BaseModel] | None,
+        extra_create_args: Mapping[str, Any] | None,
+        cancellation_token: CancellationToken | None,
+    ) -> tuple[dict[str, Any], _Call]:
+        """What goes to the inner client as it is, and the call."""
         overhead.observe(messages, tools)
         agent = current_agent()
-        name = self._name(agent)
         history = self._transforms.apply(messages)
+        extra: Mapping[str, Any] = {} if extra_create_args is None else extra_create_args
         model = extra.get("model")
-        fitted = await self._calibrated.fit(
-            self._manager_of(agent), history, self._budget_of(name), tools, model if isinstance(model, str) else None
+        request = _Request(
+            agent, history, tools, model if isinstance(model, str) else None, isinstance(json_output, type)
         )
-        record = None
-        if fitted is not None:
-            record = CallRecord(name, fitted.result.report, fitted.expected.margin)
-            self.recent.append(record)
-        view = repair(history) if fitted is None else list(fitted.result.messages)
-        if view and isinstance(view[-1], AssistantMessage):
-            view[-1] = detached(view[-1])
-        return _Call(view, fitted, record)
+        given: dict[str, Any] = {
+            "tools": tools,
+            "tool_choice": tool_choice,
+            "json_output": json_output,
+            "extra_create_args": extra,
+            "cancellation_token": cancellation_token,
+        }
+        name = self._name(agent)
+        fitted = await self._fit(request, self._budget_of(name))
+        if fitted is None:
+            return given, _Call(request, _sendable(repair(history)), None, None)
+        record = CallRecord(name, fitted.result.report, fitted.expected.margin)
+        self.recent.append(record)
+        return given, _Call(request, _sendable(fitted.result.messages), fitted, record)
 
-    def _learn(self, call: _Call, result: CreateResult, json_output: object) -> None:
+    async def _fit(self, request: _Request, budget: TokenBudget) -> CalibratedFit | None:
+        manager = self._manager_of(request.agent)
+        return await self._calibrated.fit(manager, request.history, budget, request.tools, request.model)
+
+    async def _create(self, call: _Call, given: Mapping[str, Any]) -> CreateResult:
+        try:
+            result = await self._inner.create(call.view, **given)
+        except Exception as error:
+            smaller = await self._after(error, call)
+            if smaller is None:
+                raise
+            return await self._create(smaller, given)  # in here: a second error has the first as its context
+        self._learn(call, result)
+        return result
+
+    async def _stream(self, call: _Call, given: Mapping[str, Any]) -> AsyncGenerator[str | CreateResult, None]:
+        started = False
+        try:
+            async with aclosing(self._inner.create_stream(call.view, **given)) as stream:
+                async for chunk in stream:
+                    started = True
+                    if isinstance(chunk, CreateResult):
+                        self._learn(call, chunk)
+                    yield chunk
+        except Exception as error:
+            smaller = None if started else await self._after(error, call)
+            if smaller is None:
+                raise
+            async with aclosing(self._stream(smaller, given)) as stream:
+                async for chunk in stream:
+                    yield chunk
+
+    async def _after(self, error: Exception, call: _Call) -> _Call | None:
+        """The call to make after one failed: a smaller one if it was too long; None when the error is to be raised."""
+        overflow = overflow_of(error)
+        if overflow is None or call.fitted is None or call.record is None:
+            return None
+        request, refused = call.request, call.record.refused + 1
+        record = self._amend(call.record, refused=refused)
+        room = self._calibrated.learn_refusal(call.fitted, overflow, request.model, countable=not request.has_schema)
+        if refused > 1:
+            return None
+        try:
+            fitted = await self._fit(request, within(self._budget_of(record.agent), room))
+        except BudgetTooSmallError:
+            return None
+        if fitted is None or fitted.size.counted >= call.fitted.size.counted:
+            return None
+        record = self._amend(record, report=fitted.result.report, margin=fitted.expected.margin)
+        return _Call(request, _sendable(fitted.result.messages), fitted, record)
+
+    def _learn(self, call: _Call, result: CreateResult) -> None:
         """Compare the bill of a call with its estimate, and note it in the record of the call."""
         # The schema of a structured output is in the bill and in no count: nothing to learn from.
-        if call.fitted is None or isinstance(json_output, type):
+        if call.fitted is None or call.record is None or call.request.has_schema:
             return
-        billed = self._calibrated.learn(call.fitted, result)
+        self._amend(call.record, billed=self._calibrated.learn(call.fitted, result))
+
+    def _amend(self, record: CallRecord, **changes: Any) -> CallRecord:
+        """The record with changes; `recent` has it instead, if it still has the other."""
+        amended = replace(record, **changes)
         for position in range(len(self.recent) - 1, -1, -1):
-            if self.recent[position] is call.record:
-                self.recent[position] = replace(self.recent[position], billed=billed)
+            if self.recent[position] is record:
+                self.recent[position] = amended
                 break
+        return amended
 
     def _name(self, agent: AgentId | None) -> str:
         return agent_name(agent, self._default_agent)
@@ -348,3 +420,11 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
                 self._managers.popitem(last=False)
         self._managers.move_to_end(agent)
         return manager
+
+
+def _sendable(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
+    """A list for the inner client, with a copy of what AutoGen's clients would change in place."""
+    view = list(messages)
+    if view and isinstance(view[-1], AssistantMessage):
+        view[-1] = detached(view[-1])
+    return view

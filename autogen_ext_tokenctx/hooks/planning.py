@@ -236,6 +236,7 @@ class TaskDecomposer:
         ...     '{"steps": [{"id": "find", "title": "Find it", "instruction": "Find the bug."},'
         ...     ' {"id": "fix", "title": "Fix it", "instruction": "Fix the bug.", "depends_on": ["find"]}]}'
         ... ])
+        >>> import asyncio
         >>> plan = asyncio.run(TaskDecomposer(client).decompose_task("Repair the login", 2_000))
         >>> [step.id for step in plan.order()], sum(step.token_budget for step in plan.steps), plan.source
         (['find', 'fix'], 2000, 'model')
