@@ -64,8 +64,8 @@ def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage]) -> Sc
 
 
 def _needed(units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> set[int]:
-    """System messages, the first task, the newest message that can be sent, and what is pinned."""
-    needed = {unit.index for unit in units if isinstance(unit.head, SystemMessage)}
+    """System messages, the first task, the newest message that can be sent, what is pinned, and what cannot be sent."""
+    needed = {unit.index for unit in units if not unit.messages or isinstance(unit.head, SystemMessage)}
     said = (unit.index for unit in units if unit.messages and isinstance(unit.head, UserMessage))
     needed.update(islice(said, 1))
     needed.update(islice((unit.index for unit in reversed(units) if unit.messages), 1))

@@ -109,7 +109,7 @@ class ViewBuilder:
         """What was done to each unit that changed, and why; the same ``reasons`` as for `build`."""
         steps = [self._step(changed, reasons) for changed in view.changed]
         self._left_unseen()
-        beyond = [self._scope.known.gone[unit] for unit, _ in self._scope.beyond if unit.messages]
+        beyond = [self._scope.known.gone[unit] for unit, _ in self._scope.beyond]
         return tuple(sorted([*steps, *beyond], key=lambda step: step.unit) if beyond else steps)
 
     def _written(self, choice: Choice) -> tuple[tuple[LLMMessage, ...], Form, int]:
@@ -162,8 +162,6 @@ class ViewBuilder:
             self._beyond = []
             gone = self._scope.known.gone
             for unit, size in self._scope.beyond:
-                if not unit.messages:
-                    continue
                 handle = self._archived(unit)
                 if unit not in gone:
                     gone[unit] = FitStep(unit.index, label_of(unit), Form.GONE, size, 0, BEYOND, handle)
