@@ -37,8 +37,8 @@ def fit_or_ask(manager: ContextManager, history: list[LLMMessage], budget: int) 
         return error
 
 
-@pytest.mark.parametrize("part", range(8))  # parts run side by side; together 1,000 histories
-@settings(max_examples=125, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@pytest.mark.parametrize("part", range(8))  # parts run side by side; together 2,000 histories
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(history=histories())
 def test_every_guarantee_holds_for_any_history(part: int, history: list[LLMMessage]) -> None:
     check_all(history)
