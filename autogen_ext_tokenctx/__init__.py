@@ -24,7 +24,8 @@ from .errors import BudgetTooSmallError, TokenCtxError, UnknownHandleError, Unkn
 from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
 from .hooks.memory import ProjectContextMemory
-from .hooks.planning import ExecutionPlan, PlanStep, TaskDecomposer
+from .hooks.planning import TaskDecomposer
+from .hooks.plans import ExecutionPlan, PlanStep
 from .hooks.recovery import ErrorRecovery, RecoveryResult
 from .hooks.strategies import RecoveryStrategy
 from .hooks.transforms import MessageTransform

@@ -15,7 +15,7 @@ from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 from ..tokens.guarded import GuardedTokenCounter
 from .relevance import terms, written
 from .report import FitStep
-from .units import Unit, is_call, message_key, split, texts
+from .units import Unit, is_call, message_key, split, text_of
 
 _logger = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class HistoryIndex:
             self._words.execute("CREATE VIRTUAL TABLE said USING fts5(text, content='', tokenize='porter unicode61')")
             self._indexed = 0
         new = range(self._indexed, len(self.units) - 1)
-        rows = ((number, _storable(" ".join(texts(self.units[number])))) for number in new)
+        rows = ((number, _storable(text_of(self.units[number]))) for number in new)
         self._words.executemany("INSERT INTO said(rowid, text) VALUES (?, ?)", rows)
         self._indexed = max(self._indexed, len(self.units) - 1)
         return self._words

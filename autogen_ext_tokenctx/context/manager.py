@@ -3,51 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 from weakref import WeakSet
 
-from autogen_core.models import LLMMessage, SystemMessage, UserMessage
+from autogen_core.models import LLMMessage, UserMessage
 from autogen_core.tools import Tool, ToolSchema
 
-from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
-from ..tokens.budget_manager import CONTEXT_TYPE_OF_CATEGORY, TokenBudgetManager
+from ..tokens.budget_manager import TokenBudgetManager
 from ..tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
 from ..tokens.guarded import GuardedTokenCounter
-from ..tokens.task import TaskDefinition
+from ..tokens.task import TaskDefinition, task_text
 from .allocation import Allocation
 from .archive import ContextArchive
+from .compaction import Compaction
 from .compression import ContextCompressor, label_of
-from .duplicates import duplicates
 from .failure import FailedResult, failure_of
 from .index import HistoryIndex
-from .passages import clip
-from .priority import MEMORY, ContextPrioritizer, PrioritizedContext, ScoredUnit
+from .priority import ContextPrioritizer, PrioritizedContext
 from .profile import ProfileCache
-from .project import section_of
 from .recall import Recalled, recall, said_in
 from .relevance import is_entity
 from .report import FitReport, FitResult, FitStep, Form, Level
-from .scope import Scope, scope_of
+from .scope import Scope, scope_of, whole_of
 from .search import SearchHit, search
-from .units import STRAY_SOURCE, Unit, is_call
-from .view import View, ViewBuilder
-
-_BLOCK_TOKENS = 30
-"""What the head of the digest block costs, about."""
-
-_GIANT_SHARE = 0.15
-"""Share of the room that the stubs of units too large for any budget may take: that such a unit existed is worth
-knowing, or the agent calls the same tool again."""
-
-_GREEDY_SHARE = 0.5
-"""A newest tool exchange of more than this share of the budget is shortened if older lines are worth more."""
-
-_SLACK_TOKENS = 12
-"""So little room left over is not worth another round."""
-
-_ROUNDS = 6
+from .units import STRAY_SOURCE, Unit, is_call, texts
+from .view import ViewBuilder
 
 RECOVERY_TOKENS = 2_000
 """Default budget of what explains a failure."""
@@ -225,8 +207,7 @@ class ContextManager:
         earlier = failure.earlier
         if sum(map(self.counter.count_message, earlier)) > allowed.available // 4:
             earlier = ()  # they still count by their words
-        about = task.text() if isinstance(task, TaskDefinition) else task or ""
-        query = f"{about} {failure.query[:_QUERY_CHARS]}"
+        query = f"{task_text(task)} {failure.query[:_QUERY_CHARS]}"
         return await self.fit(failure.messages, allowed, task=query, pinned=earlier)
 
     async def fit(
@@ -283,9 +264,9 @@ class ContextManager:
         def chosen() -> FitResult:
             context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
             builder = ViewBuilder(self.counter, self.compressor, self.archive, scope)
-            fitting = _Fitting(context, builder, allowed, overhead)
-            view, allocation = fitting.solve()
-            steps = builder.steps(view, fitting.reasons)
+            compaction = Compaction(context, builder, allowed, overhead)
+            view, allocation = compaction.solve()
+            steps = builder.steps(view, compaction.reasons)
             report = FitReport(
                 allowed.limit,
                 before,
@@ -306,9 +287,8 @@ class ContextManager:
 
     def _scope(self, allowed: TokenBudget, task: str | TaskDefinition | None, pinned: Sequence[LLMMessage]) -> Scope:
         if self.prioritizer.looks_at_all or allowed.shares:
-            return Scope(list(self._index.units), (), self._index.known)
-        about = task.text() if isinstance(task, TaskDefinition) else task or ""
-        return scope_of(self._index, about, pinned)
+            return whole_of(self._index)
+        return scope_of(self._index, task_text(task), pinned)
 
     async def learn(self, message: LLMMessage, number: int) -> None:
         """Reads the next message of a history ahead of the next fit, which then takes less time.
@@ -344,156 +324,6 @@ class ContextManager:
         return FitStep(unit.index, label_of(unit), Form.REPAIRED, before, after, unit.repaired, handle)
 
 
-class _Fitting:
-    """One compaction: what must be there, the room that leaves, and the forms that fill it."""
-
-    def __init__(self, context: PrioritizedContext, builder: ViewBuilder, allowed: TokenBudget, overhead: int) -> None:
-        self._context = context
-        self._builder = builder
-        self._allowed = allowed
-        self._limit = allowed.available - overhead
-        self._goal = allowed.target_tokens - overhead
-        self._overhead = overhead
-        self.reasons = _superseded(context.units)
-
-    def solve(self) -> tuple[View, Allocation]:
-        """The fullest view within the goal, counted exactly."""
-        whole, in_place = self._pinned()
-        units = self._context.units
-        least = {i: units[i].profile.tokens for i in whole} | {i: self._least(units[i]) for i in in_place}
-        floor = sum(least.values())
-        if floor > self._limit:
-            raise self._too_small(least)
-        goal = max(self._goal, min(self._limit, floor + _BLOCK_TOKENS))
-        room = goal - floor - _BLOCK_TOKENS
-        giants = self._giants({*whole, *in_place}, goal, room)
-        allocation = Allocation(self._context, whole, [*in_place, *giants], self.reasons, max(room, 0))
-        view = self._fill(allocation, goal, room)
-        if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
-            allocation = Allocation(self._context, whole, in_place, self.reasons, 0)
-            view = self._bare(allocation)
-        return view, allocation
-
-    def _fill(self, allocation: Allocation, goal: int, room: int) -> View | None:
-        """The fullest view within the goal; None when not even the emptiest was."""
-        best: View | None = None
-        allocation.grow(room - self._grow_shares(allocation, goal, room))
-        for _ in range(_ROUNDS):
-            view = self._builder.build(allocation.choices, self.reasons)
-            slack = goal - view.tokens
-            if slack >= 0 and (best is None or view.tokens > best.tokens):
-                best = view
-            if slack < 0:
-                if not allocation.shrink(-slack):
-                    break
-            elif slack <= _SLACK_TOKENS or not allocation.grow(slack):
-                break
-        return best
-
-    def _bare(self, allocation: Allocation) -> View:
-        """What must be there, with the block that stands for the rest if it fits."""
-        view = self._builder.build(allocation.choices, self.reasons)
-        if view.tokens <= self._limit:
-            return view
-        return self._builder.build(allocation.choices, self.reasons, block=False)
-
-    def _grow_shares(self, allocation: Allocation, goal: int, room: int) -> int:
-        """Fills the guaranteed share of each kind of context with its best lines; gives the tokens that took."""
-        used = 0
-        for kind, share in self._allowed.shares.items():
-            own = {
-                i
-                for i, scored in enumerate(self._context.units)
-                if CONTEXT_TYPE_OF_CATEGORY[scored.category.value] == kind
-            }
-            before = sum(allocation.choices[i].cost for i in own)
-            allocation.grow(min(int(share * goal) - before, room - used), own)
-            used += sum(allocation.choices[i].cost for i in own) - before
-        return used
-
-    def _pinned(self) -> tuple[list[int], list[int]]:
-        """The units that stand in full, and those that must be shortened in their place to fit."""
-        units = self._context.units
-        pinned = [i for i, scored in enumerate(units) if scored.pinned and i not in self.reasons]
-        cost = sum(units[i].profile.tokens for i in pinned)
-        if cost > self._limit:  # of memories only the newest is sure of its place
-            pinned = [i for i in pinned if units[i].pinned != MEMORY]
-            cost = sum(units[i].profile.tokens for i in pinned)
-        # a tool result that would take most of the room competes with the rest; it may still come out whole
-        in_place = [i for i in pinned if units[i].pinned == "newest message" and self._is_greedy(units[i])]
-        cost -= sum(units[i].profile.tokens - self._least(units[i]) for i in in_place)
-        for why in ("newest message", "first task"):
-            for i in pinned:
-                saved = units[i].profile.tokens - self._least(units[i])
-                if i not in in_place and units[i].pinned == why and cost > self._limit and saved > 0:
-                    in_place.append(i)
-                    cost -= saved
-        return [i for i in pinned if i not in in_place], in_place
-
-    def _is_greedy(self, scored: ScoredUnit) -> bool:
-        return scored.unit.is_exchange and scored.profile.tokens > _GREEDY_SHARE * self._goal
-
-    def _least(self, scored: ScoredUnit) -> int:
-        """Exact tokens of the shortest form of a unit in its place."""
-        return min(scored.profile.compact_tokens, self._builder.cost(self._builder.stub(scored)))
-
-    def _giants(self, taken: set[int], goal: int, room: int) -> list[int]:
-        found: list[int] = []
-        left = int(room * _GIANT_SHARE)
-        for scored in reversed(self._context.units):
-            i = scored.unit.index
-            if i not in taken and i not in self.reasons and scored.profile.compact_tokens > goal // 2:
-                left -= scored.profile.stub_tokens
-                if left < 0:
-                    break
-                found.append(i)
-        return found
-
-    def _too_small(self, least: Mapping[int, int]) -> BudgetTooSmallError:
-        units = self._context.units
-        parts = sorted(least.items(), key=lambda item: (-item[1], item[0]))
-        what = [f"{_name(units[i])} ({tokens} tokens)" for i, tokens in parts]
-        what.append(f"tools and reply priming ({self._overhead} tokens)")
-        if self._allowed.reserve:
-            what.append(f"the reserve ({self._allowed.reserve} tokens)")
-        needed = sum(least.values()) + self._overhead + self._allowed.reserve
-        return BudgetTooSmallError(self._allowed.limit, needed, what)
-
-
-def _chars(message: LLMMessage) -> int:
-    """Characters of a message, about; of a list of parts only those in it that are text."""
-    content = message.content
-    if isinstance(content, str):
-        return len(content)
-    return sum(len(part if isinstance(part, str) else getattr(part, "content", "")) for part in content)
-
-
-def _name(scored: ScoredUnit) -> str:
-    text = next((passage.text() for passage in scored.profile.passages), "")
-    return f"{scored.pinned} of {label_of(scored.unit)} {clip(text, 30)!r}"
-
-
-def _superseded(units: Sequence[ScoredUnit]) -> dict[int, str]:
-    """Units that a later one says again, such as a memory that is added every turn, or a file read twice."""
-    again = duplicates([scored.unit for scored in units])
-    found = {index: why for index, why in again.items() if not units[index].pinned}
-    said: set[str] = set()
-    sections: set[str] = set()
-    for scored in reversed(units):
-        head = scored.unit.head
-        if isinstance(head, SystemMessage) and scored.pinned != "pinned":
-            section = section_of(head)
-            if section is not None:
-                if section[0] in sections:
-                    found[scored.unit.index] = "said again in a later version of this section"
-                sections.add(section[0])
-            lines = {line.strip() for line in head.content.splitlines()}
-            if said and lines <= said:
-                found[scored.unit.index] = "said again in a later system message"
-            said |= lines
-    return found
-
-
 def _level(steps: Sequence[FitStep], before: int, after: int) -> Level:
     if all(step.form in (Form.REPAIRED, Form.COMPACT) or "said again" in step.why for step in steps):
         return Level.LOSSLESS
@@ -513,3 +343,8 @@ def _quality(context: PrioritizedContext, allocation: Allocation) -> float:
     weights = {term: idf * (2.0 if is_entity(term) else 1.0) for term, idf in context.rarity.items()}
     total = sum(weights.values())
     return sum(weight for term, weight in weights.items() if term in there) / total if total else 1.0
+
+
+def _chars(message: LLMMessage) -> int:
+    """Characters of what a message says."""
+    return sum(map(len, texts(message)))

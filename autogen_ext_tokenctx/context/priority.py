@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import chain
-from math import exp, isfinite, log
-from typing import TypeAlias, cast
+from math import exp, isfinite
+from typing import TypeAlias
 
-from autogen_core import FunctionCall
-from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
+from autogen_core.models import LLMMessage, SystemMessage
 
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
@@ -21,7 +18,8 @@ from .duplicates import stale
 from .embedding import Embedder
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
-from .relevance import around, bm25, expand_query, is_entity, rarity, spread, terms
+from .query import looks_back, query_of, question, talk_of, telling
+from .relevance import around, bm25, expand_query, is_entity, rarity, spread
 from .semantic import SemanticRelevance
 from .units import Unit
 
@@ -57,7 +55,6 @@ DEFAULT_WEIGHTS: Mapping[Category, float] = {
 MEMORY = "memory"
 """Why a late system message is kept: as a memory, which may go when there is no room for all of them."""
 
-WFULL = True
 _NEAR_TOKENS, _NEAR_SHARE = 40.0, 0.2
 _FAR_TOKENS, _FAR_SHARE = 400.0, 0.2
 """How far, in tokens, relevance reaches over to neighbours: a turn or two of talk, and a passage of a meeting."""
@@ -66,15 +63,6 @@ _PASSAGE_TOKENS, _PASSAGE_SHARE, _TURN_TOKENS = 800.0, 1.5, 12.0
 """How much of what is said around a unit counts as its passage, and for how much where units are very short; it falls
 to 1/e with so many tokens of a usual unit: turns of a meeting say little one by one, long messages stand alone."""
 
-_TALK_TURNS, _JUST_SAID = 4.0, 3.0
-"""Turns over which the weight of what was said falls to 1/e, and that of the newest."""
-
-_CALL_TURNS, _CALLED = 2.0, 4.0
-"""The same for what tools were called with: the next call is about it, or about what is listed beside it."""
-
-_TALK_UNITS = 30
-_CALL_CHARS = 2_000
-
 _STALE = 0.3
 """Share of its worth that a tool result keeps when the same call gave another one later."""
 
@@ -82,20 +70,6 @@ FEEDBACK_TERMS = 12
 """Terms of the best units that join the query."""
 
 _SMALL_TALK_TERMS = 3
-
-_QUERY_TERMS = 60
-"""A text of more terms has less weight for each in the query: a giant result must not drown the question."""
-
-_PEOPLE = frozenset({"user", "human", "user_proxy"})
-
-_NAME = re.compile(r"[^\W\d]{4,}\w*")
-"""Shorter names of agents are left out: they could be any word."""
-
-_ROLES = frozenset({"agent", "agents", "assistant"})
-"""What a person may call those who take part, whatever their names."""
-
-_FULL_QUESTION_TERMS = 2.0
-"""A user message with several times as many terms says by itself what is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +186,8 @@ class ContextPrioritizer:
         known = [cache.get(unit) for unit in units]
         pins = self._pins(units, pinned)
         idf = rarity([profile.distinct for profile in known])
-        wanted, doubt = _query(units, known, task)
-        query = _telling(wanted, idf, len(known))
+        wanted, doubt = query_of(units, known, task)
+        query = telling(wanted, idf, len(known))
         asked = [i for i, unit in enumerate(units) if i not in pins or not isinstance(unit.head, SystemMessage)]
         documents = [known[i].counts for i in asked]
         sizes = [known[i].tokens for i in asked]
@@ -229,7 +203,7 @@ class ContextPrioritizer:
             may_answer = [i for i in asked if pins.get(i) != "newest message"]
             blended = self._semantic.blend(
                 [near[i] for i in may_answer],
-                _question(units, task),
+                question(units, task),
                 [units[i] for i in may_answer],
                 [known[i] for i in may_answer],
                 doubt,
@@ -260,7 +234,7 @@ class ContextPrioritizer:
                     ", ".join(notes),
                 )
             )
-        return PrioritizedContext(tuple(scored), full_query, _talk(units, known), idf, doubt, _looks_back(units))
+        return PrioritizedContext(tuple(scored), full_query, talk_of(units, known), idf, doubt, looks_back(units))
 
     async def prepare(
         self, units: Sequence[Unit], task: str | TaskDefinition | None = None, *, profiles: ProfileCache
@@ -274,7 +248,7 @@ class ContextPrioritizer:
         """
         if self._semantic is not None:
             said = [unit for unit in units[:-1] if not isinstance(unit.head, SystemMessage)]
-            await self._semantic.learn(_question(units, task), said, [profiles.get(unit) for unit in said])
+            await self._semantic.learn(question(units, task), said, [profiles.get(unit) for unit in said])
 
     def _added(self, unit: Unit) -> dict[str, float]:
         """What the user's own scorers give the unit, where that is not nothing."""
@@ -312,7 +286,7 @@ class ContextPrioritizer:
         if newest_memory >= 0:
             pins[newest_memory] = "system message"
         sendable = [i for i, unit in enumerate(units) if unit.messages]
-        tasks = [i for i in sendable if _is_user(units[i])]
+        tasks = [i for i in sendable if units[i].is_user]
         if tasks:
             pins.setdefault(tasks[0], "first task")
         if sendable:
@@ -341,82 +315,10 @@ class ContextPrioritizer:
         return Category.RELATED_TASK_HISTORY
 
 
-def _question(units: Sequence[Unit], task: str | TaskDefinition | None) -> str:
-    """What a person asked last, and the task that was given, as text."""
-    users = [unit for unit in units if _is_user(unit)]
-    people = [unit for unit in users if _is_person(unit, users[0])]
-    said = _said(people[-1]) if people else ""
-    about = task.text() if isinstance(task, TaskDefinition) else task or ""
-    return "\n".join(filter(None, (said, about)))
-
-
-def _looks_back(units: Sequence[Unit]) -> bool:
-    """Whether a person just asked something, and names an agent of the run, or a tool that was called, or its role."""
-    talk = [unit for unit in units if unit.messages and not isinstance(unit.head, SystemMessage)]
-    users = [unit for unit in talk if _is_user(unit)]
-    if not users or talk[-1] is not users[-1] or not _is_person(users[-1], users[0]):
-        return False
-    said = set(_NAME.findall(_said(users[-1]).lower()))
-    if not said.isdisjoint(_ROLES):
-        return True
-    return any(not said.isdisjoint(_NAME.findall(name)) for unit in talk[:-1] for name in _actors(unit, users[0]))
-
-
-def _actors(unit: Unit, first: Unit) -> Iterator[str]:
-    """The agent who speaks in a unit, by the first part of its name, and the tools that it calls."""
-    head = unit.head
-    if isinstance(head, AssistantMessage) and not isinstance(head.content, str):
-        yield from (call.name.lower() for call in head.content)
-    if isinstance(head, AssistantMessage) or (isinstance(head, UserMessage) and not _is_person(unit, first)):
-        yield head.source.lower().split("_")[0]
-
-
-def _said(unit: Unit) -> str:
-    """The text of a user message."""
-    assert isinstance(unit.head, UserMessage)
-    content = unit.head.content
-    return content if isinstance(content, str) else "\n".join(part for part in content if isinstance(part, str))
-
-
 def _is_listing(profile: Profile) -> bool:
     """Whether most lines of the results are one path each."""
     lines = [line.text for passage in profile.passages if passage.slot.kind == "result" for line in passage.lines[:200]]
     return len(lines) >= 5 and 2 * sum("/" in line and " " not in line.strip() for line in lines) > len(lines)
-
-
-def _query(
-    units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefinition | None
-) -> tuple[dict[str, float], float]:
-    """What the next call is about, and how far that is open.
-
-    The task that was given, what a person asked last, and the two newest units. In the middle of a tool loop, and
-    between agents, the newest units are what the agents themselves just did: they name what comes next, but the
-    person's words stay the question. A full question that was just asked leaves nothing open.
-    """
-    query: dict[str, float] = {}
-
-    def add(found: Sequence[str], weight: float) -> None:
-        share = weight * min(1.0, _QUERY_TERMS / (len(found) or 1))
-        for term in found:
-            query[term] = max(query.get(term, 0.0), share)
-
-    text = task.text() if isinstance(task, TaskDefinition) else task or ""
-    add(terms(text), 1.0)
-    talk = [i for i, unit in enumerate(units) if not isinstance(unit.head, SystemMessage)]
-    users = [i for i in talk if _is_user(units[i])]
-    people = [i for i in users if _is_person(units[i], units[users[0]])]
-    if people:
-        add(known[people[-1]].distinct, 1.0)
-    # "yes, please" asks for what was said before it; a full question does not
-    asked = bool(people) and people[-1] == talk[-1]
-    doubt = exp(-len(query) / _FULL_QUESTION_TERMS) if asked else 1.0
-    for i in talk[-2:]:
-        add(known[i].distinct, 0.6 * doubt)
-    if users:
-        add(known[users[0]].distinct, 0.3 * doubt)
-        said = chain.from_iterable(segment.words for segment in known[users[0]].segments if segment.line >= 0)
-        add(list(filter(is_entity, said)), 1.0)  # what the task names stays its subject
-    return query, doubt
 
 
 def _with_neighbours(scores: Sequence[float], sizes: Sequence[int], passages: Sequence[float]) -> list[float]:
@@ -436,44 +338,6 @@ def _with_neighbours(scores: Sequence[float], sizes: Sequence[int], passages: Se
     best, best_passage = max(own, default=0.0) or 1.0, max(passages, default=0.0) or 1.0
     share = _PASSAGE_SHARE * exp(-usual / _TURN_TOKENS)
     return [score / best + share * passage / best_passage for score, passage in zip(own, passages, strict=True)]
-
-
-def _telling(query: Mapping[str, float], idf: Mapping[str, float], size: int) -> dict[str, float]:
-    """The terms of a query that tell units apart: in more than one of them, and the rarest of a long query."""
-    single = log(1.0 + (size - 0.5) / 1.5)  # the rarity of a term that only one unit has
-    known = ((term, weight) for term, weight in query.items() if term in idf and (size < 3 or idf[term] < single))
-    return dict(sorted(known, key=lambda item: (-item[1] * idf[item[0]], item[0]))[:_QUERY_TERMS])
-
-
-def _is_person(unit: Unit, first: Unit) -> bool:
-    """Whether a person speaks: AutoGen's name for one, or whoever gave the first task."""
-    assert isinstance(unit.head, UserMessage)
-    assert isinstance(first.head, UserMessage)
-    return unit.head.source.lower() in _PEOPLE or unit.head.source == first.head.source
-
-
-def _is_user(unit: Unit) -> bool:
-    """Whether a user or another agent speaks; a result that lost its call is neither."""
-    return bool(unit.messages) and isinstance(unit.head, UserMessage)
-
-
-def _talk(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]:
-    """The words of the conversation, the newest the strongest: what is talked about is what its records are for."""
-    talk: dict[str, float] = {}
-
-    def add(found: Iterable[str], weight: float) -> None:
-        for term in found:
-            talk[term] = max(talk.get(term, 0.0), weight)
-
-    spoken = [i for i, unit in enumerate(units) if not unit.is_exchange and not isinstance(unit.head, SystemMessage)]
-    for age, i in enumerate(reversed(spoken[-_TALK_UNITS:])):
-        add(known[i].distinct[:400], exp(-age / _TALK_TURNS) * (_JUST_SAID if age == 0 else 1.0))
-    calls = [unit for unit in units if unit.is_exchange]
-    for age, unit in enumerate(reversed(calls[-_TALK_UNITS:])):
-        for call in cast(AssistantMessage, unit.head).content:
-            if isinstance(call, FunctionCall):
-                add(terms(call.arguments[:_CALL_CHARS]), _CALLED * exp(-age / _CALL_TURNS))
-    return talk
 
 
 def _recency(size: int) -> list[float]:

@@ -22,7 +22,7 @@ from .passages import Passage, clip
 from .profile import ProfileCache, Segment
 from .relevance import is_entity, rarity, spread, terms
 from .report import FitStep, Form
-from .units import Unit, split
+from .units import Unit, split, texts
 
 RECALL_SOURCE = "recalled_context"
 """Source of the user message that holds what was recalled."""
@@ -162,8 +162,7 @@ def said_in(asked: Sequence[LLMMessage]) -> str:
     found: list[str] = []
     for message in asked:
         if isinstance(message, UserMessage):
-            parts = [message.content] if isinstance(message.content, str) else message.content
-            found += [part for part in parts if isinstance(part, str)]
+            found += texts(message)
         elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
             found += [call.arguments for call in message.content]
     return "\n".join(found)
@@ -175,8 +174,7 @@ def _wanted(asked: Sequence[LLMMessage]) -> dict[str, float]:
     called: Sequence[str] = ()
     for message in asked:
         if isinstance(message, UserMessage):
-            parts = [message.content] if isinstance(message.content, str) else message.content
-            wanted.update((term, 1.0) for part in parts if isinstance(part, str) for term in terms(part))
+            wanted.update((term, 1.0) for text in texts(message) for term in terms(text))
         elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
             called = [term for call in message.content for term in terms(call.arguments)]
     for term in called:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from autogen_core.models import LLMMessage, SystemMessage, UserMessage
+from autogen_core.models import LLMMessage, SystemMessage
 
 from .index import HistoryIndex, KnownUnits
-from .units import Unit, message_key, texts
+from .units import Unit, message_key, text_of
 
 _ALL, _ALL_TOKENS = 1_500, 80_000
 """A history of up to so many units, and of up to so many tokens, is looked at in full."""
@@ -45,6 +45,11 @@ class Scope:
         return [replace(unit, index=number) for number, unit in enumerate(self.units)] if self.beyond else self.units
 
 
+def whole_of(index: HistoryIndex) -> Scope:
+    """All of a history."""
+    return Scope(list(index.units), (), index.known)
+
+
 def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage]) -> Scope:
     """What of a history to look at.
 
@@ -53,9 +58,9 @@ def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage]) -> Sc
         task: What the agent works on; empty where the newest messages tell.
         pinned: Messages that must be there.
     """
-    units, sizes = list(index.units), list(index.sizes)
+    units, sizes = index.units, index.sizes
     if len(units) <= _ALL and sum(sizes) <= _ALL_TOKENS:
-        return Scope(units, (), index.known)
+        return whole_of(index)
     chosen = _needed(units, pinned)
     chosen.update(range(max(0, len(units) - _RECENT), len(units)))
     chosen.update(index.search(_asked(units, task), _FOUND))
@@ -66,8 +71,7 @@ def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage]) -> Sc
 def _needed(units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> set[int]:
     """System messages, the first task, the newest message that can be sent, what is pinned, and what cannot be sent."""
     needed = {unit.index for unit in units if not unit.messages or isinstance(unit.head, SystemMessage)}
-    said = (unit.index for unit in units if unit.messages and isinstance(unit.head, UserMessage))
-    needed.update(islice(said, 1))
+    needed.update(islice((unit.index for unit in units if unit.is_user), 1))
     needed.update(islice((unit.index for unit in reversed(units) if unit.messages), 1))
     if pinned:
         keys = set(map(message_key, pinned))
@@ -77,6 +81,6 @@ def _needed(units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> set[int]:
 
 def _asked(units: Sequence[Unit], task: str) -> str:
     """The task, what a user said last, and what was said and done last: the words to look for, the surest first."""
-    users = [unit for unit in units[-_NEWEST:] if unit.messages and isinstance(unit.head, UserMessage)]
+    users = [unit for unit in units[-_NEWEST:] if unit.is_user]
     about = [*users[-1:], *reversed(units[-2:])]
-    return "\n".join([task[:_QUERY_CHARS], *("\n".join(texts(unit))[:_QUERY_CHARS] for unit in about)])
+    return "\n".join(text[:_QUERY_CHARS] for text in (task, *map(text_of, about)))

@@ -60,6 +60,11 @@ class Unit:
         """Whether the unit is a tool-calling message with its results."""
         return bool(self.messages) and is_call(self.messages[0])
 
+    @property
+    def is_user(self) -> bool:
+        """Whether a user or another agent speaks; a result that lost its call is neither."""
+        return bool(self.messages) and isinstance(self.head, UserMessage)
+
 
 def is_call(message: LLMMessage) -> bool:
     """Whether ``message`` is an assistant message that calls tools."""
@@ -129,21 +134,25 @@ def message_key(message: LLMMessage) -> MessageKey:
     return _text_key(message)
 
 
-def texts(unit: Unit) -> Iterator[str]:
-    """Everything that a unit says as it can be sent: contents, calls with their arguments, results, thoughts."""
-    for message in unit.messages:
-        if isinstance(message.content, str):
-            yield message.content
-            continue
-        for part in message.content:
-            if isinstance(part, str):
-                yield part
-            elif isinstance(part, FunctionCall):
-                yield f"{part.name} {part.arguments}"
-            elif isinstance(part, FunctionExecutionResult):
-                yield part.content
-        if isinstance(message, AssistantMessage) and message.thought:
-            yield message.thought
+def texts(message: LLMMessage) -> Iterator[str]:
+    """Everything that a message says: its content, calls with their arguments, results, the thought beside calls."""
+    if isinstance(message.content, str):
+        yield message.content
+        return
+    for part in message.content:
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, FunctionCall):
+            yield f"{part.name} {part.arguments}"
+        elif isinstance(part, FunctionExecutionResult):
+            yield part.content
+    if isinstance(message, AssistantMessage) and message.thought:
+        yield message.thought
+
+
+def text_of(unit: Unit) -> str:
+    """Everything that a unit says as it can be sent."""
+    return "\n".join(text for message in unit.messages for text in texts(message))
 
 
 def content_hash(messages: Iterable[LLMMessage]) -> str:

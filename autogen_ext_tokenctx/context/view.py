@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from autogen_core.models import LLMMessage
@@ -64,7 +65,6 @@ class ViewBuilder:
         self._compressor = compressor
         self._archive = archive
         self._scope = scope
-        self._beyond: list[tuple[int, str, int]] | None = None
 
     def stub(self, scored: ScoredUnit) -> tuple[LLMMessage, ...]:
         """The shortest form of a unit that keeps its place."""
@@ -108,9 +108,7 @@ class ViewBuilder:
     def steps(self, view: View, reasons: dict[int, str]) -> tuple[FitStep, ...]:
         """What was done to each unit that changed, and why; the same ``reasons`` as for `build`."""
         steps = [self._step(changed, reasons) for changed in view.changed]
-        self._left_unseen()
-        beyond = [self._scope.known.gone[unit] for unit, _ in self._scope.beyond]
-        return tuple(sorted([*steps, *beyond], key=lambda step: step.unit) if beyond else steps)
+        return tuple(sorted([*steps, *self._unseen], key=lambda step: step.unit))
 
     def _written(self, choice: Choice) -> tuple[tuple[LLMMessage, ...], Form, int]:
         """The messages of a form, the form it came out as, and its exact tokens."""
@@ -151,22 +149,22 @@ class ViewBuilder:
                     DigestEntry(clip(passage.label, _LABEL_CHARS), runs(passage.lines, lines.get(number, ())))
                 )
         units = [self._scope.units[choice.scored.unit.index] for choice in away]
-        left = [(unit.index, self._archived(unit), len(unit.originals)) for unit in units]
-        left = sorted([*left, *self._left_unseen()]) if self._scope.beyond else left
-        handle = self._archive.put_group([handle for _, handle, _ in left])
-        return self._compressor.digest(entries, sum(count for _, _, count in left), handle)
+        handles = {unit.index: self._archived(unit) for unit in units} | {
+            step.unit: step.handle for step in self._unseen
+        }
+        handle = self._archive.put_group([handles[number] for number in sorted(handles)])
+        beyond = (unit for unit, _ in self._scope.beyond)
+        return self._compressor.digest(entries, sum(len(unit.originals) for unit in (*units, *beyond)), handle)
 
-    def _left_unseen(self) -> list[tuple[int, str, int]]:
-        """Number, handle and messages of each unit that was not looked at; it is put into its report once for ever."""
-        if self._beyond is None:
-            self._beyond = []
-            gone = self._scope.known.gone
-            for unit, size in self._scope.beyond:
-                handle = self._archived(unit)
-                if unit not in gone:
-                    gone[unit] = FitStep(unit.index, label_of(unit), Form.GONE, size, 0, BEYOND, handle)
-                self._beyond.append((unit.index, handle, len(unit.originals)))
-        return self._beyond
+    @cached_property
+    def _unseen(self) -> list[FitStep]:
+        """The report on the units that were not looked at, each made once for ever."""
+        gone = self._scope.known.gone
+        for unit, size in self._scope.beyond:
+            handle = self._archived(unit)
+            if unit not in gone:
+                gone[unit] = FitStep(unit.index, label_of(unit), Form.GONE, size, 0, BEYOND, handle)
+        return [gone[unit] for unit, _ in self._scope.beyond]
 
     def _handle(self, unit: Unit) -> str:
         return self._archived(self._scope.units[unit.index])

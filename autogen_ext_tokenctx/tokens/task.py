@@ -44,6 +44,16 @@ class TaskDefinition(BaseModel):
         return "\n".join([self.description, *self.requirements])
 
 
+def task_text(task: str | TaskDefinition | None) -> str:
+    """A task in words, however it was given; empty where there is none.
+
+    Example:
+        >>> task_text(TaskDefinition(description="Find the bug")), task_text("Find it"), task_text(None)
+        ('Find the bug', 'Find it', '')
+    """
+    return task.text() if isinstance(task, TaskDefinition) else task or ""
+
+
 _LIST_ITEM = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)]|\[[ xX]\])\s+\S", re.MULTILINE)
 
 _WORK = re.compile(

@@ -145,43 +145,33 @@ def _replay(options: argparse.Namespace) -> list[Row]:
     return rows
 
 
-def _sizes(options: argparse.Namespace) -> list[Row]:
-    rows = asyncio.run(footprint.by_size(options.budget))
-    _print("time of a call by messages in the history, one short message new", rows)
-    return rows
+def _printed(title: str, measure: Callable[[argparse.Namespace], list[Row]]) -> Callable[..., list[Row]]:
+    def part(options: argparse.Namespace) -> list[Row]:
+        rows = measure(options)
+        _print(title, rows)
+        return rows
 
-
-def _loaded(options: argparse.Namespace) -> list[Row]:
-    rows = asyncio.run(footprint.loaded(options.budget, 6_400 if options.large else 1_300))
-    _print("first call on a loaded state", rows)
-    return rows
-
-
-def _blocking(options: argparse.Namespace) -> list[Row]:
-    rows = asyncio.run(footprint.blocking(options.budget))
-    _print("longest wait of another task", rows)
-    return rows
-
-
-def _imports(options: argparse.Namespace) -> list[Row]:
-    rows = footprint.imports()
-    _print("import", rows)
-    return rows
-
-
-def _memory(options: argparse.Namespace) -> list[Row]:
-    rows = footprint.memory(options.budget, options.memory_messages)
-    _print("memory a message, over AutoGen's own list", rows)
-    return rows
+    return part
 
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], list[Row]]] = {
     "replay": _replay,
-    "sizes": _sizes,
-    "loaded": _loaded,
-    "blocking": _blocking,
-    "imports": _imports,
-    "memory": _memory,
+    "sizes": _printed(
+        "time of a call by messages in the history, one short message new",
+        lambda options: asyncio.run(footprint.by_size(options.budget)),
+    ),
+    "loaded": _printed(
+        "first call on a loaded state",
+        lambda options: asyncio.run(footprint.loaded(options.budget, 6_400 if options.large else 1_300)),
+    ),
+    "blocking": _printed(
+        "longest wait of another task", lambda options: asyncio.run(footprint.blocking(options.budget))
+    ),
+    "imports": _printed("import", lambda options: footprint.imports()),
+    "memory": _printed(
+        "memory a message, over AutoGen's own list",
+        lambda options: footprint.memory(options.budget, options.memory_messages),
+    ),
 }
 
 

@@ -1,0 +1,136 @@
+"""What is asked, and what is talked about: the words that a history is read for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from math import exp, log
+from typing import cast
+
+from autogen_core import FunctionCall
+from autogen_core.models import AssistantMessage, SystemMessage, UserMessage
+
+from ..tokens.task import TaskDefinition, task_text
+from .profile import Profile
+from .relevance import is_entity, terms
+from .units import Unit, text_of
+
+_TALK_TURNS, _JUST_SAID = 4.0, 3.0
+"""Turns over which the weight of what was said falls to 1/e, and that of the newest."""
+
+_CALL_TURNS, _CALLED = 2.0, 4.0
+"""The same for what tools were called with: the next call is about it, or about what is listed beside it."""
+
+_TALK_UNITS = 30
+_CALL_CHARS = 2_000
+
+_QUERY_TERMS = 60
+"""A text of more terms has less weight for each in the query: a giant result must not drown the question."""
+
+_PEOPLE = frozenset({"user", "human", "user_proxy"})
+
+_NAME = re.compile(r"[^\W\d]{4,}\w*")
+"""Shorter names of agents are left out: they could be any word."""
+
+_ROLES = frozenset({"agent", "agents", "assistant"})
+"""What a person may call those who take part, whatever their names."""
+
+_FULL_QUESTION_TERMS = 2.0
+"""A user message with several times as many terms says by itself what is asked."""
+
+
+def question(units: Sequence[Unit], task: str | TaskDefinition | None) -> str:
+    """What a person asked last, and the task that was given, as text."""
+    users = [unit for unit in units if unit.is_user]
+    people = [unit for unit in users if _is_person(unit, users[0])]
+    said = text_of(people[-1]) if people else ""
+    return "\n".join(filter(None, (said, task_text(task))))
+
+
+def looks_back(units: Sequence[Unit]) -> bool:
+    """Whether a person just asked something, and names an agent of the run, or a tool that was called, or its role."""
+    talk = [unit for unit in units if unit.messages and not isinstance(unit.head, SystemMessage)]
+    users = [unit for unit in talk if unit.is_user]
+    if not users or talk[-1] is not users[-1] or not _is_person(users[-1], users[0]):
+        return False
+    said = set(_NAME.findall(text_of(users[-1]).lower()))
+    if not said.isdisjoint(_ROLES):
+        return True
+    return any(not said.isdisjoint(_NAME.findall(name)) for unit in talk[:-1] for name in _actors(unit, users[0]))
+
+
+def _actors(unit: Unit, first: Unit) -> Iterator[str]:
+    """The agent who speaks in a unit, by the first part of its name, and the tools that it calls."""
+    head = unit.head
+    if isinstance(head, AssistantMessage) and not isinstance(head.content, str):
+        yield from (call.name.lower() for call in head.content)
+    if isinstance(head, AssistantMessage) or (isinstance(head, UserMessage) and not _is_person(unit, first)):
+        yield head.source.lower().split("_")[0]
+
+
+def query_of(
+    units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefinition | None
+) -> tuple[dict[str, float], float]:
+    """What the next call is about, and how far that is open.
+
+    The task that was given, what a person asked last, and the two newest units. In the middle of a tool loop, and
+    between agents, the newest units are what the agents themselves just did: they name what comes next, but the
+    person's words stay the question. A full question that was just asked leaves nothing open.
+    """
+    query: dict[str, float] = {}
+
+    def add(found: Sequence[str], weight: float) -> None:
+        share = weight * min(1.0, _QUERY_TERMS / (len(found) or 1))
+        for term in found:
+            query[term] = max(query.get(term, 0.0), share)
+
+    add(terms(task_text(task)), 1.0)
+    talk = [i for i, unit in enumerate(units) if not isinstance(unit.head, SystemMessage)]
+    users = [i for i in talk if units[i].is_user]
+    people = [i for i in users if _is_person(units[i], units[users[0]])]
+    if people:
+        add(known[people[-1]].distinct, 1.0)
+    # "yes, please" asks for what was said before it; a full question does not
+    asked = bool(people) and people[-1] == talk[-1]
+    doubt = exp(-len(query) / _FULL_QUESTION_TERMS) if asked else 1.0
+    for i in talk[-2:]:
+        add(known[i].distinct, 0.6 * doubt)
+    if users:
+        add(known[users[0]].distinct, 0.3 * doubt)
+        said = chain.from_iterable(segment.words for segment in known[users[0]].segments if segment.line >= 0)
+        add(list(filter(is_entity, said)), 1.0)  # what the task names stays its subject
+    return query, doubt
+
+
+def telling(query: Mapping[str, float], idf: Mapping[str, float], size: int) -> dict[str, float]:
+    """The terms of a query that tell units apart: in more than one of them, and the rarest of a long query."""
+    single = log(1.0 + (size - 0.5) / 1.5)  # the rarity of a term that only one unit has
+    known = ((term, weight) for term, weight in query.items() if term in idf and (size < 3 or idf[term] < single))
+    return dict(sorted(known, key=lambda item: (-item[1] * idf[item[0]], item[0]))[:_QUERY_TERMS])
+
+
+def _is_person(unit: Unit, first: Unit) -> bool:
+    """Whether a person speaks: AutoGen's name for one, or whoever gave the first task."""
+    assert isinstance(unit.head, UserMessage)
+    assert isinstance(first.head, UserMessage)
+    return unit.head.source.lower() in _PEOPLE or unit.head.source == first.head.source
+
+
+def talk_of(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]:
+    """The words of the conversation, the newest the strongest: what is talked about is what its records are for."""
+    talk: dict[str, float] = {}
+
+    def add(found: Iterable[str], weight: float) -> None:
+        for term in found:
+            talk[term] = max(talk.get(term, 0.0), weight)
+
+    spoken = [i for i, unit in enumerate(units) if not unit.is_exchange and not isinstance(unit.head, SystemMessage)]
+    for age, i in enumerate(reversed(spoken[-_TALK_UNITS:])):
+        add(known[i].distinct[:400], exp(-age / _TALK_TURNS) * (_JUST_SAID if age == 0 else 1.0))
+    calls = [unit for unit in units if unit.is_exchange]
+    for age, unit in enumerate(reversed(calls[-_TALK_UNITS:])):
+        for call in cast(AssistantMessage, unit.head).content:
+            if isinstance(call, FunctionCall):
+                add(terms(call.arguments[:_CALL_CHARS]), _CALLED * exp(-age / _CALL_TURNS))
+    return talk
