@@ -15,8 +15,8 @@ from ..context.report import FitResult
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.calibration import Calibration, Estimate, RequestSize, is_exact, measure
+from ..tokens.overflow import Overflow
 from .fitting import Fitter
-from .overflow import Overflow
 from .warn import WarnOnce
 
 logger = logging.getLogger(__name__)

@@ -29,11 +29,11 @@ from ..errors import BudgetTooSmallError, UnknownHandleError
 from ..tokens.budget import TokenBudget
 from ..tokens.calibration import is_exact
 from ..tokens.counting import TokenCounter
+from ..tokens.overflow import overflow_of
 from . import overhead
 from .agents import agent_name, current_agent
 from .calibrated import CalibratedFit, CalibratedFitter, model_of, within
 from .fitting import Fitter
-from .overflow import overflow_of
 from .transforms import MessageTransform, TransformChain, detached
 
 _REMEMBERED_CALLS = 1_000

@@ -11,6 +11,7 @@ from typing import Any, cast
 from autogen_core.models import AssistantMessage, ChatCompletionClient, LLMMessage, SystemMessage, UserMessage
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from ..context.answers import answer_of, json_in, json_output_of
 from ..context.manager import ContextManager
 from ..context.passages import clip
 from ..errors import BudgetTooSmallError
@@ -18,7 +19,6 @@ from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
 from ..tokens.counting import TokenCounter
 from ..tokens.task import TaskDefinition
-from .answers import answer_of, json_in, json_output_of
 from .plans import ExecutionPlan, PlanStep, Weight, Words, faults_of
 
 logger = logging.getLogger(__name__)

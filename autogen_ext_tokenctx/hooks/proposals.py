@@ -8,9 +8,9 @@ from typing import Any, cast
 from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 from pydantic import BaseModel, ValidationError
 
+from ..context.answers import json_in
 from ..context.failure import FAILURE_SOURCE
 from ..context.passages import clip
-from .answers import json_in
 from .strategies import Failed, RecoveryKind, RecoveryStrategy
 
 _QUOTED_CHARS = 3_000

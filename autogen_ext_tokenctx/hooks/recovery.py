@@ -19,12 +19,12 @@ from autogen_core.models import (
 from autogen_core.tools import BaseTool, ToolResult
 from pydantic import BaseModel, Field
 
+from ..context.answers import answer_of, json_output_of
 from ..context.failure import FAILURE_SOURCE, FailedResult
 from ..context.manager import RECOVERY_TOKENS, ContextManager
 from ..context.passages import clip
 from ..context.report import FitResult
 from ..errors import BudgetTooSmallError
-from .answers import answer_of, json_output_of
 from .history import split_open_call
 from .proposals import INSTRUCTION, Answer, read, repair_of
 from .strategies import Failed, RecoveryStrategy, derived, failed_of

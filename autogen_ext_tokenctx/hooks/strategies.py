@@ -19,9 +19,9 @@ from autogen_core.models import (
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
+from ..context.answers import json_in
 from ..context.failure import FailedResult, failure_of
 from ..context.passages import clip
-from .answers import json_in
 
 _ERROR_CHARS = 300
 _END_CHARS = 2_000
