@@ -82,6 +82,8 @@ class FitReport:
             shortened that is still in the view, 0 to 1.
         seconds: Time the fit took.
         units: Number of units of the history.
+        cached_tokens: Tokens of ``tokens_after`` that were the start of the request before, as far as the provider's
+            prompt cache can serve them. Only the hooks know the request before.
 
     Example:
         >>> FitReport(budget=100, tokens_before=200, tokens_after=90).compression_ratio
@@ -97,6 +99,7 @@ class FitReport:
     quality: float = 1.0
     seconds: float = 0.0
     units: int = 0
+    cached_tokens: int = 0
 
     @property
     def compression_ratio(self) -> float:
@@ -107,6 +110,11 @@ class FitReport:
     def utilization(self) -> float:
         """Share of the budget that the request uses."""
         return self.tokens_after / self.budget
+
+    @property
+    def prefix_reuse(self) -> float:
+        """Share of the request that the provider's prompt cache can serve."""
+        return self.cached_tokens / self.tokens_after if self.tokens_after else 0.0
 
     @property
     def tokens_saved(self) -> int:

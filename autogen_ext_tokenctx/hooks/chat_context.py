@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autogen_core import Component, ComponentModel
@@ -15,16 +15,19 @@ from pydantic import BaseModel, Field
 from typing_extensions import Self
 
 from ..context.manager import ContextManager
-from ..context.report import FitReport, Level
+from ..context.report import FitReport, FitResult
 from ..context.units import repair
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
+from ..tokens.profile_table import profile_of
+from ..tokens.profiles import PromptCache
 from ..tokens.task import TaskDefinition
 from . import overhead
 from .fitting import Fitter
 from .fold import Fold, TurnRecall
-from .history import newest_turn, split_open_call
+from .growing import GrowingView
+from .prefix import SentPrefix
 from .tools import ExpandContextTool, SearchContextTool
 from .transforms import MessageTransform, TransformChain
 from .warn import WarnOnce
@@ -66,6 +69,27 @@ class _ExtraState(BaseModel):
     pinned: list[int | LLMMessage]
     """Numbers of messages of the history; whole messages where they are not in it."""
     overheads: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What one read asks of the view."""
+
+    budget: TokenBudget
+    settings: str
+    recall: int
+    cache: PromptCache
+    fitter: Fitter
+    manager: ContextManager
+    task: str | TaskDefinition | None
+    pinned: Sequence[LLMMessage]
+
+    def size(self, view: Sequence[LLMMessage], counted: int) -> int:
+        return counted
+
+    async def fit(self, history: Sequence[LLMMessage], held: int, *, grows: bool) -> FitResult | None:
+        less = self.budget.model_copy(update={"reserve": self.budget.reserve + held})
+        return await self.fitter.fit(self.manager, history, less, task=self.task, pinned=self.pinned)
 
 
 class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBudgetChatCompletionContextConfig]):
@@ -143,13 +167,10 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._overheads: deque[int] = deque(maxlen=_REMEMBERED_CALLS)
         self._request_budget()  # refuses a budget that cannot hold anything now, not at the first call
         self._fitter = Fitter(model, counter, manager)
-        self._manager = self._fitter.new_manager()
         self._transforms = TransformChain(transforms)
-        self._pinned: list[LLMMessage] = []
-        self._fold: Fold | None = None
-        self._last_view: list[LLMMessage] = []
-        self._last_report: FitReport | None = None
+        self._cache = profile_of(model).cache
         self._warn = WarnOnce()
+        self._forget()
 
     @property
     def budget(self) -> int | TokenBudget:
@@ -187,7 +208,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
     @property
     def manager(self) -> ContextManager:
         """The manager of this context, and with it the archive of what left the view."""
-        return self._manager
+        return self._growing.manager
 
     @property
     def last_report(self) -> FitReport | None:
@@ -208,7 +229,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         """Add a message, and read it: what is read here need not be when the model is called."""
         await super().add_message(message)
         if not self._transforms.is_active:
-            await self._fitter.learn(self._manager, message, len(self._messages) - 1)
+            await self._fitter.learn(self._growing.manager, message, len(self._messages) - 1)
 
     async def get_messages(self) -> list[LLMMessage]:
         """The view: the history, fitted into the budget.
@@ -223,7 +244,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
     def pin(self, message: LLMMessage) -> None:
         """Keep a message of the history word for word in every view."""
         self._pinned.append(message)
-        self._fold = None
+        self._growing.fold = None
 
     def expand(self, handle: str) -> list[LLMMessage]:
         """The original messages behind a handle, as found in shortened messages and in ``last_report.steps``.
@@ -231,7 +252,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         Raises:
             UnknownHandleError: Nothing left this context under that handle.
         """
-        return self._manager.expand(handle)
+        return self._growing.manager.expand(handle)
 
     def tools(self) -> list[BaseTool[Any, Any]]:
         """The tools ``expand_context`` and ``search_context`` over what left this context, for the agent itself.
@@ -241,7 +262,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             >>> [tool.name for tool in context.tools()]
             ['expand_context', 'search_context']
         """
-        return [ExpandContextTool(lambda: self._manager), SearchContextTool(lambda: self._manager)]
+        return [ExpandContextTool(lambda: self._growing.manager), SearchContextTool(lambda: self._growing.manager)]
 
     def learn_overhead(self, beside: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> None:
         """Take note of the system messages and tools that were sent beside the last view.
@@ -261,19 +282,19 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
 
     async def save_state(self) -> Mapping[str, Any]:
         """The history, in AutoGen's own format, and beside it what is needed to go on with the same view."""
-        fold = None
-        if self._fold is not None and self._fold.is_compacted:
-            fold = _FoldState(
-                covers=len(self._fold.covered),
-                view=list(self._fold.view),
-                report=self._fold.report,
-                settings=self._fold.settings,
-                recalled=self._fold.recalled,
+        fold, saved = self._growing.fold, None
+        if fold is not None and fold.is_compacted:
+            saved = _FoldState(
+                covers=len(fold.covered),
+                view=list(fold.view),
+                report=fold.report,
+                settings=fold.settings,
+                recalled=fold.recalled,
             )
         number_of = {id(message): number for number, message in enumerate(self._messages)}
         extra = _ExtraState(
-            fold=fold,
-            archive=self._manager.archive.dump(self._messages),
+            fold=saved,
+            archive=self._growing.manager.archive.dump(self._messages),
             pinned=[number_of.get(id(message), message) for message in self._pinned],
             overheads=list(self._overheads),
         )
@@ -323,89 +344,34 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         if not history:
             self._last_report = None
             return []
-        fold = await self._fitted(history)
+        fold = await self._growing.read(history, self._terms())
         if fold is None:
             self._last_report = None
             return repair(history)
-        view, self._last_report = fold.given()
+        view, report = fold.given()
+        cached = self._prefix.served(view, report.tokens_after, (), self._cache)
+        self._last_report = replace(report, cached_tokens=cached)
         return view
 
-    async def _fitted(self, history: Sequence[LLMMessage]) -> Fold | None:
-        """The view of a history with what its newest turn recalls; None when the history could not be fitted."""
+    def _terms(self) -> _Terms:
         budget = self._request_budget()
-        fold = self._folded(history, budget)
-        if fold is None:
-            fold = await self._compacted(history, budget, 0)
-        if fold is None or fold.tokens <= budget.available:
-            return fold
-        # what is recalled does not fit beside the view: the history makes room for it
-        try:
-            smaller = await self._compacted(history, budget, fold.recalled_tokens)
-        except BudgetTooSmallError:
-            smaller = None
-        if smaller is None and self._fold is not None:
-            self._fold = self._fold.recalling(newest_turn(history), None)
-        return smaller or fold.recalling(newest_turn(history), None)
-
-    def _folded(self, history: Sequence[LLMMessage], budget: TokenBudget) -> Fold | None:
-        """The remembered view with the new messages, if it still serves."""
-        if self._fold is None or self._fold.settings != self._settings():
-            return None
-        read = self._fold.read(history, self._fitter.counter)
-        if read is None:
-            return None
-        grown, still_open = read
-        if grown.plus(still_open, self._fitter.counter).report.tokens_after > budget.trigger_tokens:
-            return None
-        self._fold = self._recalling(grown, history, self._recall_tokens())
-        return self._fold.plus(still_open, self._fitter.counter)
-
-    async def _compacted(self, history: Sequence[LLMMessage], budget: TokenBudget, held: int) -> Fold | None:
-        """A view made anew that leaves some tokens of the budget to what is recalled; None when that failed."""
-        less = budget.model_copy(update={"reserve": budget.reserve + held})
-        result = await self._fitter.fit(self._manager, history, less, task=self._task, pinned=self._pinned)
-        if result is None:
-            return None
-        fold = Fold(tuple(history), tuple(result.messages), result.report, self._settings())
-        room = self._recall_tokens()
-        if held:  # there is no second try
-            room = min(room, budget.available - result.report.tokens_after)
-        fold = self._recalling(fold, history, room)
-        if not split_open_call(history)[1]:
-            self._fold = fold
-        return fold
-
-    def _recalling(self, fold: Fold, history: Sequence[LLMMessage], room: int) -> Fold:
-        """The fold with what the newest turn recalls, looked for once a turn and compaction."""
-        turn = newest_turn(history)
-        if fold.recalled is not None and fold.recalled.turn == turn:
-            return fold
-        found = None
-        if turn is not None and room > 0 and fold.report.level > Level.LOSSLESS:
-            earlier, asked = history[: turn.start], history[turn.start :]
-            found = self._fitter.recall(self._manager, earlier, asked, fold.view, room)
-        return fold.recalling(turn, found)
-
-    def _recall_tokens(self) -> int:
-        """Tokens that what is recalled may cost."""
-        return int(self._recall * self._request_budget().available)
-
-    def _settings(self) -> str:
-        """What a view depends on beside the history."""
-        return repr((self._budget, self._reserve, self._task, self._recall))
+        settings = repr((self._budget, self._reserve, self._task, self._recall))
+        recall = int(self._recall * budget.available)
+        fitter, manager = self._fitter, self._growing.manager
+        return _Terms(budget, settings, recall, self._cache, fitter, manager, self._task, self._pinned)
 
     def _request_budget(self) -> TokenBudget:
         return _with_reserve(self._budget, self.reserve)
 
     def _forget(self) -> None:
-        self._manager = self._fitter.new_manager()
-        self._pinned = []
-        self._fold = None
-        self._last_view = []
-        self._last_report = None
+        self._growing = GrowingView(self._fitter, self._fitter.new_manager(), open_ended=False)
+        self._prefix = SentPrefix(self._fitter.counter)
+        self._pinned: list[LLMMessage] = []
+        self._last_view: list[LLMMessage] = []
+        self._last_report: FitReport | None = None
 
     def _restore(self, extra: _ExtraState) -> None:
-        self._manager.archive.load(extra.archive, self._messages)
+        self._growing.manager.archive.load(extra.archive, self._messages)
         self._pinned = [self._messages[pin] if isinstance(pin, int) else pin for pin in extra.pinned]
         self._overheads = deque(extra.overheads, maxlen=_REMEMBERED_CALLS)
         if extra.fold is None:
@@ -417,7 +383,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         report = replace(extra.fold.report, tokens_after=self._fitter.counter.count_request(view))
         recalled = extra.fold.recalled and extra.fold.recalled.restored(view, self._fitter.counter)
         covered = tuple(history[: extra.fold.covers])
-        self._fold = Fold(covered, tuple(view), report, extra.fold.settings, recalled)
+        self._growing.fold = Fold(covered, tuple(view), report, extra.fold.settings, recalled)
 
 
 def _with_reserve(budget: int | TokenBudget, reserve: int | None) -> TokenBudget:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import eq, is_
 
-from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, UserMessage
 
 from ..context.recall import Recalled
-from ..context.report import FitReport, Form
+from ..context.report import FitReport, FitResult, Form
 from ..context.units import repair, split
 from ..tokens.counting import TokenCounter
 from .history import Turn, split_open_call
@@ -53,6 +53,7 @@ class Fold:
         report: What the fit that made the view did, its token counts kept up to date.
         settings: The budget and task the fit worked with; a view made with others does not serve.
         recalled: What the newest turn recalls. It is given out beside the view and is never part of it.
+        added: Tokens that came since the view was made, and in how many readings.
     """
 
     covered: tuple[LLMMessage, ...]
@@ -60,11 +61,18 @@ class Fold:
     report: FitReport
     settings: str
     recalled: TurnRecall | None = None
+    added: tuple[int, int] = (0, 0)
+
+    @classmethod
+    def of(cls, history: Sequence[LLMMessage], result: FitResult, settings: str) -> Fold:
+        """The fold of a view that was just made of a history."""
+        return cls(tuple(history), tuple(result.messages), result.report, settings)
 
     @property
-    def tokens(self) -> int:
-        """Tokens of what is given out."""
-        return self.report.tokens_after + self.recalled_tokens
+    def growth(self) -> float:
+        """Tokens that came with a reading, on average."""
+        tokens, readings = self.added
+        return tokens / readings if readings else 0.0
 
     @property
     def recalled_tokens(self) -> int:
@@ -107,7 +115,27 @@ class Fold:
             tokens_after=self.report.tokens_after + tokens,
             units=self.report.units + len(split(messages)),
         )
-        return replace(self, covered=(*self.covered, *messages), view=(*self.view, *repaired), report=report)
+        return replace(
+            self,
+            covered=(*self.covered, *messages),
+            view=(*self.view, *repaired),
+            report=report,
+            added=(self.added[0] + tokens, self.added[1] + 1),
+        )
+
+    def without_newest(self, counter: TokenCounter) -> Fold:
+        """The fold without a user message at its end that stands in the view as it is, unless nothing else is there."""
+        newest = self.covered[-1]
+        if len(self.covered) < 2 or not isinstance(newest, UserMessage) or self.view[-1] is not newest:
+            return self
+        tokens = counter.count_message(newest)
+        report = replace(
+            self.report,
+            tokens_before=self.report.tokens_before - tokens,
+            tokens_after=self.report.tokens_after - tokens,
+            units=self.report.units - 1,
+        )
+        return replace(self, covered=self.covered[:-1], view=self.view[:-1], report=report)
 
     def recalling(self, turn: Turn | None, found: Recalled | None) -> Fold:
         """The fold with what a turn of the history recalls."""
@@ -120,7 +148,8 @@ class Fold:
         if self.recalled is None or self.recalled.found is None:
             return list(self.view), self.report
         place, found = self.recalled.place, self.recalled.found
-        report = replace(self.report, tokens_after=self.tokens, steps=(*self.report.steps, found.step))
+        tokens = self.report.tokens_after + self.recalled_tokens
+        report = replace(self.report, tokens_after=tokens, steps=(*self.report.steps, found.step))
         return [*self.view[:place], found.message, *self.view[place:]], report
 
     def _place(self, start: int) -> int:

@@ -20,6 +20,8 @@ from .profiles import ModelProfile, PromptCache
 _OPENAI_50 = PromptCache(automatic=True, minimum=1_024, granularity=128, discount=0.5)
 _OPENAI_75 = replace(_OPENAI_50, discount=0.75)
 _OPENAI_90 = replace(_OPENAI_50, discount=0.9)
+# Servers of open models (llama.cpp, vLLM, Ollama) keep the start of a request; that costs less time, not less money.
+_KEPT = PromptCache(automatic=True, minimum=0, granularity=1, discount=0.0)
 _NO_CACHE = PromptCache(automatic=False, minimum=0, granularity=1, discount=0.0)
 
 # OpenAI's reasoning guide, "Allocating space for reasoning": at least 25,000 tokens to begin with.
@@ -99,7 +101,7 @@ _UNKNOWN = ModelProfile(  # safe: what every endpoint accepts
     encoding=None,
     tool_result_tokens=_TOOL_RESULT_OPEN,
     output_reserve=_ANSWER_RESERVE,
-    cache=_NO_CACHE,
+    cache=_KEPT,
     attention="edges",  # Liu et al. 2023, "Lost in the Middle"
 )
 

@@ -43,6 +43,26 @@ class PromptCache:
             return 0
         return prefix - prefix % self.granularity
 
+    def pays(self, before: float, after: float, growth: float) -> bool:
+        """Whether a compaction pays: whether it saves more than the cached start it gives up is worth.
+
+        It costs ``discount * after`` once, because what it leaves is billed in full. It saves ``1 - discount`` of the
+        tokens it takes out at each call until they are there again, half of them on average. So it pays from
+        ``(before - after)² (1 - discount) >= 2 discount * after * growth`` on, in parts of the input price.
+
+        Args:
+            before: Tokens of the request as it is.
+            after: Tokens that the compaction leaves.
+            growth: Tokens that come with each call.
+
+        Example:
+            >>> half_price = PromptCache(automatic=True, minimum=1_024, granularity=128, discount=0.5)
+            >>> half_price.pays(6_000, 4_800, growth=300), half_price.pays(6_800, 4_800, growth=300)
+            (False, True)
+        """
+        discount = self.discount if self.automatic and before >= self.minimum else 0.0
+        return (before - after) ** 2 * (1.0 - discount) >= 2.0 * discount * after * growth
+
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:

@@ -150,7 +150,7 @@ def test_every_image_costs_something_whichever_way_it_lies(rule: ImageCost, widt
         ("gemini-2.0-flash", 9_000, 0),
         ("claude-sonnet-4", 9_000, 0),
         ("mistral-large", 9_000, 0),
-        ("my-own-model", 9_000, 0),
+        ("my-own-model", 9_000, 9_000),
     ],
 )
 def test_cached_tokens(model: str, prefix: int, cached: int) -> None:

@@ -1,0 +1,149 @@
+"""The view of a history that grows: it goes on from the one before as long as that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from autogen_core.models import LLMMessage
+
+from ..context.manager import ContextManager
+from ..context.report import FitResult, Level
+from ..errors import BudgetTooSmallError
+from ..tokens.budget import TokenBudget
+from ..tokens.profiles import PromptCache
+from .fitting import Fitter
+from .fold import Fold
+from .history import newest_turn, split_open_call
+
+
+class Terms(Protocol):
+    """What one call asks of a view."""
+
+    @property
+    def budget(self) -> TokenBudget:
+        """What the view may cost, and when it is made anew."""
+        ...
+
+    @property
+    def settings(self) -> str:
+        """What a view depends on beside the history; one made with others does not serve."""
+        ...
+
+    @property
+    def recall(self) -> int:
+        """Tokens that what the newest turn recalls may cost; 0 for none."""
+        ...
+
+    @property
+    def cache(self) -> PromptCache:
+        """How the provider bills what it has seen before."""
+        ...
+
+    def size(self, view: Sequence[LLMMessage], counted: int) -> int:
+        """Tokens of a view as the budget counts them.
+
+        Args:
+            view: The view.
+            counted: Its tokens by the counter.
+        """
+        ...
+
+    async def fit(self, history: Sequence[LLMMessage], held: int, *, grows: bool) -> FitResult | None:
+        """A view made anew, its report in the counter's tokens; None when that failed.
+
+        Args:
+            history: The history.
+            held: Tokens of the budget to leave free.
+            grows: Whether it goes on from the one that was read before.
+        """
+        ...
+
+
+class GrowingView:
+    """The view of one history.
+
+    Args:
+        fitter: Looks for what is recalled, and counts.
+        manager: Has the archive of the history.
+        open_ended: Whether the newest message may be of one call alone, such as an orchestrator's question.
+    """
+
+    def __init__(self, fitter: Fitter, manager: ContextManager, *, open_ended: bool) -> None:
+        self._fitter = fitter
+        self.manager = manager
+        self._open_ended = open_ended
+        self.fold: Fold | None = None
+
+    async def read(self, history: Sequence[LLMMessage], terms: Terms) -> Fold | None:
+        """The view with what the newest turn recalls; None when the history could not be fitted.
+
+        Raises:
+            BudgetTooSmallError: What has to be there does not fit.
+        """
+        fold = self._grown(history, terms)
+        if fold is None:
+            fold = await self._made(history, terms, 0)
+        if fold is None or not fold.recalled_tokens:
+            return fold
+        view, report = fold.given()
+        if terms.size(view, report.tokens_after) <= terms.budget.available:
+            return fold
+        # what is recalled does not fit beside the view: the history makes room for it
+        try:
+            smaller = await self._made(history, terms, fold.recalled_tokens)
+        except BudgetTooSmallError:
+            smaller = None
+        if smaller is None and self.fold is not None:
+            self.fold = self.fold.recalling(newest_turn(history), None)
+        return smaller or fold.recalling(newest_turn(history), None)
+
+    def _grown(self, history: Sequence[LLMMessage], terms: Terms) -> Fold | None:
+        """The remembered view with the new messages, if it still serves."""
+        read = self._continued(history, terms)
+        if read is None:
+            return None
+        grown, still_open = read
+        counter = self._fitter.counter
+        whole = grown.plus(still_open, counter)
+        size = terms.size(whole.view, whole.report.tokens_after)
+        if size > terms.budget.trigger_tokens and (
+            size > terms.budget.available or terms.cache.pays(size, terms.budget.target_tokens, grown.growth)
+        ):
+            return None
+        grown = self._recalling(grown, history, terms, terms.recall)
+        self._remember(grown)
+        return grown.plus(still_open, counter)
+
+    async def _made(self, history: Sequence[LLMMessage], terms: Terms, held: int) -> Fold | None:
+        """A view made anew that leaves some tokens of the budget to what is recalled; None when that failed."""
+        result = await terms.fit(history, held, grows=self._continued(history, terms) is not None)
+        if result is None:
+            return None
+        fold = Fold.of(history, result, terms.settings)
+        room = terms.recall
+        if held:  # there is no second try
+            room = min(room, terms.budget.available - terms.size(result.messages, result.report.tokens_after))
+        fold = self._recalling(fold, history, terms, room)
+        if not split_open_call(history)[1]:
+            self._remember(fold)
+        return fold
+
+    def _continued(self, history: Sequence[LLMMessage], terms: Terms) -> tuple[Fold, Sequence[LLMMessage]] | None:
+        if self.fold is None or self.fold.settings != terms.settings:
+            return None
+        return self.fold.read(history, self._fitter.counter)
+
+    def _remember(self, fold: Fold) -> None:
+        self.fold = fold.without_newest(self._fitter.counter) if self._open_ended else fold
+
+    def _recalling(self, fold: Fold, history: Sequence[LLMMessage], terms: Terms, room: int) -> Fold:
+        """The fold with what the newest turn recalls, looked for once a turn and compaction."""
+        turn = newest_turn(history)
+        if fold.recalled is not None and fold.recalled.turn == turn:
+            return fold
+        found = None
+        if turn is not None and room > 0 and fold.report.level > Level.LOSSLESS:
+            earlier, asked = history[: turn.start], history[turn.start :]
+            found = self._fitter.recall(self.manager, earlier, asked, fold.view, room)
+        return fold.recalling(turn, found)
