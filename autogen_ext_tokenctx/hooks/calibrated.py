@@ -33,7 +33,7 @@ class CalibratedFit:
     """A fitted request and what it is expected to cost.
 
     Args:
-        result: The view and the report, whose totals are the provider's tokens.
+        result: The view and the report.
         size: The view, measured.
         expected: What the provider will count for it.
         calibration: What will learn from the bill.
@@ -94,6 +94,36 @@ class CalibratedFitter:
                 raise
             # What was learned is no promise: what fits the budget is sent, and the provider decides.
             return await self._fit(manager, messages, budget, tools, model)
+
+    def upper(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], model: str | None) -> int:
+        """What a request is planned with: the most that the provider may well count for it."""
+        calibration = self._calibration(model)
+        if calibration.is_trusted:
+            return self._fitter.counter.count_request(messages, tools)
+        return calibration.predict(measure(messages, tools, self._fitter.counter)).upper
+
+    def estimated(
+        self, result: FitResult, tools: Sequence[Tool | ToolSchema], model: str | None, limit: int
+    ) -> CalibratedFit:
+        """A view with what it is expected to cost, and a report in the provider's tokens.
+
+        Args:
+            result: The view, and a report in the counter's tokens.
+            tools: The tools sent along.
+            model: The model of this call, if it is not the usual one.
+            limit: The budget.
+        """
+        calibration = self._calibration(model)
+        size = measure(result.messages, tools, self._fitter.counter)
+        expected = calibration.predict(size)
+        before = result.report.tokens_before + size.counted - result.report.tokens_after
+        report = replace(
+            result.report,
+            budget=limit,
+            tokens_before=before * expected.tokens // size.counted,
+            tokens_after=expected.tokens,
+        )
+        return CalibratedFit(replace(result, report=report), size, expected, calibration)
 
     def expect(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> Estimate:
         """What the provider would count for a request as it stands."""
@@ -204,11 +234,11 @@ class _Search:
     calibration: Calibration
 
     async def run(self, *, cautious: bool) -> CalibratedFit | None:
-        before, planned, counted = self._plan(cautious)
+        planned, counted = self._plan(cautious)
         best: CalibratedFit | None = None
         for _ in range(_ROUNDS):
             # The share of the counter's tokens in the provider's differs with what is chosen, hence the rounds.
-            fitted = await self._fit(max(1, self.budget.available * counted // planned), planned, counted, before)
+            fitted = await self._fit(max(1, self.budget.available * counted // planned), planned, counted)
             if fitted is None:
                 return None
             cost = fitted.expected.upper if cautious else fitted.expected.tokens
@@ -225,15 +255,15 @@ class _Search:
             raise BudgetTooSmallError(self.budget.limit, needed, ["the request, as the model counts it"])
         return best
 
-    def _plan(self, cautious: bool) -> tuple[int | None, int, int]:
-        """Tokens of the whole request, and how many of the provider's tokens go with how many of the counter's."""
+    def _plan(self, cautious: bool) -> tuple[int, int]:
+        """How many of the provider's tokens go with how many of the counter's, in the whole request."""
         if self.calibration.is_trusted:
-            return None, 1, 1
+            return 1, 1
         whole = measure(self.messages, self.tools, self.fitter.counter)
         expected = self.calibration.predict(whole)
-        return expected.tokens, expected.upper if cautious else expected.tokens, whole.counted
+        return expected.upper if cautious else expected.tokens, whole.counted
 
-    async def _fit(self, available: int, planned: int, counted: int, before: int | None) -> CalibratedFit | None:
+    async def _fit(self, available: int, planned: int, counted: int) -> CalibratedFit | None:
         translated = self.budget.model_copy(update={"limit": available + self.budget.reserve})
         try:
             result = await self.fitter.fit(self.manager, self.messages, translated, tools=self.tools)
@@ -244,11 +274,6 @@ class _Search:
             return None
         size = measure(result.messages, self.tools, self.fitter.counter)
         expected = self.calibration.predict(size)
-        if before is not None:
-            report = replace(
-                result.report, budget=self.budget.limit, tokens_before=before, tokens_after=expected.tokens
-            )
-            result = replace(result, report=report)
         return CalibratedFit(result, size, expected, self.calibration)
 
 

@@ -32,8 +32,10 @@ from ..tokens.counting import TokenCounter
 from ..tokens.overflow import overflow_of
 from . import overhead
 from .agents import agent_name, current_agent
-from .calibrated import CalibratedFit, CalibratedFitter, model_of, within
+from .calibrated import CalibratedFit, CalibratedFitter, model_of
+from .conversation import Conversation
 from .fitting import Fitter
+from .growing import RECALL, share_of_recall
 from .transforms import MessageTransform, TransformChain, detached
 
 _REMEMBERED_CALLS = 1_000
@@ -91,6 +93,7 @@ class TokenBudgetChatCompletionClientConfig(BaseModel):
     model: str | None = None
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
     default_agent: str = "default"
+    recall: float = RECALL
 
 
 class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudgetChatCompletionClientConfig]):
@@ -100,6 +103,10 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     that uses it. A request within the budget goes on as it is, with the very same message objects; only an
     assistant message at the end is copied, because AutoGen's OpenAI and Anthropic clients strip such a message in
     place and would change the agent's stored history.
+
+    A request that goes on from the agent's last one goes on from its view, so that a provider's prompt cache serves
+    the start of it, until that has outgrown the budget: then it is compacted to the target. A request of its own fills
+    the budget. What the newest question asks for, and a compaction left out, comes back in a block before it.
 
     Budgets are in the tokens of the model that answers. What a provider bills (``CreateResult.usage``) is compared
     with what was counted, and the difference is learned, model by model. Until bills have come, the requests to a
@@ -112,8 +119,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
 
     Args:
         inner: The client that calls the model.
-        budget: Input tokens of a call, for agents without a budget of their own. A number is filled up to the last
-            token; a `TokenBudget` also says how far compaction goes.
+        budget: Input tokens of a call, for agents without a budget of their own. A `TokenBudget` also says when
+            compaction starts and how far it goes.
         agent_budgets: Budgets by agent name, as given to the agent. The managers of AutoGen's teams call too, under
             names such as ``"SelectorGroupChatManager"`` and ``"MagenticOneOrchestrator"``.
         model: Name of the model, for its tokenizer. None: as the inner client's configuration has it.
@@ -121,10 +128,12 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         manager: Fits instead of a default `ContextManager`. Each agent gets a sibling of it, with its own archive.
         transforms: Run over the messages of each call before they are fitted, on copies.
         default_agent: The name calls outside an agent runtime go by, such as those of ``agent.run()``.
+        recall: Share of the budget that what a new question asks for, and a compaction left out, may take for its
+            turn; 0 to below 1.
 
     Raises:
         BudgetTooSmallError: A budget is not positive. From a call: what has to be in the request does not fit.
-        ValueError: Both counter and manager are given.
+        ValueError: Both counter and manager are given, or ``recall`` is no such share.
 
     Example:
         >>> from autogen_core.models import ChatCompletionClient
@@ -147,19 +156,23 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         manager: ContextManager | None = None,
         transforms: Sequence[MessageTransform] = (),
         default_agent: str = "default",
+        recall: float = RECALL,
     ) -> None:
+        self._recall = share_of_recall(recall)
         self._inner = inner
-        self._budget = TokenBudget.of(budget, target=1.0)
-        self._agent_budgets = {name: TokenBudget.of(given, target=1.0) for name, given in (agent_budgets or {}).items()}
+        self._budget = budget
+        self._agent_budgets = dict(agent_budgets or {})
+        for given in (budget, *self._agent_budgets.values()):
+            TokenBudget.of(given)  # refuses what cannot hold anything now, not at the first call
         self._model = model
         self._default_agent = default_agent
         self._transforms = TransformChain(transforms)
-        named = model or model_of(inner)
+        self._named = named = model or model_of(inner)
         brought = counter is not None or manager is not None
         self._fitter = Fitter(model or (named if is_exact(named) else None), counter, manager)
         trusted = brought or not named or is_exact(named)
         self._calibrated = CalibratedFitter(self._fitter, named, trusted=trusted)
-        self._managers: OrderedDict[AgentId | None, ContextManager] = OrderedDict()
+        self._conversations: OrderedDict[AgentId | None, Conversation] = OrderedDict()
         self.recent: deque[CallRecord] = deque(maxlen=_REMEMBERED_CALLS)
         """What was done to the last 1,000 calls, oldest first."""
 
@@ -182,10 +195,10 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             UnknownHandleError: Nothing left the view of such an agent under that handle.
         """
-        for owner, manager in reversed(self._managers.items()):
+        for owner, conversation in reversed(self._conversations.items()):
             if agent in (None, self._name(owner)):
                 try:
-                    return manager.expand(handle)
+                    return conversation.manager.expand(handle)
                 except UnknownHandleError:
                     continue
         raise UnknownHandleError(handle)
@@ -250,7 +263,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
 
     def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
         """Tokens the calling agent's budget has left beside such a request; negative when it would be compacted."""
-        budget = self._calibrated.within_limit(self._budget_of(self._name(current_agent())), None)
+        given = TokenBudget.of(self._budget_of(self._name(current_agent())))
+        budget = self._calibrated.within_limit(given, None)
         return budget.available - self._calibrated.expect(messages, tools).upper
 
     def dump_calibration(self) -> dict[str, Any]:
@@ -288,10 +302,11 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         return TokenBudgetChatCompletionClientConfig(
             inner=self._inner.dump_component(),
             budget=self._budget,
-            agent_budgets=dict(self._agent_budgets),
+            agent_budgets=self._agent_budgets,
             model=self._model,
             transforms=self._transforms.dump(),
             default_agent=self._default_agent,
+            recall=self._recall,
         )
 
     @classmethod
@@ -303,6 +318,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             model=config.model,
             transforms=TransformChain.load(config.transforms),
             default_agent=config.default_agent,
+            recall=config.recall,
         )
 
     async def _prepare(
@@ -331,16 +347,18 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             "cancellation_token": cancellation_token,
         }
         name = self._name(agent)
-        fitted = await self._fit(request, self._budget_of(name))
+        fitted = await self._fit(request, name)
         if fitted is None:
             return given, _Call(request, _sendable(repair(history)), None, None)
         record = CallRecord(name, fitted.result.report, fitted.expected.margin)
         self.recent.append(record)
         return given, _Call(request, _sendable(fitted.result.messages), fitted, record)
 
-    async def _fit(self, request: _Request, budget: TokenBudget) -> CalibratedFit | None:
-        manager = self._manager_of(request.agent)
-        return await self._calibrated.fit(manager, request.history, budget, request.tools, request.model)
+    async def _fit(self, request: _Request, name: str, most: int | None = None) -> CalibratedFit | None:
+        conversation, budget = self._conversation_of(request.agent), self._budget_of(name)
+        return await conversation.fit(
+            request.history, budget, request.tools, request.model, recall=self._recall, most=most
+        )
 
     async def _create(self, call: _Call, given: Mapping[str, Any]) -> CreateResult:
         try:
@@ -381,7 +399,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         if refused > 1:
             return None
         try:
-            fitted = await self._fit(request, within(self._budget_of(record.agent), room))
+            fitted = await self._fit(request, record.agent, room)
         except BudgetTooSmallError:
             return None
         if fitted is None or fitted.size.counted >= call.fitted.size.counted:
@@ -408,18 +426,18 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     def _name(self, agent: AgentId | None) -> str:
         return agent_name(agent, self._default_agent)
 
-    def _budget_of(self, name: str) -> TokenBudget:
+    def _budget_of(self, name: str) -> int | TokenBudget:
         return self._agent_budgets.get(name, self._budget)
 
-    def _manager_of(self, agent: AgentId | None) -> ContextManager:
-        """The manager of one agent of one team: agents of the same name in other teams have archives of their own."""
-        manager = self._managers.get(agent)
-        if manager is None:
-            manager = self._managers[agent] = self._fitter.new_manager()
-            if len(self._managers) > _REMEMBERED_AGENTS:
-                self._managers.popitem(last=False)
-        self._managers.move_to_end(agent)
-        return manager
+    def _conversation_of(self, agent: AgentId | None) -> Conversation:
+        """The requests of one agent of one team: agents of the same name in other teams have archives of their own."""
+        conversation = self._conversations.get(agent)
+        if conversation is None:
+            conversation = self._conversations[agent] = Conversation(self._fitter, self._calibrated, self._named)
+            if len(self._conversations) > _REMEMBERED_AGENTS:
+                self._conversations.popitem(last=False)
+        self._conversations.move_to_end(agent)
+        return conversation
 
 
 def _sendable(messages: Sequence[LLMMessage]) -> list[LLMMessage]:

@@ -26,7 +26,7 @@ from ..tokens.task import TaskDefinition
 from . import overhead
 from .fitting import Fitter
 from .fold import Fold, TurnRecall
-from .growing import GrowingView
+from .growing import RECALL, GrowingView, share_of_recall
 from .prefix import SentPrefix
 from .tools import ExpandContextTool, SearchContextTool
 from .transforms import MessageTransform, TransformChain
@@ -37,9 +37,6 @@ _REMEMBERED_CALLS = 8
 """Over how many calls the largest overhead counts. An agent's calls differ (a reflection lists no tools), and the
 reserve has to hold the largest without going up and down in between."""
 
-_RECALL = 0.15
-"""Share of the budget that may be recalled; a compaction to its usual target leaves room for it."""
-
 
 class TokenBudgetChatCompletionContextConfig(BaseModel):
     """The declarative configuration of `TokenBudgetChatCompletionContext`."""
@@ -48,7 +45,7 @@ class TokenBudgetChatCompletionContextConfig(BaseModel):
     budget: int | TokenBudget
     reserve: int | None = None
     task: str | TaskDefinition | None = None
-    recall: float = _RECALL
+    recall: float = RECALL
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
     initial_messages: list[LLMMessage] | None = None
 
@@ -149,7 +146,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         transforms: Sequence[MessageTransform] = (),
         reserve: int | None = None,
         task: str | TaskDefinition | None = None,
-        recall: float = _RECALL,
+        recall: float = RECALL,
     ) -> None:
         super().__init__(initial_messages)
         if budget is None:
@@ -157,11 +154,9 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
                 "TokenBudgetChatCompletionContext needs a budget: give the input tokens one call may use, "
                 "such as budget=6_000, or a TokenBudget"
             )
-        if not 0.0 <= recall < 1.0:
-            raise ValueError(f"recall is a share of the budget, 0 to below 1, such as 0.15; got {recall}")
         self._model = model
         self._budget = budget
-        self._recall = recall
+        self._recall = share_of_recall(recall)
         self._reserve = reserve
         self._task = task
         self._overheads: deque[int] = deque(maxlen=_REMEMBERED_CALLS)

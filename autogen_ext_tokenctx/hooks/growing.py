@@ -16,6 +16,20 @@ from .fitting import Fitter
 from .fold import Fold
 from .history import newest_turn, split_open_call
 
+RECALL = 0.15
+"""Share of the budget that may be recalled; a compaction to its usual target leaves room for it."""
+
+
+def share_of_recall(recall: float) -> float:
+    """``recall``, if it can be a share of the budget.
+
+    Raises:
+        ValueError: It is no such share.
+    """
+    if not 0.0 <= recall < 1.0:
+        raise ValueError(f"recall is a share of the budget, 0 to below 1, such as 0.15; got {recall}")
+    return recall
+
 
 class Terms(Protocol):
     """What one call asks of a view."""

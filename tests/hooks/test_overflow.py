@@ -288,7 +288,7 @@ async def test_it_is_sent_once_more_smaller_and_the_limit_is_kept(
 async def test_a_tokenizer_that_is_not_the_expected_one_costs_one_refusal() -> None:
     """The estimate is far below the window while the request is far over it: the count of the refusal is learned."""
     inner = Window(with_numbers, factor=2.0)
-    client = TokenBudgetChatCompletionClient(inner, WINDOW, model="gpt-4o")
+    client = TokenBudgetChatCompletionClient(inner, TokenBudget(limit=WINDOW, target=1.0), model="gpt-4o")
     for turns in range(50, 56):
         await client.create(conversation(turns))
     assert [record.refused for record in client.recent] == [1, 0, 0, 0, 0, 0]
@@ -297,7 +297,7 @@ async def test_a_tokenizer_that_is_not_the_expected_one_costs_one_refusal() -> N
 
 async def test_without_numbers_it_gets_there_step_by_step() -> None:
     inner = Window(without_numbers)
-    client = TokenBudgetChatCompletionClient(inner, 2 * WINDOW)
+    client = TokenBudgetChatCompletionClient(inner, TokenBudget(limit=2 * WINDOW, target=1.0))
     outcomes: list[int] = []
     for turns in range(50, 56):
         with suppress(RuntimeError):
@@ -421,7 +421,7 @@ async def test_rough_counts_and_schemas_teach_calibration_nothing() -> None:
     for says, output in ((without_numbers, None), (without_a_count, None), (with_numbers, Answer)):
         inner = Window(says, window=3_500)
         inner.script[:] = [free]
-        client = TokenBudgetChatCompletionClient(inner, BUDGET, model="claude-sonnet-4")
+        client = TokenBudgetChatCompletionClient(inner, TokenBudget(limit=BUDGET, target=1.0), model="claude-sonnet-4")
         await client.create(conversation(2))
         before = client.dump_calibration()
         await client.create(conversation(60), json_output=output)

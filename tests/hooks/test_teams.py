@@ -230,4 +230,7 @@ async def test_team_state_mid_conversation(mode: Mode) -> None:
     already = len(first.requests)
     await running.run(task="Go on.")
     await restored.run(task="Go on.")
-    assert [request.json for request in first.requests[already:]] == [request.json for request in second.requests]
+    went_on, restarted = first.requests[already:], second.requests
+    assert len(went_on) == len(restarted)
+    if mode != "client":  # AutoGen saves contexts, and no clients: one of those begins anew
+        assert [request.json for request in went_on] == [request.json for request in restarted]

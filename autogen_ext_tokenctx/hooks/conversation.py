@@ -1,0 +1,109 @@
+"""The requests of one agent through the client hook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from autogen_core.models import LLMMessage
+from autogen_core.tools import Tool, ToolSchema
+
+from ..context.manager import ContextManager
+from ..context.report import FitResult
+from ..tokens.budget import TARGET, TokenBudget
+from ..tokens.profile_table import profile_of
+from ..tokens.profiles import PromptCache
+from .calibrated import CalibratedFit, CalibratedFitter, within
+from .fitting import Fitter
+from .growing import GrowingView
+from .prefix import SentPrefix
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What one request asks of the view."""
+
+    given: int | TokenBudget
+    most: int | None
+    budget: TokenBudget
+    settings: str
+    recall: int
+    cache: PromptCache
+    calibrated: CalibratedFitter
+    manager: ContextManager
+    tools: Sequence[Tool | ToolSchema]
+    model: str | None
+
+    def size(self, view: Sequence[LLMMessage], counted: int) -> int:
+        return self.calibrated.upper(view, self.tools, self.model)
+
+    async def fit(self, history: Sequence[LLMMessage], held: int, *, grows: bool) -> FitResult | None:
+        # What does not go on will not grow either, as far as anyone knows: there is nothing to leave room for.
+        allowed = TokenBudget.of(self.given, target=TARGET if grows else 1.0)
+        allowed = allowed if self.most is None else within(allowed, self.most)
+        allowed = allowed.model_copy(update={"reserve": allowed.reserve + held}) if held else allowed
+        fitted = await self.calibrated.fit(self.manager, history, allowed, self.tools, self.model)
+        return fitted and fitted.result
+
+
+class Conversation:
+    """The requests of one agent: each goes on from the view of the one before where that serves.
+
+    Args:
+        fitter: Makes the manager, and counts.
+        calibrated: Fits in the provider's tokens.
+        model: The model that answers, "" when it is not known.
+    """
+
+    def __init__(self, fitter: Fitter, calibrated: CalibratedFitter, model: str) -> None:
+        self._calibrated = calibrated
+        self._model = model
+        self._growing = GrowingView(fitter, fitter.new_manager(), open_ended=True)
+        self._prefix = SentPrefix(fitter.counter)
+
+    @property
+    def manager(self) -> ContextManager:
+        """Has the archive of what left the requests."""
+        return self._growing.manager
+
+    async def fit(
+        self,
+        history: Sequence[LLMMessage],
+        budget: int | TokenBudget,
+        tools: Sequence[Tool | ToolSchema],
+        model: str | None,
+        *,
+        recall: float,
+        most: int | None = None,
+    ) -> CalibratedFit | None:
+        """The next request, fitted; None when that failed.
+
+        Args:
+            history: The whole request.
+            budget: In the provider's tokens. A number is filled up to the last token by a request of its own; one that
+                goes on from the last is compacted to the usual target.
+            tools: The tools sent along.
+            model: The model of this call, if it is not the usual one.
+            recall: Share of the budget that may come back for one turn.
+            most: Tokens the request may have, if that is less.
+
+        Raises:
+            BudgetTooSmallError: What has to be in the request does not fit.
+        """
+        allowed = TokenBudget.of(budget)
+        if most is not None:
+            allowed = within(allowed, most)
+        allowed = self._calibrated.within_limit(allowed, model)
+        cache = profile_of(self._model if model is None else model).cache
+        settings, room = repr((allowed, model)), int(recall * allowed.available)
+        calibrated, manager = self._calibrated, self.manager
+        terms = _Terms(budget, most, allowed, settings, room, cache, calibrated, manager, tools, model)
+        fold = await self._growing.read(history, terms)
+        if fold is None:
+            return None
+        view, report = fold.given()
+        fitted = calibrated.estimated(FitResult(view, report), tools, model, allowed.limit)
+        served = self._prefix.served(view, fitted.size.counted, tools, cache)
+        served = served * fitted.expected.tokens // max(1, fitted.size.counted)
+        result = FitResult(view, replace(fitted.result.report, cached_tokens=served))
+        return replace(fitted, result=result)
