@@ -1,0 +1,256 @@
+"""One rolling summary of a history, written by a model and checked before it is used."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from autogen_core import CacheStore, Component, ComponentBase, ComponentModel, InMemoryStore
+from autogen_core.models import ChatCompletionClient, LLMMessage, UserMessage
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import Self
+
+from ..tokens.counting import TokenCounter, counter_for_model
+from ..tokens.guarded import GuardedTokenCounter
+from .summary_breaker import Breaker
+from .summary_cache import SummaryCache
+from .summary_writer import Bill, NoSummaryError, SummaryUsage, SummaryWriter
+
+logger = logging.getLogger(__name__)
+
+SUMMARY_SOURCE = "context_summary"
+"""Source of the user message that stands for the messages of a summary."""
+
+_LEAST_TOKENS = 100
+"""A summary is not asked to be shorter: its headings alone take 40."""
+
+_FRAME_TOKENS = 900
+"""Tokens of a request beside the two summaries, the old and the new: the prompt, a problem, the least room."""
+
+_MANY = 1_000_000
+"""More messages than a summary covers, to count the longest head of one."""
+
+
+class Summary(BaseModel):
+    """A summary of the first messages of a history.
+
+    Example:
+        >>> summary = Summary(text="All went well.", covers=2, key="k", tokens_before=900)
+        >>> print(summary.message().content)
+        [summary of 2 earlier messages; it adds nothing to them, and they can be had back]
+        All went well.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    """The five sections."""
+    covers: int = Field(ge=1)
+    """How many messages of the history it stands for, from the first one on."""
+    key: str
+    """Hash of the standing summary, the messages and the settings it was made of."""
+    tokens_before: int = Field(ge=0)
+    """Tokens of the messages it stands for."""
+    calls: int = Field(default=0, ge=0)
+    """Calls of the model that this summary took, refused answers too; 0 when it came out of the cache."""
+    prompt_tokens: int = Field(default=0, ge=0)
+    """Tokens the model read for it."""
+    completion_tokens: int = Field(default=0, ge=0)
+    """Tokens the model wrote for it."""
+
+    def message(self) -> UserMessage:
+        """The message that stands for those it covers. A user message, since selectors drop system messages."""
+        what = f"{self.covers} earlier messages" if self.covers > 1 else "an earlier message"
+        head = f"[summary of {what}; it adds nothing to them, and they can be had back]"
+        return UserMessage(content=f"{head}\n{self.text}", source=SUMMARY_SOURCE)
+
+
+class ContextSummarizerConfig(BaseModel):
+    """The declarative configuration of `ContextSummarizer`."""
+
+    model_client: ComponentModel
+    max_tokens: int = 800
+    max_input_tokens: int | None = None
+    timeout: float = 60.0
+    attempts: int = 2
+    store: ComponentModel | None = None
+
+
+class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[ContextSummarizerConfig]):
+    """Has a model write one summary of a history, which grows by what came since and never starts from the beginning.
+
+    A summary is taken only if it has sections, keeps its limit, is smaller than what it replaces, and states no id,
+    number, date, path or address that its messages do not. Otherwise the model is told what is wrong and asked again.
+    Whatever fails, the result is None: an agent does not depend on its summary.
+
+    One object may serve a whole team. It sends the messages to its model as they are: give it a client that may see
+    them, and a bare one, not one that compresses what it is to read.
+
+    Args:
+        model_client: Calls the model.
+        max_tokens: Tokens a summary may have.
+        max_input_tokens: Input tokens of one call, with room for the answer; more messages are summarised in parts, one
+            after the other. None: what the model takes by `TokenManager`, 128,000 at most, or 8,192 where its name is
+            not known. A request that is refused as too long teaches less.
+        timeout: Seconds to wait for one answer.
+        attempts: Answers to ask for, one after the other, before a summary is given up.
+        store: Keeps summaries by what they were made of, so that they are paid for once. None: this object's memory.
+        counter: Counts tokens instead of the model's tokenizer.
+        clock: Gives the seconds that pauses go by: after three summaries in a row that failed the model is not called
+            for five minutes, then for ten and so on up to an hour, until one succeeds.
+
+    Raises:
+        ValueError: A number is out of range, or ``max_input_tokens`` has no room for the old and the new summary.
+
+    Example:
+        >>> from autogen_ext.models.replay import ReplayChatCompletionClient
+        >>> summarizer = ContextSummarizer(ReplayChatCompletionClient(["## Facts\\n- The valve 4711 leaks."]))
+        >>> talk = [UserMessage(content="The valve 4711 leaks. " * 50, source="ann")]
+        >>> summary = asyncio.run(summarizer.merge(None, talk))
+        >>> "- The valve 4711 leaks." in summary.text, summary.covers, summarizer.usage.calls
+        (True, 1, 1)
+    """
+
+    component_type = "context_summarizer"
+    component_config_schema = ContextSummarizerConfig
+    component_provider_override = "autogen_ext_tokenctx.context.summary.ContextSummarizer"
+
+    def __init__(
+        self,
+        model_client: ChatCompletionClient,
+        *,
+        max_tokens: int = 800,
+        max_input_tokens: int | None = None,
+        timeout: float = 60.0,
+        attempts: int = 2,
+        store: CacheStore[str] | None = None,
+        counter: TokenCounter | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if max_tokens < _LEAST_TOKENS:
+            raise ValueError(f"max_tokens must be {_LEAST_TOKENS} or more, not {max_tokens}")
+        if max_input_tokens is not None and max_input_tokens < 2 * max_tokens + _FRAME_TOKENS:
+            raise ValueError(
+                f"max_input_tokens must be {2 * max_tokens + _FRAME_TOKENS} or more for summaries of {max_tokens} "
+                f"tokens, not {max_input_tokens}; or give a smaller max_tokens"
+            )
+        if not timeout > 0 or attempts < 1:
+            raise ValueError(f"timeout ({timeout}) and attempts ({attempts}) must be positive")
+        self._client = model_client
+        self._max_tokens = max_tokens
+        self._max_input_tokens = max_input_tokens
+        self._timeout = timeout
+        self._attempts = attempts
+        self._store = store
+        self._brought_counter = counter is not None
+        model = _model_of(model_client)
+        self._counter = GuardedTokenCounter(counter or counter_for_model(model or None))
+        self._writer = SummaryWriter(
+            model_client,
+            model,
+            self._counter,
+            SummaryCache(store or InMemoryStore[str]()),
+            max_tokens=max_tokens,
+            max_input_tokens=max_input_tokens,
+            timeout=timeout,
+            attempts=attempts,
+        )
+        self._breaker = Breaker(clock)
+        self._usage = SummaryUsage()
+        self._warned = False
+
+    @property
+    def usage(self) -> SummaryUsage:
+        """What all summaries so far have used."""
+        return self._usage
+
+    async def merge(self, standing: Summary | None, messages: Sequence[LLMMessage]) -> Summary | None:
+        """One summary of a standing summary and the messages that came after it.
+
+        Args:
+            standing: The summary of the messages before; None for none.
+            messages: The messages to add to it, not changed. With none the standing summary is returned.
+
+        Returns:
+            The new summary, or None: it failed, for which there is one logged warning until the next success; the
+            model is in a pause; or the messages are so short that a summary saves nothing.
+        """
+        if not messages:
+            return standing
+        bill = Bill()
+        try:
+            return await self._merge(standing, tuple(messages), bill)
+        except Exception as error:  # whatever a model and its client do
+            self._breaker.failed()
+            if not self._warned:
+                self._warned = True
+                why = str(error) if isinstance(error, NoSummaryError) else repr(error)
+                logger.warning("there is no summary, the history goes on without: %s", why)
+            return None
+        finally:
+            self._usage = self._usage.plus(bill.usage)
+
+    def _to_config(self) -> ContextSummarizerConfig:
+        if self._brought_counter:
+            raise TypeError(
+                "a ContextSummarizer with counter= cannot be dumped: the counter is an object of this process. "
+                "Leave it out, or give it again in code after loading."
+            )
+        return ContextSummarizerConfig(
+            model_client=self._client.dump_component(),
+            max_tokens=self._max_tokens,
+            max_input_tokens=self._max_input_tokens,
+            timeout=self._timeout,
+            attempts=self._attempts,
+            store=self._store.dump_component() if self._store is not None else None,
+        )
+
+    @classmethod
+    def _from_config(cls, config: ContextSummarizerConfig) -> Self:
+        return cls(
+            ChatCompletionClient.load_component(config.model_client),
+            max_tokens=config.max_tokens,
+            max_input_tokens=config.max_input_tokens,
+            timeout=config.timeout,
+            attempts=config.attempts,
+            store=CacheStore[str].load_component(config.store) if config.store is not None else None,
+        )
+
+    async def _merge(self, standing: Summary | None, messages: tuple[LLMMessage, ...], bill: Bill) -> Summary | None:
+        tokens, limit = await asyncio.to_thread(self._sizes, standing, messages)
+        if limit < _LEAST_TOKENS:
+            return None
+        whole = await asyncio.to_thread(self._writer.whole, standing.text if standing else "", messages, limit)
+        text = self._writer.kept(whole.key, bill)
+        if text is None:
+            if self._breaker.is_open:
+                return None
+            text = await self._writer.write(whole, bill)
+            self._breaker.succeeded()
+            self._warned = False
+        return Summary(
+            text=text,
+            covers=(standing.covers if standing else 0) + len(messages),
+            key=whole.key,
+            tokens_before=(standing.tokens_before if standing else 0) + tokens,
+            calls=bill.usage.calls,
+            prompt_tokens=bill.usage.prompt_tokens,
+            completion_tokens=bill.usage.completion_tokens,
+        )
+
+    def _sizes(self, standing: Summary | None, messages: tuple[LLMMessage, ...]) -> tuple[int, int]:
+        """Tokens of the messages, and how many the text of a summary may have to be smaller than what it replaces."""
+        tokens = sum(map(self._counter.count_message, messages))
+        held = self._counter.count_message(standing.message()) if standing else 0
+        frame = Summary(text="", covers=_MANY, key="", tokens_before=0).message()
+        return tokens, min(self._max_tokens, tokens + held - self._counter.count_message(frame) - 1)
+
+
+def _model_of(client: ChatCompletionClient) -> str:
+    try:
+        name: object = client.dump_component().config.get("model")
+    except Exception:  # a client that is no component, or whose credentials cannot be dumped
+        return ""
+    return name if isinstance(name, str) else ""

@@ -1,0 +1,207 @@
+"""What a model gave for a summary: its sections, its length, and whether it states what its source does not.
+
+A summary that makes up an order number is worse than none. Names and judgements cannot be checked by a program, but
+ids, numbers, dates, paths and addresses can: they have to stand in the source. Free are numbers of one or two digits
+(lists, counts, steps) and words that are only written together ("follow-up", "and/or", "3-step").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from .relevance import is_entity, written
+from .summary_text import HEADINGS
+
+_NONE = "- none"
+_SLIGHTLY = 1.25
+"""Up to so many times its limit a summary is cut, not refused."""
+
+_CHARS_A_TOKEN = 50
+"""An answer with more characters a token than that is not even counted."""
+
+_NAMED = 6
+"""So many of the things that were made up are named to the model."""
+
+_HEADING = re.compile(
+    rf"\s*(?P<mark>(?:#+|\*\*)\s*(?:\d[.)]\s*)?)?(?P<name>{'|'.join(HEADINGS)})\b(?P<rest>.*)", re.IGNORECASE
+)
+_NAMES = {name.lower(): name for name in HEADINGS}
+_WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
+_THOUSANDS = re.compile(r",(?<=\d,)(?=\d{3}(?!\d))")
+_ESCAPE = re.compile(r"\\[nrtbf\"/\\]")
+_JOINT = re.compile(r"[-_#/:]+")
+_NUMBER = re.compile(r"(?<![^\W_])(?<!\d[.])\d+(?:\.\d+)?")
+_MEASURE = re.compile(r"v?(\d+(?:\.\d+)?)(?:-?[^\W\d_]+)?")
+"""A number with what it counts, or of a version: 120s, 3-step, 2nd, v1.2."""
+
+_FREE = re.compile(r"\d{1,2}(?:[-/]\d{1,2})*")
+"""Small numbers and ranges of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of an answer.
+
+    Args:
+        text: The summary; "" when the answer cannot be used.
+        problems: Why not, in words for the model.
+    """
+
+    text: str
+    problems: tuple[str, ...] = ()
+
+
+def read(answer: str, source: str, limit: int, count: Callable[[str], int]) -> Reading:
+    """The summary in an answer, always of the same five sections, or what is wrong with it.
+
+    What stands before the sections is left out. A summary that is over its limit by up to a quarter loses the last
+    lines of its longest sections.
+
+    Args:
+        answer: What the model said.
+        source: All it was given to summarise.
+        limit: Tokens the summary may have.
+        count: Counts the tokens of a text.
+
+    Example:
+        >>> answer = "Sure!\\n## Facts\\n- Order W2378156 is paid."
+        >>> read(answer, "ann: W2378156 is paid", 100, len).problems
+        ('It is 151 tokens long, 100 are allowed.',)
+        >>> read(answer, "ann: it is paid", 200, len).problems
+        ('It states what was not said: W2378156.',)
+        >>> print(read(answer, "ann: W2378156 is paid", 200, len).text)
+        ## Goal and standing rules
+        - none
+        ## Decisions and why
+        - none
+        ## Facts
+        - Order W2378156 is paid.
+        ## State and next step
+        - none
+        ## Open questions
+        - none
+    """
+    if not answer.strip():
+        return Reading("", ("It was empty.",))
+    if len(answer) > _CHARS_A_TOKEN * limit:
+        return Reading("", (f"It was far too long: {limit} tokens are allowed.",))
+    sections = _sections(answer)
+    if not any(sections.values()):
+        return Reading("", (f"It had nothing under any of the headings {', '.join(HEADINGS)}.",))
+    tokens = count(_put_together(sections))
+    if tokens > _SLIGHTLY * limit:
+        return Reading("", (f"It is {tokens} tokens long, {limit} are allowed.",))
+    while count(text := _put_together(sections)) > limit:
+        longest = max(sections.values(), key=lambda lines: sum(map(len, lines)))
+        if not longest:
+            return Reading("", (f"It is {tokens} tokens long, {limit} are allowed.",))
+        longest.pop()
+    invented = unfounded(text, source)
+    if invented:
+        return Reading("", (f"It states what was not said: {', '.join(invented[:_NAMED])}.",))
+    return Reading(text)
+
+
+def unfounded(text: str, source: str) -> list[str]:
+    """The ids, numbers, dates, paths and addresses of a text that do not stand in its source.
+
+    Example:
+        >>> unfounded("- Order W2378156 cost 1,250 dollars, 3 items, see /tmp/a.log", "W2378156: $1250.00")
+        ['tmp/a.log']
+    """
+    known = _Source(source)
+    words = dict.fromkeys(word for word in written(_plain(text)) if _is_fact(word))
+    return [word for word in words if not known.has(word.lower())]
+
+
+def _sections(answer: str) -> dict[str, list[str]]:
+    """The lines below each heading; of headings that come twice the last, since thoughts and drafts come first."""
+    sections: dict[str, list[str]] = {name: [] for name in HEADINGS}
+    lines: list[str] = []
+    for line in answer.splitlines():
+        heading = _HEADING.fullmatch(line)
+        rest = heading["rest"].lstrip("*_ ") if heading else ""
+        if heading and (heading["mark"] or not rest or rest.startswith(":")):
+            lines = sections[_NAMES[heading["name"].lower()]] = []
+            line = (rest.partition(":")[2] if "#" in (heading["mark"] or "") else rest).strip("*_: ")
+        if line.strip() and line.strip(" -*.").lower() != "none":
+            lines.append(line.rstrip())
+    return sections
+
+
+def _put_together(sections: dict[str, list[str]]) -> str:
+    return "\n".join(f"## {name}\n" + ("\n".join(lines) or _NONE) for name, lines in sections.items())
+
+
+def _plain(text: str) -> str:
+    """A text without what stands between or around numbers and ids and is no part of them."""
+    return _THOUSANDS.sub("", _WIDE.sub(" ", text))
+
+
+def _is_fact(word: str) -> bool:
+    if not is_entity(word) or _FREE.fullmatch(word):
+        return False
+    if any(map(str.isdigit, word)):
+        return True
+    parts = word.split(".")
+    return "@" in word or "_" in word or word.count("/") > 1 or (len(parts) > 1 and min(map(len, parts)) > 1)
+
+
+class _Source:
+    """A text in which facts are looked up."""
+
+    def __init__(self, text: str) -> None:
+        text = _plain(text).lower()
+        # in JSON a line end is a letter too, and stands at the beginning of the next word
+        self._text = f"{text}\n{_ESCAPE.sub(' ', text)}" if "\\" in text else text
+
+    @cached_property
+    def _numbers(self) -> set[str]:
+        return {_value(number) for number in _NUMBER.findall(self._text)}
+
+    @cached_property
+    def _loose(self) -> str:
+        return _JOINT.sub(" ", self._text)
+
+    def has(self, word: str) -> bool:
+        """Whether a fact, in lower case, stands in the text, written a little differently perhaps."""
+        if _stands(word, self._text):
+            return True
+        measure = _MEASURE.fullmatch(word)
+        if measure:
+            return _FREE.fullmatch(measure[1]) is not None or _value(measure[1]) in self._numbers
+        parts = word.split(":")
+        if len(parts) > 1 and any(map(str.isalpha, word)):  # a file and a line, a key and a value
+            return all(self.has(part) for part in parts if part and _is_fact(part))
+        return any(map(str.isalpha, word)) and _stands(_JOINT.sub(" ", word), self._loose)
+
+
+def _value(number: str) -> str:
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def _stands(word: str, text: str) -> bool:
+    return any(_is_whole(text, at, at + len(word)) for at in _places(word, text))
+
+
+def _places(word: str, text: str) -> Iterator[int]:
+    at = text.find(word)
+    while at >= 0:
+        yield at
+        at = text.find(word, at + 1)
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    """Whether a piece of a text is neither a part of a word nor of a number."""
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    if before[-1:].isalnum() or after[:1].isalnum():
+        return False
+    first, last = text[start].isdigit(), text[end - 1].isdigit()
+    return not (first and _is_fraction(before[::-1])) and not (last and _is_fraction(after))
+
+
+def _is_fraction(beside: str) -> bool:
+    return beside[:1] == "." and beside[1:].isdigit()

@@ -1,0 +1,166 @@
+"""AutoGen's messages read as AutoGen 0.2 had them, and which of them a transform is for.
+
+What was ``role`` in 0.2 is the type of a message, what was ``name`` is its ``source`` (the tool's name in a tool
+result), what was ``content`` is its text. 0.2 kept the system message from its transforms; here all system messages
+are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, SystemMessage
+
+_CHARS_A_TOKEN = 8
+"""How much of a text is counted first to find its head: twice what a token of English has."""
+
+_NEXT_WORD = re.compile(r"\W?\w{0,32}")
+
+_KEYS = ("role", "name", "content")
+_ROLES = ("system", "user", "assistant", "tool")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message as AutoGen 0.2 saw it; each result of a tool is one of its own.
+
+    Args:
+        role: ``system``, ``user``, ``assistant`` or ``tool``.
+        name: Who speaks; the tool, of a result; empty for system messages.
+        texts: The texts, without images and calls; beside calls this is the thought.
+    """
+
+    role: str
+    name: str
+    texts: tuple[str, ...]
+
+
+def said_in(message: LLMMessage) -> list[Said]:
+    """What a message says, in the terms of 0.2.
+
+    Example:
+        >>> from autogen_core.models import UserMessage
+        >>> said_in(UserMessage(content="Hi.", source="ann"))
+        [Said(role='user', name='ann', texts=('Hi.',))]
+    """
+    if isinstance(message, FunctionExecutionResultMessage):
+        return [Said("tool", result.name, (result.content,)) for result in message.content]
+    if isinstance(message, SystemMessage):
+        return [Said("system", "", (message.content,))]
+    if isinstance(message, AssistantMessage):
+        text = message.content if isinstance(message.content, str) else message.thought
+        return [Said("assistant", message.source, () if text is None else (text,))]
+    parts = [message.content] if isinstance(message.content, str) else message.content
+    return [Said("user", message.source, tuple(part for part in parts if isinstance(part, str)))]
+
+
+def edited(message: LLMMessage, change: Callable[[Said], tuple[str, ...]]) -> LLMMessage:
+    """The message with other texts; the very object when nothing changes.
+
+    Args:
+        message: Any message; it is not changed.
+        change: Gives the new texts for the old ones, as many.
+
+    Example:
+        >>> from autogen_core.models import UserMessage
+        >>> message = UserMessage(content="Hi.", source="ann")
+        >>> edited(message, lambda said: tuple(text.upper() for text in said.texts)).content
+        'HI.'
+    """
+    said = said_in(message)
+    texts = [change(one) for one in said]
+    if texts == [one.texts for one in said]:
+        return message
+    if isinstance(message, FunctionExecutionResultMessage):
+        results = [
+            result.model_copy(update={"content": text}) for result, (text,) in zip(message.content, texts, strict=True)
+        ]
+        return message.model_copy(update={"content": results})
+    if isinstance(message.content, str):
+        return message.model_copy(update={"content": texts[0][0]})
+    if isinstance(message, AssistantMessage):
+        return message.model_copy(update={"thought": texts[0][0] or None})
+    changed = iter(texts[0])
+    parts = [next(changed) if isinstance(part, str) else part for part in message.content]
+    return message.model_copy(update={"content": [part for part in parts if part != ""]})
+
+
+def all_texts(messages: Iterable[LLMMessage]) -> Iterator[str]:
+    """The texts of all messages but system messages."""
+    for message in messages:
+        if not isinstance(message, SystemMessage):
+            for said in said_in(message):
+                yield from said.texts
+
+
+def head_of(text: str, tokens: int, count: Callable[[str], int]) -> str:
+    """The head of a text that has no more than so many tokens, in whole characters.
+
+    Args:
+        text: Any text.
+        tokens: Tokens it may have; below 1 leaves nothing.
+        count: Counts the tokens of a text.
+
+    Example:
+        >>> head_of("one two three", 2, lambda text: len(text.split()))
+        'one two '
+    """
+    if tokens <= 0 or count(text) <= tokens:
+        return text if tokens > 0 else ""
+    # Bisection in a short head first: what is cut off may be a thousand times as long.
+    fits, too_long = 0, min(len(text), _CHARS_A_TOKEN * tokens)
+    while too_long < len(text) and count(text[:too_long]) <= tokens:
+        fits, too_long = too_long, min(len(text), 2 * too_long)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if count(text[:middle]) <= tokens:
+            fits = middle
+        else:
+            too_long = middle
+    # Half a word may cost more than all of it, and bisection stops at the first half that is too much.
+    for word in _NEXT_WORD.finditer(text, fits):
+        if count(text[: word.end()]) > tokens:
+            break
+        fits = word.end()
+    return text[:fits]
+
+
+class MessageFilter:
+    """Which messages a transform is for: 0.2's ``filter_dict`` and ``exclude_filter``.
+
+    A message matches a key when what it has there is one of the values. With ``exclude_filter`` the transform leaves
+    out messages that match any of the keys; without it, it is only for messages that match all of them. System
+    messages are left out, unless the role "system" is asked for without ``exclude_filter``.
+
+    Args:
+        filter_dict: By ``role``, ``name`` or ``content``, a value or several. None or empty: all messages.
+        exclude_filter: Whether matching messages are left out.
+
+    Raises:
+        ValueError: A key or a role is none that messages have.
+
+    Example:
+        >>> MessageFilter({"role": "tool"}, exclude_filter=False).selects(Said("tool", "search", ("Found.",)))
+        True
+    """
+
+    def __init__(self, filter_dict: Mapping[str, str | Iterable[str]] | None, exclude_filter: bool) -> None:
+        values = {key: [value] if isinstance(value, str) else list(value) for key, value in (filter_dict or {}).items()}
+        if unknown := [key for key in values if key not in _KEYS]:
+            raise ValueError(f"filter_dict cannot go by {unknown}; the keys of a message are {', '.join(_KEYS)}")
+        if unknown := [role for role in values.get("role", ()) if role not in _ROLES]:
+            raise ValueError(f"filter_dict has the unknown roles {unknown}; roles are {', '.join(_ROLES)}")
+        self.values = values or None
+        """The values as lists, as they go into a component's config."""
+        self.exclude = exclude_filter
+        """Whether matching messages are left out."""
+
+    def selects(self, said: Said) -> bool:
+        """Whether the transform is for this message."""
+        values = self.values or {}
+        if said.role == "system" and (self.exclude or "system" not in values.get("role", ())):
+            return False
+        found = {"role": (said.role,), "name": (said.name,), "content": said.texts}
+        return all(any(one in wanted for one in found[key]) != self.exclude for key, wanted in values.items())
