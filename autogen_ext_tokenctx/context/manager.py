@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
+from typing import TypeVar
 from weakref import WeakSet
 
 from autogen_core.models import LLMMessage, UserMessage
@@ -33,6 +34,8 @@ from .view import ViewBuilder
 
 RECOVERY_TOKENS = 2_000
 """Default budget of what explains a failure."""
+
+_Result = TypeVar("_Result")
 
 _QUERY_CHARS = 2_000
 
@@ -125,7 +128,7 @@ class ContextManager:
         """
         return search(self.archive, query, most)
 
-    def recall(
+    async def recall(
         self, earlier: Sequence[LLMMessage], asked: Sequence[LLMMessage], view: Sequence[LLMMessage], room: int
     ) -> Recalled | None:
         """The lines of earlier messages that the newest ones ask for and a view lacks, as one message to put back.
@@ -140,9 +143,10 @@ class ContextManager:
             The block, or None when nothing is asked for, found, or fits.
 
         Example:
+            >>> import asyncio
             >>> earlier = [UserMessage(content="Ann's parcel to Lyon has the number LY-4711.", source="user")]
             >>> asked = [UserMessage(content="Which number has the parcel to Lyon?", source="user")]
-            >>> block = ContextManager().recall(earlier, asked, view=asked, room=200)
+            >>> block = asyncio.run(ContextManager().recall(earlier, asked, view=asked, room=200))
             >>> block is not None and "LY-4711" in block.message.content
             True
         """
@@ -156,12 +160,16 @@ class ContextManager:
             looked_at = [units[number] for number in sorted(found) if number < len(units)]
         if not looked_at:
             return None
-        return recall(
-            *(looked_at, len(units), asked, view, room),
-            profiles=self._profiles,
-            counter=self.counter,
-            archive=self.archive,
-        )
+
+        def recalled() -> Recalled | None:
+            return recall(
+                *(looked_at, len(units), asked, view, room),
+                profiles=self._profiles,
+                counter=self.counter,
+                archive=self.archive,
+            )
+
+        return await self._elsewhere(recalled, len(looked_at))
 
     def get_token_budget(self, task: str | TaskDefinition, total_tokens: int | None = None) -> int:
         """Tokens a planner may use for a task, by its complexity; see `TokenBudgetManager.get_token_budget`.
@@ -280,10 +288,13 @@ class ContextManager:
             )
             return FitResult(view.messages, report)
 
-        # what the user brought may not be made for other threads
-        if self.prioritizer.looks_at_all or not self._counts_anywhere or len(units) < _MANY_UNITS:
-            return chosen()
-        return await asyncio.to_thread(chosen)
+        return await self._elsewhere(chosen, len(units))
+
+    async def _elsewhere(self, work: Callable[[], _Result], units: int) -> _Result:
+        """What takes long for so many units is done in a thread, unless it meets what the user brought."""
+        if self.prioritizer.looks_at_all or not self._counts_anywhere or units < _MANY_UNITS:
+            return work()
+        return await asyncio.to_thread(work)
 
     def _scope(self, allowed: TokenBudget, task: str | TaskDefinition | None, pinned: Sequence[LLMMessage]) -> Scope:
         if self.prioritizer.looks_at_all or allowed.shares:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import log
+from itertools import chain
+from math import fsum, log
 from typing import NamedTuple
 
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
@@ -69,6 +70,9 @@ _CLOSE = 0.5
 """Lines are taken down to this share of the best one's score."""
 
 _LABEL_CHARS = 90
+
+_LEAST_TOKENS = 4
+"""What the shortest line costs."""
 
 _LABEL_TOKENS = 6
 """What a label in the block costs, about."""
@@ -141,8 +145,9 @@ def recall(
     spots = [spot for spot in _spots(earlier, profiles) if not isinstance(spot.unit.head, SystemMessage)]
     if not spots:
         return None
-    weights = _weights(wanted, spots, len(spots) * of // len(earlier))
-    chosen = _within(_best(spots, weights, lambda: _Said(_spots(split(view), profiles))), room)
+    hits = _hits(wanted, spots)
+    weights = _weights(wanted, hits, len(spots) * of // len(earlier))
+    chosen = _within(_best(spots, hits, weights, lambda: _spots(split(view), profiles)), room)
     while chosen:
         units = {spot.unit.index: spot.unit for spot in chosen}
         handle = archive.put_group([archive.put(units[index].originals) for index in sorted(units)])
@@ -191,16 +196,36 @@ def _spots(units: Iterable[Unit], profiles: ProfileCache) -> Iterator[_Spot]:
         profile = profiles.get(unit)
         label: tuple[str, ...] = ()
         for segment in profile.segments:
-            found = tuple(dict.fromkeys((*segment.words, *segment.ids)))
+            found = tuple(dict.fromkeys((*segment.words, *segment.ids))) if segment.ids else segment.words
             if segment.line < 0:
                 label = found
             else:
                 yield _Spot(unit, profile.passages, segment, found, label)
 
 
-def _weights(wanted: Mapping[str, float], spots: Sequence[_Spot], lines: int) -> dict[str, float]:
+class _Hit(NamedTuple):
+    """The terms asked for that a line has, and those that only its label has."""
+
+    own: set[str]
+    label: set[str]
+
+
+def _hits(wanted: Mapping[str, float], spots: Sequence[_Spot]) -> list[_Hit]:
+    asked = set(wanted)
+    labels: dict[tuple[str, ...], set[str]] = {}
+    hits: list[_Hit] = []
+    for spot in spots:
+        label = labels.get(spot.label)
+        if label is None:
+            label = labels[spot.label] = asked.intersection(spot.label)
+        own = asked.intersection(spot.terms)
+        hits.append(_Hit(own, label - own if own and label else label))
+    return hits
+
+
+def _weights(wanted: Mapping[str, float], hits: Sequence[_Hit], lines: int) -> dict[str, float]:
     """What is asked for by weight and rarity among all lines; a term that no line has is the rarest."""
-    idf = rarity([{term for term in (*spot.terms, *spot.label) if term in wanted} for spot in spots], lines)
+    idf = rarity([hit.own | hit.label for hit in hits if hit.own or hit.label], lines)
     most = _rarest(lines)
     weights = {term: weight * idf.get(term, most) / most for term, weight in wanted.items()}
     return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:_QUERY_TERMS])
@@ -211,63 +236,73 @@ def _rarest(lines: int) -> float:
     return log(1.0 + (lines - 0.5) / 1.5)
 
 
-def _best(spots: Sequence[_Spot], weights: Mapping[str, float], view: Callable[[], _Said]) -> list[_Spot]:
+def _best(
+    spots: Sequence[_Spot], hits: Sequence[_Hit], weights: Mapping[str, float], view: Callable[[], Iterable[_Spot]]
+) -> Iterable[_Spot]:
     """The lines that answer best and are not in the view, best first, the newest first among equals."""
-    own = [_match(spot, weights) for spot in spots]
-    if not _is_telling(spots, own, weights):
+    own = [_match(hit, weights) if hit.own or hit.label else 0.0 for hit in hits]
+    if not _is_telling(hits, own, weights):
         return []
     scores = spread(own, [spot.segment.tokens for spot in spots], _REACH)
     least = _CLOSE * max(scores)
     best = sorted((i for i, score in enumerate(scores) if score >= least), key=lambda i: (-scores[i], -i))
-    said = view()
     chosen: dict[tuple[str, ...], _Spot] = {}
     for i in best:
-        if not said.has(spots[i].terms):
-            chosen.setdefault(spots[i].terms, spots[i])
-    return list(chosen.values())
+        chosen.setdefault(spots[i].terms, spots[i])
+    said = _Said(view(), chosen)
+    return (spot for found, spot in chosen.items() if not said.has(found))
 
 
-def _match(spot: _Spot, weights: Mapping[str, float]) -> float:
-    score = sum([weights[term] for term in spot.terms if term in weights])
-    return score + _LABEL * sum([weights[term] for term in spot.label if term in weights and term not in spot.terms])
+def _match(hit: _Hit, weights: Mapping[str, float]) -> float:
+    # exact sums: the order of a set must not show in them
+    own = fsum([weights[term] for term in hit.own if term in weights])
+    return own + _LABEL * fsum([weights[term] for term in hit.label if term in weights])
 
 
-def _is_telling(spots: Sequence[_Spot], own: Sequence[float], weights: Mapping[str, float]) -> bool:
+def _is_telling(hits: Sequence[_Hit], own: Sequence[float], weights: Mapping[str, float]) -> bool:
     """Whether the best match is more than chance."""
     total = sum(weights.values())
-    for spot, score in zip(spots, own, strict=True):
+    for hit, score in zip(hits, own, strict=True):
         if score >= _RARE and (
             score >= _COVERED * total
-            or any(is_entity(term) and weights.get(term, 0.0) >= _ENTITY * _RARE for term in spot.terms)
+            or any(is_entity(term) and weights.get(term, 0.0) >= _ENTITY * _RARE for term in hit.own)
         ):
             return True
     return False
 
 
 class _Said:
-    """What the lines of a view say."""
+    """What the lines of a view say of some terms.
 
-    def __init__(self, lines: Iterable[_Spot]) -> None:
-        self._lines = [frozenset(line.terms) for line in lines]
-        self._having: dict[str, list[int]] = defaultdict(list)
-        for number, found in enumerate(self._lines):
-            for term in found:
-                self._having[term].append(number)
+    Args:
+        view: The lines.
+        found: Terms to look for, line by line.
+    """
+
+    def __init__(self, view: Iterable[_Spot], found: Iterable[tuple[str, ...]]) -> None:
+        looked_for = set(chain.from_iterable(found))
+        self._saying: dict[str, list[set[str]]] = {term: [] for term in looked_for}
+        for line in view:
+            said = looked_for.intersection(line.terms)
+            for term in said:
+                self._saying[term].append(said)
 
     def has(self, found: tuple[str, ...]) -> bool:
         """Whether one line says all these terms."""
         if not found:
             return True
-        rarest = min((self._having.get(term, []) for term in found), key=len)
-        return any(self._lines[number].issuperset(found) for number in rarest)
+        lines = min((self._saying[term] for term in found), key=len)
+        return any(said.issuperset(found) for said in lines)
 
 
-def _within(best: Sequence[_Spot], room: int) -> list[_Spot]:
+def _within(best: Iterable[_Spot], room: int) -> list[_Spot]:
     """Of the best lines those that fit, by their estimates."""
     room -= _HEAD_TOKENS
     chosen: list[_Spot] = []
     labels: set[tuple[int, int]] = set()
     for spot in best:
+        if room < _LEAST_TOKENS:
+            break
         cost = spot.segment.tokens + (0 if spot.passage in labels else _LABEL_TOKENS)
         if cost <= room:
             room -= cost

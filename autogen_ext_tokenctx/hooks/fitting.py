@@ -81,7 +81,7 @@ class Fitter:
         with suppress(Exception):
             await manager.learn(message, number)
 
-    def recall(
+    async def recall(
         self,
         manager: ContextManager,
         earlier: Sequence[LLMMessage],
@@ -91,7 +91,7 @@ class Fitter:
     ) -> Recalled | None:
         """What ``manager`` recalls; None, with one warning, when it fails."""
         try:
-            return manager.recall(earlier, asked, view, room)
+            return await manager.recall(earlier, asked, view, room)
         except Exception as error:  # what is recalled comes on top: the view serves without it
             self._warn("recall", f"nothing is recalled ({error!r}); the view is sent without it")
             return None

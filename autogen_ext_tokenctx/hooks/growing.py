@@ -95,7 +95,7 @@ class GrowingView:
         Raises:
             BudgetTooSmallError: What has to be there does not fit.
         """
-        fold = self._grown(history, terms)
+        fold = await self._grown(history, terms)
         if fold is None:
             fold = await self._made(history, terms, 0)
         if fold is None or not fold.recalled_tokens:
@@ -112,7 +112,7 @@ class GrowingView:
             self.fold = self.fold.recalling(newest_turn(history), None)
         return smaller or fold.recalling(newest_turn(history), None)
 
-    def _grown(self, history: Sequence[LLMMessage], terms: Terms) -> Fold | None:
+    async def _grown(self, history: Sequence[LLMMessage], terms: Terms) -> Fold | None:
         """The remembered view with the new messages, if it still serves."""
         read = self._continued(history, terms)
         if read is None:
@@ -125,7 +125,7 @@ class GrowingView:
             size > terms.budget.available or terms.cache.pays(size, terms.budget.target_tokens, grown.growth)
         ):
             return None
-        grown = self._recalling(grown, history, terms, terms.recall)
+        grown = await self._recalling(grown, history, terms, terms.recall)
         self._remember(grown)
         return grown.plus(still_open, counter)
 
@@ -138,7 +138,7 @@ class GrowingView:
         room = terms.recall
         if held:  # there is no second try
             room = min(room, terms.budget.available - terms.size(result.messages, result.report.tokens_after))
-        fold = self._recalling(fold, history, terms, room)
+        fold = await self._recalling(fold, history, terms, room)
         if not split_open_call(history)[1]:
             self._remember(fold)
         return fold
@@ -151,7 +151,7 @@ class GrowingView:
     def _remember(self, fold: Fold) -> None:
         self.fold = fold.without_newest(self._fitter.counter) if self._open_ended else fold
 
-    def _recalling(self, fold: Fold, history: Sequence[LLMMessage], terms: Terms, room: int) -> Fold:
+    async def _recalling(self, fold: Fold, history: Sequence[LLMMessage], terms: Terms, room: int) -> Fold:
         """The fold with what the newest turn recalls, looked for once a turn and compaction."""
         turn = newest_turn(history)
         if fold.recalled is not None and fold.recalled.turn == turn:
@@ -159,5 +159,5 @@ class GrowingView:
         found = None
         if turn is not None and room > 0 and fold.report.level > Level.LOSSLESS:
             earlier, asked = history[: turn.start], history[turn.start :]
-            found = self._fitter.recall(self.manager, earlier, asked, fold.view, room)
+            found = await self._fitter.recall(self.manager, earlier, asked, fold.view, room)
         return fold.recalling(turn, found)

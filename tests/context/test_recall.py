@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Sequence
@@ -68,7 +69,7 @@ def recalled(
     manager: ContextManager = MANAGER,
 ) -> Recalled | None:
     asked = [user(question)] if isinstance(question, str) else question
-    return manager.recall(earlier, asked, asked if view is None else view, room)
+    return asyncio.run(manager.recall(earlier, asked, asked if view is None else view, room))
 
 
 def lines_of(found: Recalled | None) -> list[str]:
@@ -275,8 +276,8 @@ def test_any_history(history: list[LLMMessage]) -> None:
     asking = rng.randrange(len(history))
     room = rng.randrange(20, 400)
     view = [message for message in history if rng.random() < 0.5]
-    found = MANAGER.recall(history[:asking], history[asking:], view, room)
-    assert found == MANAGER.recall(history[:asking], history[asking:], view, room)
+    found = asyncio.run(MANAGER.recall(history[:asking], history[asking:], view, room))
+    assert found == asyncio.run(MANAGER.recall(history[:asking], history[asking:], view, room))
     assert history == before
     if found is None:
         return

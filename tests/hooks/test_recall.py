@@ -384,7 +384,7 @@ class FullManager(ContextManager):
 
     first = True
 
-    def recall(
+    async def recall(
         self, earlier: Sequence[LLMMessage], asked: Sequence[LLMMessage], view: Sequence[LLMMessage], room: int
     ) -> Recalled | None:
         message = UserMessage(content="word " * (50 if self.first else room - 10), source=RECALL_SOURCE)
