@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from weakref import WeakSet
 
 from autogen_core.models import LLMMessage, UserMessage
 from autogen_core.tools import Tool, ToolSchema
 
+from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
 from ..tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
@@ -29,6 +30,7 @@ from .relevance import is_entity
 from .report import FitReport, FitResult, FitStep, Form, Level
 from .scope import Scope, scope_of, whole_of
 from .search import SearchHit, search
+from .summary import SUMMARY_SOURCE, Summary
 from .units import STRAY_SOURCE, Unit, is_call, texts
 from .view import ViewBuilder
 
@@ -48,6 +50,15 @@ _MANY_UNITS = 60
 
 _LONG_CHARS = 40_000
 """To count so much text may take 5 ms."""
+
+
+class _Sizes(NamedTuple):
+    """Of one fit: tokens of tools and priming, of the history as it came and as it can be sent, and the start."""
+
+    overhead: int
+    before: int
+    whole: int
+    started: float
 
 
 class ContextManager:
@@ -226,6 +237,7 @@ class ContextManager:
         task: str | TaskDefinition | None = None,
         tools: Sequence[Tool | ToolSchema] = (),
         pinned: Sequence[LLMMessage] = (),
+        summary: Summary | None = None,
     ) -> FitResult:
         """Chooses what of a history an LLM call gets.
 
@@ -236,6 +248,8 @@ class ContextManager:
             task: What the agent works on; without it the newest messages tell.
             tools: The tools sent along; their schemas are counted.
             pinned: Messages to keep word for word.
+            summary: What a model said of the first messages of the history. It goes into a view that has to be
+                shorter, where there is room, and what it says already counts less.
 
         Returns:
             The view and a report. A well-formed history within the trigger comes back as the same objects.
@@ -265,26 +279,48 @@ class ContextManager:
             seconds = perf_counter() - started
             report = FitReport(allowed.limit, before, size, level, steps, seconds=seconds, units=len(index.units))
             return FitResult(whole, report)
+        sizes = _Sizes(overhead, before, size, started)
         scope = self._scope(allowed, task, pinned)
+        if summary is not None:
+            note = summary.message()
+            try:
+                return await self._chosen(scope.with_extra(note), allowed, task, [*pinned, note], sizes, summary)
+            except BudgetTooSmallError:
+                pass  # what must be there leaves it no room
+        return await self._chosen(scope, allowed, task, pinned, sizes, None)
+
+    async def _chosen(
+        self,
+        scope: Scope,
+        allowed: TokenBudget,
+        task: str | TaskDefinition | None,
+        pinned: Sequence[LLMMessage],
+        sizes: _Sizes,
+        summary: Summary | None,
+    ) -> FitResult:
+        """The view that the forms of all units make."""
         units = scope.numbered()
         await self.prioritizer.prepare(units, task, profiles=self._profiles)
 
         def chosen() -> FitResult:
             context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
             builder = ViewBuilder(self.counter, self.compressor, self.archive, scope)
-            compaction = Compaction(context, builder, allowed, overhead)
+            compaction = Compaction(context, builder, allowed, sizes.overhead)
             view, allocation = compaction.solve()
             steps = builder.steps(view, compaction.reasons)
+            level = _level(steps, sizes.whole - sizes.overhead, view.tokens)
+            if summary is not None:
+                level, steps = Level.SUMMARY, (self._summary_step(summary), *steps)
             report = FitReport(
                 allowed.limit,
-                before,
-                overhead + view.tokens,
-                _level(steps, size - overhead, view.tokens),
+                sizes.before,
+                sizes.overhead + view.tokens,
+                level,
                 steps,
                 allocation.relevance_kept(),
                 _quality(context, allocation),
-                perf_counter() - started,
-                len(scope.units) + len(scope.beyond),
+                perf_counter() - sizes.started,
+                len(scope.units) + len(scope.beyond) - (summary is not None),
             )
             return FitResult(view.messages, report)
 
@@ -328,6 +364,11 @@ class ContextManager:
         new = self._index.new(messages)
         if self._counts_anywhere and sum(map(_chars, new)) > _LONG_CHARS:
             await asyncio.to_thread(lambda: [self.counter.count_message(message) for message in new])
+
+    def _summary_step(self, summary: Summary) -> FitStep:
+        after = self.counter.count_message(summary.message())
+        why = f"stands for {summary.covers} messages"
+        return FitStep(-1, SUMMARY_SOURCE, Form.SUMMARY, summary.tokens_before, after, why)
 
     def _repair_step(self, unit: Unit) -> FitStep:
         before, after = (sum(map(self.counter.count_message, part)) for part in (unit.originals, unit.messages))

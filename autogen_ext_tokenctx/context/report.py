@@ -25,6 +25,8 @@ class Form(str, Enum):
     """One line and a handle."""
     GONE = "gone"
     """Not in the view; the archive has it."""
+    SUMMARY = "summary"
+    """A model's summary, which stands for the first units."""
     RECALLED = "recalled"
     """Lines of units that left, back for one turn in a block of their own."""
 

@@ -14,7 +14,7 @@ from itertools import islice
 from autogen_core.models import LLMMessage, SystemMessage
 
 from .index import HistoryIndex, KnownUnits
-from .units import Unit, message_key, text_of
+from .units import Unit, message_key, split, text_of
 
 _ALL, _ALL_TOKENS = 1_500, 80_000
 """A history of up to so many units, and of up to so many tokens, is looked at in full."""
@@ -34,15 +34,25 @@ class Scope:
         units: The units of the history that are looked at, in order.
         beyond: The others, with their tokens.
         known: What earlier fits found out about units of the history, to be filled.
+        extra: Number of a unit that is no part of the history, -1 for none.
     """
 
     units: Sequence[Unit]
     beyond: Sequence[tuple[Unit, int]]
     known: KnownUnits
+    extra: int = -1
 
     def numbered(self) -> Sequence[Unit]:
         """The units as a history of their own."""
-        return [replace(unit, index=number) for number, unit in enumerate(self.units)] if self.beyond else self.units
+        if not self.beyond and self.extra < 0:
+            return self.units
+        return [replace(unit, index=number) for number, unit in enumerate(self.units)]
+
+    def with_extra(self, message: LLMMessage) -> Scope:
+        """The same with a message that is no part of the history, after its head: the system messages and the task."""
+        head = next((n for n, unit in enumerate(self.units, 1) if unit.is_user), 0)
+        units = [*self.units[:head], *split([message], first=-1), *self.units[head:]]
+        return replace(self, units=units, extra=head)
 
 
 def whole_of(index: HistoryIndex) -> Scope:

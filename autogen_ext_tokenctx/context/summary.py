@@ -14,6 +14,7 @@ from typing_extensions import Self
 
 from ..tokens.counting import TokenCounter, counter_for_model
 from ..tokens.guarded import GuardedTokenCounter
+from ..tokens.model_names import model_of
 from .summary_breaker import Breaker
 from .summary_cache import SummaryCache
 from .summary_writer import Bill, NoSummaryError, SummaryUsage, SummaryWriter
@@ -76,6 +77,8 @@ class ContextSummarizerConfig(BaseModel):
     timeout: float = 60.0
     attempts: int = 2
     store: ComponentModel | None = None
+    start_at: float = 0.7
+    wait: bool = False
 
 
 class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[ContextSummarizerConfig]):
@@ -97,6 +100,9 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         timeout: Seconds to wait for one answer.
         attempts: Answers to ask for, one after the other, before a summary is given up.
         store: Keeps summaries by what they were made of, so that they are paid for once. None: this object's memory.
+        start_at: Share of an agent's budget at which the next summary is begun, in the background. The compaction after
+            it is done takes it; until then the view is made without.
+        wait: Make the summary when a compaction needs it, and let the agent wait for it.
         counter: Counts tokens instead of the model's tokenizer.
         clock: Gives the seconds that pauses go by: after three summaries in a row that failed the model is not called
             for five minutes, then for ten and so on up to an hour, until one succeeds.
@@ -115,7 +121,7 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
 
     component_type = "context_summarizer"
     component_config_schema = ContextSummarizerConfig
-    component_provider_override = "autogen_ext_tokenctx.context.summary.ContextSummarizer"
+    component_provider_override = "autogen_ext_tokenctx.ContextSummarizer"
 
     def __init__(
         self,
@@ -126,6 +132,8 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         timeout: float = 60.0,
         attempts: int = 2,
         store: CacheStore[str] | None = None,
+        start_at: float = 0.7,
+        wait: bool = False,
         counter: TokenCounter | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -138,6 +146,9 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             )
         if not timeout > 0 or attempts < 1:
             raise ValueError(f"timeout ({timeout}) and attempts ({attempts}) must be positive")
+        if not 0.0 < start_at <= 1.0:
+            raise ValueError(f"start_at is a share of the budget, above 0 to 1, such as 0.7; got {start_at}")
+        self.start_at, self.wait = start_at, wait
         self._client = model_client
         self._max_tokens = max_tokens
         self._max_input_tokens = max_input_tokens
@@ -145,7 +156,7 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         self._attempts = attempts
         self._store = store
         self._brought_counter = counter is not None
-        model = _model_of(model_client)
+        model = model_of(model_client)
         self._counter = GuardedTokenCounter(counter or counter_for_model(model or None))
         self._writer = SummaryWriter(
             model_client,
@@ -205,6 +216,8 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             timeout=self._timeout,
             attempts=self._attempts,
             store=self._store.dump_component() if self._store is not None else None,
+            start_at=self.start_at,
+            wait=self.wait,
         )
 
     @classmethod
@@ -216,6 +229,8 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             timeout=config.timeout,
             attempts=config.attempts,
             store=CacheStore[str].load_component(config.store) if config.store is not None else None,
+            start_at=config.start_at,
+            wait=config.wait,
         )
 
     async def _merge(self, standing: Summary | None, messages: tuple[LLMMessage, ...], bill: Bill) -> Summary | None:
@@ -246,11 +261,3 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         held = self._counter.count_message(standing.message()) if standing else 0
         frame = Summary(text="", covers=_MANY, key="", tokens_before=0).message()
         return tokens, min(self._max_tokens, tokens + held - self._counter.count_message(frame) - 1)
-
-
-def _model_of(client: ChatCompletionClient) -> str:
-    try:
-        name: object = client.dump_component().config.get("model")
-    except Exception:  # a client that is no component, or whose credentials cannot be dumped
-        return ""
-    return name if isinstance(name, str) else ""

@@ -97,7 +97,7 @@ class ViewBuilder:
             (head if in_head else tail).extend(messages)
             if form in (Form.GONE, Form.DIGEST) and unit.messages and unit.index not in reasons:
                 away.append(choice)
-            if form is not Form.FULL:
+            if form is not Form.FULL and unit.index != self._scope.extra:
                 changed.append(_Changed(choice.scored, form, choice.cost if form is Form.DIGEST else cost))
         if (away or self._scope.beyond) and block:
             message = self._block(away)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage
+from autogen_core.models import CreateResult, LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
 from ..context.manager import ContextManager
@@ -287,12 +287,3 @@ def within(budget: TokenBudget, tokens: int) -> TokenBudget:
     if budget.available <= tokens:
         return budget
     return budget.model_copy(update={"limit": tokens + budget.reserve})
-
-
-def model_of(client: ChatCompletionClient) -> str:
-    """The name of the model behind a client, as its configuration has it; "" when it has none."""
-    try:
-        name: object = client.dump_component().config.get("model")
-    except Exception:  # a client that is no component, or whose credentials cannot be dumped
-        return ""
-    return name if isinstance(name, str) else ""

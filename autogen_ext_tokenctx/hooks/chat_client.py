@@ -29,10 +29,11 @@ from ..errors import BudgetTooSmallError, UnknownHandleError
 from ..tokens.budget import TokenBudget
 from ..tokens.calibration import is_exact
 from ..tokens.counting import TokenCounter
+from ..tokens.model_names import model_of
 from ..tokens.overflow import overflow_of
 from . import overhead
 from .agents import agent_name, current_agent
-from .calibrated import CalibratedFit, CalibratedFitter, model_of
+from .calibrated import CalibratedFit, CalibratedFitter
 from .conversation import Conversation
 from .fitting import Fitter
 from .growing import RECALL, share_of_recall

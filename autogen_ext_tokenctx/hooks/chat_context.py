@@ -16,6 +16,7 @@ from typing_extensions import Self
 
 from ..context.manager import ContextManager
 from ..context.report import FitReport, FitResult
+from ..context.summary import ContextSummarizer, Summary
 from ..context.units import repair
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
@@ -28,6 +29,7 @@ from .fitting import Fitter
 from .fold import Fold, TurnRecall
 from .growing import RECALL, GrowingView, share_of_recall
 from .prefix import SentPrefix
+from .summaries import Summaries
 from .tools import ExpandContextTool, SearchContextTool
 from .transforms import MessageTransform, TransformChain
 from .warn import WarnOnce
@@ -46,6 +48,7 @@ class TokenBudgetChatCompletionContextConfig(BaseModel):
     reserve: int | None = None
     task: str | TaskDefinition | None = None
     recall: float = RECALL
+    summarizer: ComponentModel | None = None
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
     initial_messages: list[LLMMessage] | None = None
 
@@ -66,6 +69,7 @@ class _ExtraState(BaseModel):
     pinned: list[int | LLMMessage]
     """Numbers of messages of the history; whole messages where they are not in it."""
     overheads: list[int]
+    summary: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +84,15 @@ class _Terms:
     manager: ContextManager
     task: str | TaskDefinition | None
     pinned: Sequence[LLMMessage]
+    summaries: Summaries | None
 
     def size(self, view: Sequence[LLMMessage], counted: int) -> int:
         return counted
 
     async def fit(self, history: Sequence[LLMMessage], held: int, *, grows: bool) -> FitResult | None:
         less = self.budget.model_copy(update={"reserve": self.budget.reserve + held})
-        return await self.fitter.fit(self.manager, history, less, task=self.task, pinned=self.pinned)
+        summary = await self.summaries.for_compaction(history, self.budget) if self.summaries else None
+        return await self.fitter.fit(self.manager, history, less, task=self.task, pinned=self.pinned, summary=summary)
 
 
 class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBudgetChatCompletionContextConfig]):
@@ -115,6 +121,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         task: What the agent works on. None: the task is found in the history.
         recall: Share of the budget (beside the reserve) that what comes back for one turn may take, 0 to below 1.
             With 0 nothing comes back by itself.
+        summarizer: Has a model write a rolling summary of what is about to leave the view, in the background. It stands
+            in the view after the first task, and everything else is fitted around it. None: no model is called.
 
     Raises:
         BudgetTooSmallError: The budget is not positive, or the reserve leaves nothing of it.
@@ -147,6 +155,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         reserve: int | None = None,
         task: str | TaskDefinition | None = None,
         recall: float = RECALL,
+        summarizer: ContextSummarizer | None = None,
     ) -> None:
         super().__init__(initial_messages)
         if budget is None:
@@ -163,6 +172,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._request_budget()  # refuses a budget that cannot hold anything now, not at the first call
         self._fitter = Fitter(model, counter, manager)
         self._transforms = TransformChain(transforms)
+        self._summarizer = summarizer
+        self._summaries: Summaries | None = None
         self._cache = profile_of(model).cache
         self._warn = WarnOnce()
         self._forget()
@@ -275,6 +286,11 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         await super().clear()
         self._forget()
 
+    async def close(self) -> None:
+        """Give up what is being done in the background, and see it end. The context can be used on."""
+        if self._summaries is not None:
+            await self._summaries.close()
+
     async def save_state(self) -> Mapping[str, Any]:
         """The history, in AutoGen's own format, and beside it what is needed to go on with the same view."""
         fold, saved = self._growing.fold, None
@@ -292,6 +308,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             archive=self._growing.manager.archive.dump(self._messages),
             pinned=[number_of.get(id(message), message) for message in self._pinned],
             overheads=list(self._overheads),
+            summary=self._summaries.standing if self._summaries else None,
         )
         return {**await super().save_state(), _STATE_KEY: extra.model_dump(mode="json")}
 
@@ -318,6 +335,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             reserve=self._reserve,
             task=self._task,
             recall=self._recall,
+            summarizer=self._summarizer.dump_component() if self._summarizer else None,
             transforms=self._transforms.dump(),
             initial_messages=self._initial_messages,
         )
@@ -330,6 +348,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             reserve=config.reserve,
             task=config.task,
             recall=config.recall,
+            summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
             transforms=TransformChain.load(config.transforms),
             initial_messages=config.initial_messages,
         )
@@ -346,6 +365,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         view, report = fold.given()
         cached = self._prefix.served(view, report.tokens_after, (), self._cache)
         self._last_report = replace(report, cached_tokens=cached)
+        if self._summaries is not None:
+            self._summaries.consider(history, report.tokens_after, self._request_budget())
         return view
 
     def _terms(self) -> _Terms:
@@ -353,12 +374,15 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         settings = repr((self._budget, self._reserve, self._task, self._recall))
         recall = int(self._recall * budget.available)
         fitter, manager = self._fitter, self._growing.manager
-        return _Terms(budget, settings, recall, self._cache, fitter, manager, self._task, self._pinned)
+        return _Terms(budget, settings, recall, self._cache, fitter, manager, self._task, self._pinned, self._summaries)
 
     def _request_budget(self) -> TokenBudget:
         return _with_reserve(self._budget, self.reserve)
 
     def _forget(self) -> None:
+        if self._summaries is not None:
+            self._summaries.cancel()
+        self._summaries = self._summarizer and Summaries(self._summarizer, self._fitter.counter)
         self._growing = GrowingView(self._fitter, self._fitter.new_manager(), open_ended=False)
         self._prefix = SentPrefix(self._fitter.counter)
         self._pinned: list[LLMMessage] = []
@@ -369,9 +393,11 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._growing.manager.archive.load(extra.archive, self._messages)
         self._pinned = [self._messages[pin] if isinstance(pin, int) else pin for pin in extra.pinned]
         self._overheads = deque(extra.overheads, maxlen=_REMEMBERED_CALLS)
+        history = self._transforms.apply(self._messages)
+        if extra.summary is not None and self._summaries is not None:
+            self._summaries.restore(extra.summary, history)
         if extra.fold is None:
             return
-        history = self._transforms.apply(self._messages)
         if extra.fold.covers > len(history):
             raise ValueError(f"the saved view stands for {extra.fold.covers} messages, there are {len(history)}")
         view = repair(extra.fold.view)

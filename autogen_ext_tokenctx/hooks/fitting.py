@@ -11,6 +11,7 @@ from autogen_core.tools import Tool, ToolSchema
 from ..context.manager import ContextManager
 from ..context.recall import Recalled
 from ..context.report import FitResult
+from ..context.summary import Summary
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter, counter_for_model
@@ -60,6 +61,7 @@ class Fitter:
         task: str | TaskDefinition | None = None,
         tools: Sequence[Tool | ToolSchema] = (),
         pinned: Sequence[LLMMessage] = (),
+        summary: Summary | None = None,
     ) -> FitResult | None:
         """What ``manager`` makes of ``messages``; None, with one warning, when it fails.
 
@@ -67,7 +69,7 @@ class Fitter:
             BudgetTooSmallError: What has to be in the request does not fit.
         """
         try:
-            return await manager.fit(messages, budget, task=task, tools=tools, pinned=pinned)
+            return await manager.fit(messages, budget, task=task, tools=tools, pinned=pinned, summary=summary)
         except BudgetTooSmallError:
             raise
         except Exception as error:  # an agent must not die because its context could not be fitted

@@ -95,10 +95,7 @@ class Fold:
             The fold to remember, and an open tool call at the end of the history: it is given out with a placeholder
             result and not remembered. None when ``history`` no longer begins with what the view stands for.
         """
-        if len(history) < len(self.covered):
-            return None
-        known = history[: len(self.covered)]
-        if not all(map(is_, known, self.covered)) and not all(map(eq, known, self.covered)):
+        if not begins_with(history, self.covered):
             return None
         closed, still_open = split_open_call(history[len(self.covered) :])
         return self.plus(closed, counter), still_open
@@ -162,6 +159,12 @@ class Fold:
         tail = split(self.covered[start:])
         first = self.report.units - len(tail)
         return len(self.view) - sum(len(unit.messages) for unit in tail if first + unit.index not in away)
+
+
+def begins_with(history: Sequence[LLMMessage], known: Sequence[LLMMessage]) -> bool:
+    """Whether a history goes on from these messages."""
+    start = history[: len(known)]
+    return len(start) == len(known) and (all(map(is_, start, known)) or all(map(eq, start, known)))
 
 
 def _is_result(messages: Sequence[LLMMessage]) -> bool:

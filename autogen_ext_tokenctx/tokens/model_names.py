@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from autogen_core.models import ChatCompletionClient
+
 _OWNER_STEPS = (
     (re.compile(r"^(?:[^:]*/)?ft:([^:]+).*$"), r"\1"),  # OpenAI's fine-tunes: ft:gpt-4o:org:name:id
     (re.compile(r"^.*/"), ""),  # openai/gpt-4o, models/gemini-2.0-flash, accounts/fireworks/models/…, a path
@@ -82,3 +84,12 @@ class ModelName:
             spellings.append(bare)
         host = name.partition("/")[0] if "/" in name else ""
         return cls(given, host, base, tuple(dict.fromkeys(filter(None, spellings))))
+
+
+def model_of(client: ChatCompletionClient) -> str:
+    """The name of the model behind a client, as its configuration has it; "" when it has none."""
+    try:
+        name: object = client.dump_component().config.get("model")
+    except Exception:  # a client that is no component, or whose credentials cannot be dumped
+        return ""
+    return name if isinstance(name, str) else ""
