@@ -27,7 +27,7 @@ from .priority import ContextPrioritizer, PrioritizedContext
 from .profile import ProfileCache
 from .recall import Recalled, recall, said_in
 from .relevance import is_entity
-from .report import FitReport, FitResult, FitStep, Form, Level
+from .report import UNWEIGHED, FitReport, FitResult, FitStep, Form, Level
 from .scope import Scope, scope_of, whole_of
 from .search import SearchHit, search
 from .summary import SUMMARY_SOURCE, Summary
@@ -277,7 +277,17 @@ class ContextManager:
             steps = tuple(map(self._repair_step, broken))
             level = Level.LOSSLESS if steps else Level.NONE
             seconds = perf_counter() - started
-            report = FitReport(allowed.limit, before, size, level, steps, seconds=seconds, units=len(index.units))
+            report = FitReport(
+                allowed.limit,
+                before,
+                size,
+                level,
+                steps,
+                seconds=seconds,
+                units=len(index.units),
+                reserve=allowed.reserve,
+                categories={UNWEIGHED: (before - overhead, size - overhead)},
+            )
             return FitResult(whole, report)
         sizes = _Sizes(overhead, before, size, started)
         scope = self._scope(allowed, task, pinned)
@@ -321,6 +331,8 @@ class ContextManager:
                 _quality(context, allocation),
                 perf_counter() - sizes.started,
                 len(scope.units) + len(scope.beyond) - (summary is not None),
+                reserve=allowed.reserve,
+                categories=_by_category(allocation, scope),
             )
             return FitResult(view.messages, report)
 
@@ -380,6 +392,18 @@ def _level(steps: Sequence[FitStep], before: int, after: int) -> Level:
     if all(step.form in (Form.REPAIRED, Form.COMPACT) or "said again" in step.why for step in steps):
         return Level.LOSSLESS
     return Level.LIGHT if 2 * after > before else Level.STRONG
+
+
+def _by_category(allocation: Allocation, scope: Scope) -> dict[str, tuple[int, int]]:
+    """Tokens in the history and in the view, by category; of what was not even looked at under one of its own."""
+    found = {UNWEIGHED: (sum(size for _, size in scope.beyond), 0)} if scope.beyond else {}
+    for choice in allocation.choices:
+        if choice.scored.unit.index == scope.extra:
+            continue
+        before, after = found.get(choice.scored.category.value, (0, 0))
+        tokens = choice.scored.profile.tokens
+        found[choice.scored.category.value] = before + tokens, after + min(tokens, choice.cost)
+    return found
 
 
 def _quality(context: PrioritizedContext, allocation: Allocation) -> float:

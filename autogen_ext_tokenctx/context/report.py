@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 
 from autogen_core.models import LLMMessage
+
+UNWEIGHED = "unweighed"
+"""Where the tokens of units are counted that no fit has weighed."""
 
 
 class Form(str, Enum):
@@ -86,6 +90,9 @@ class FitReport:
         units: Number of units of the history.
         cached_tokens: Tokens of ``tokens_after`` that were the start of the request before, as far as the provider's
             prompt cache can serve them. Only the hooks know the request before.
+        reserve: Tokens of ``budget`` held back for what is not in the history.
+        categories: For each category of units their tokens in the history and, about, in the view. What came after
+            the last compaction, or never needed one, was not looked at and stands under ``"unweighed"``.
 
     Example:
         >>> FitReport(budget=100, tokens_before=200, tokens_after=90).compression_ratio
@@ -102,6 +109,8 @@ class FitReport:
     seconds: float = 0.0
     units: int = 0
     cached_tokens: int = 0
+    reserve: int = 0
+    categories: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
     @property
     def compression_ratio(self) -> float:
@@ -112,6 +121,22 @@ class FitReport:
     def utilization(self) -> float:
         """Share of the budget that the request uses."""
         return self.tokens_after / self.budget
+
+    def with_unweighed(self, tokens: int, units: int = 0) -> FitReport:
+        """The report of a view that more was added to, as it is.
+
+        Args:
+            tokens: What was added; negative for what was taken away.
+            units: Number of units of it.
+        """
+        before, after = self.categories.get(UNWEIGHED, (0, 0))
+        return replace(
+            self,
+            tokens_before=self.tokens_before + tokens,
+            tokens_after=self.tokens_after + tokens,
+            units=self.units + units,
+            categories={**self.categories, UNWEIGHED: (before + tokens, after + tokens)},
+        )
 
     @property
     def prefix_reuse(self) -> float:

@@ -27,3 +27,15 @@ def agent_name(agent: AgentId | None, default: str) -> str:
         'code_reviewer'
     """
     return default if agent is None else _TEAM_ID.sub("", agent.type)
+
+
+def team_of(agent: AgentId | None) -> str:
+    """The id of the team that ``agent`` is in, "" when it is in none.
+
+    Example:
+        >>> from autogen_core import AgentId
+        >>> team_of(AgentId("coder_0b8f1c1e-5a52-4a4e-9a56-0d2b6c9f7e11", "default"))
+        '0b8f1c1e-5a52-4a4e-9a56-0d2b6c9f7e11'
+    """
+    found = None if agent is None else _TEAM_ID.search(agent.type)
+    return found.group()[1:] if found else ""

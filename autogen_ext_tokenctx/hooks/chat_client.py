@@ -35,6 +35,7 @@ from . import overhead
 from .agents import agent_name, current_agent
 from .calibrated import CalibratedFit, CalibratedFitter
 from .conversation import Conversation
+from .events import DEFAULT_AGENT, emit
 from .fitting import Fitter
 from .growing import RECALL, share_of_recall
 from .transforms import MessageTransform, TransformChain, detached
@@ -93,7 +94,7 @@ class TokenBudgetChatCompletionClientConfig(BaseModel):
     agent_budgets: dict[str, int | TokenBudget] = Field(default_factory=dict[str, int | TokenBudget])
     model: str | None = None
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
-    default_agent: str = "default"
+    default_agent: str = DEFAULT_AGENT
     recall: float = RECALL
 
 
@@ -156,7 +157,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         counter: TokenCounter | None = None,
         manager: ContextManager | None = None,
         transforms: Sequence[MessageTransform] = (),
-        default_agent: str = "default",
+        default_agent: str = DEFAULT_AGENT,
         recall: float = RECALL,
     ) -> None:
         self._recall = share_of_recall(recall)
@@ -353,7 +354,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             return given, _Call(request, _sendable(repair(history)), None, None)
         record = CallRecord(name, fitted.result.report, fitted.expected.margin)
         self.recent.append(record)
-        return given, _Call(request, _sendable(fitted.result.messages), fitted, record)
+        return given, self._call(request, fitted, record)
 
     async def _fit(self, request: _Request, name: str, most: int | None = None) -> CalibratedFit | None:
         conversation, budget = self._conversation_of(request.agent), self._budget_of(name)
@@ -406,7 +407,13 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         if fitted is None or fitted.size.counted >= call.fitted.size.counted:
             return None
         record = self._amend(record, report=fitted.result.report, margin=fitted.expected.margin)
-        return _Call(request, _sendable(fitted.result.messages), fitted, record)
+        return self._call(request, fitted, record)
+
+    def _call(self, request: _Request, fitted: CalibratedFit, record: CallRecord) -> _Call:
+        model = self._named if request.model is None else request.model
+        view = fitted.result.messages
+        emit("client", request.agent, self._default_agent, model, record.report, request.history, view)
+        return _Call(request, _sendable(view), fitted, record)
 
     def _learn(self, call: _Call, result: CreateResult) -> None:
         """Compare the bill of a call with its estimate, and note it in the record of the call."""

@@ -25,6 +25,8 @@ from ..tokens.profile_table import profile_of
 from ..tokens.profiles import PromptCache
 from ..tokens.task import TaskDefinition
 from . import overhead
+from .agents import current_agent
+from .events import DEFAULT_AGENT, emit
 from .fitting import Fitter
 from .fold import Fold, TurnRecall
 from .growing import RECALL, GrowingView, share_of_recall
@@ -365,6 +367,9 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         view, report = fold.given()
         cached = self._prefix.served(view, report.tokens_after, (), self._cache)
         self._last_report = replace(report, cached_tokens=cached)
+        if self._last_emitted != len(history):  # a second read of the same is no second call
+            self._last_emitted = len(history)
+            emit("context", current_agent(), DEFAULT_AGENT, self._model or "", self._last_report, history, view)
         if self._summaries is not None:
             self._summaries.consider(history, report.tokens_after, self._request_budget())
         return view
@@ -387,6 +392,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._prefix = SentPrefix(self._fitter.counter)
         self._pinned: list[LLMMessage] = []
         self._last_view: list[LLMMessage] = []
+        self._last_emitted = 0
         self._last_report: FitReport | None = None
 
     def _restore(self, extra: _ExtraState) -> None:

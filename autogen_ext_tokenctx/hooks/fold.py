@@ -106,12 +106,7 @@ class Fold:
             return self
         repaired = repair(messages)
         tokens = sum(counter.count_message(message) for message in repaired)
-        report = replace(
-            self.report,
-            tokens_before=self.report.tokens_before + tokens,
-            tokens_after=self.report.tokens_after + tokens,
-            units=self.report.units + len(split(messages)),
-        )
+        report = self.report.with_unweighed(tokens, len(split(messages)))
         return replace(
             self,
             covered=(*self.covered, *messages),
@@ -126,12 +121,7 @@ class Fold:
         if len(self.covered) < 2 or not isinstance(newest, UserMessage) or self.view[-1] is not newest:
             return self
         tokens = counter.count_message(newest)
-        report = replace(
-            self.report,
-            tokens_before=self.report.tokens_before - tokens,
-            tokens_after=self.report.tokens_after - tokens,
-            units=self.report.units - 1,
-        )
+        report = self.report.with_unweighed(-tokens, -1)
         return replace(self, covered=self.covered[:-1], view=self.view[:-1], report=report)
 
     def recalling(self, turn: Turn | None, found: Recalled | None) -> Fold:
