@@ -6,14 +6,20 @@ from .context.optimizer import ModelOptimizer
 from .context.priority import Category, ContextPrioritizer
 from .context.project import ProjectContext, Section
 from .context.report import FitReport, FitResult, FitStep, Form, Level
+from .context.summary import ContextSummarizer, Summary
+from .context.summary_writer import SummaryUsage
 from .errors import BudgetTooSmallError, TokenCtxError, UnknownHandleError, UnknownModelError
 from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
+from .hooks.events import FitEvent
+from .hooks.history_transforms import MessageHistoryLimiter, MessageTokenLimiter
 from .hooks.memory import ProjectContextMemory
 from .hooks.planning import TaskDecomposer
 from .hooks.plans import ExecutionPlan, PlanStep
 from .hooks.recovery import ErrorRecovery, RecoveryResult
 from .hooks.strategies import RecoveryStrategy
+from .hooks.text_compressors import LLMLingua, TextCompressor
+from .hooks.text_transforms import TextMessageCompressor, TextMessageContentName
 from .hooks.transforms import MessageTransform
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
@@ -30,15 +36,20 @@ __all__ = [
     "ContextCompressor",
     "ContextManager",
     "ContextPrioritizer",
+    "ContextSummarizer",
     "Embedder",
     "ErrorRecovery",
     "EstimatedTokenCounter",
     "ExecutionPlan",
+    "FitEvent",
     "FitReport",
     "FitResult",
     "FitStep",
     "Form",
+    "LLMLingua",
     "Level",
+    "MessageHistoryLimiter",
+    "MessageTokenLimiter",
     "MessageTransform",
     "MiniLMEmbedder",
     "ModelLimits",
@@ -50,9 +61,14 @@ __all__ = [
     "RecoveryResult",
     "RecoveryStrategy",
     "Section",
+    "Summary",
+    "SummaryUsage",
     "TaskComplexity",
     "TaskDecomposer",
     "TaskDefinition",
+    "TextCompressor",
+    "TextMessageCompressor",
+    "TextMessageContentName",
     "TiktokenCounter",
     "TokenBudget",
     "TokenBudgetChatCompletionClient",

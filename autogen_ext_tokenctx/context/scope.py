@@ -49,8 +49,11 @@ class Scope:
         return [replace(unit, index=number) for number, unit in enumerate(self.units)]
 
     def with_extra(self, message: LLMMessage) -> Scope:
-        """The same with a message that is no part of the history, after its head: the system messages and the task."""
-        head = next((n for n, unit in enumerate(self.units, 1) if unit.is_user), 0)
+        """The same with a user message that is no part of the history, after the task, or else the system messages."""
+        # before the task it would be taken for it
+        spoken = (n for n, unit in enumerate(self.units) if unit.messages and not isinstance(unit.head, SystemMessage))
+        tasks = (n for n, unit in enumerate(self.units, 1) if unit.is_user)
+        head = next(tasks, None) or next(spoken, len(self.units))
         units = [*self.units[:head], *split([message], first=-1), *self.units[head:]]
         return replace(self, units=units, extra=head)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage
 
 from ..tokens.counting import TokenCounter
-from ..tokens.limits import TokenManager
 from ..tokens.overflow import Overflow, overflow_of
 from .summary_cache import SummaryCache, key_of
 from .summary_check import read
@@ -234,6 +233,8 @@ class SummaryWriter:
         if self._window is None:
             window = self._max_input_tokens or _DEFAULT_WINDOW
             if self._max_input_tokens is None and self._model:
+                from ..tokens.limits import TokenManager  # with all its sources: not for those who never summarise
+
                 window = min(_LARGEST_WINDOW, await TokenManager().get_limit(self._model))
             self._window = window
         return self._window

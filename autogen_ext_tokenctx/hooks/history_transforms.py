@@ -61,7 +61,7 @@ class MessageHistoryLimiter(ComponentBase[BaseModel], Component[MessageHistoryLi
 
     component_type = "message_transform"
     component_config_schema = MessageHistoryLimiterConfig
-    component_provider_override = "autogen_ext_tokenctx.hooks.history_transforms.MessageHistoryLimiter"
+    component_provider_override = "autogen_ext_tokenctx.MessageHistoryLimiter"
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class MessageTokenLimiter(ComponentBase[BaseModel], Component[MessageTokenLimite
 
     component_type = "message_transform"
     component_config_schema = MessageTokenLimiterConfig
-    component_provider_override = "autogen_ext_tokenctx.hooks.history_transforms.MessageTokenLimiter"
+    component_provider_override = "autogen_ext_tokenctx.MessageTokenLimiter"
 
     def __init__(
         self,

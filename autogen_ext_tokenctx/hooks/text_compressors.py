@@ -64,7 +64,7 @@ class LLMLingua(ComponentBase[BaseModel], Component[LLMLinguaConfig]):
 
     component_type = "text_compressor"
     component_config_schema = LLMLinguaConfig
-    component_provider_override = "autogen_ext_tokenctx.hooks.text_compressors.LLMLingua"
+    component_provider_override = "autogen_ext_tokenctx.LLMLingua"
 
     def __init__(
         self, prompt_compressor_kwargs: Mapping[str, Any] | None = None, structured_compression: bool = False

@@ -63,7 +63,7 @@ class TextMessageCompressor(ComponentBase[BaseModel], Component[TextMessageCompr
 
     component_type = "message_transform"
     component_config_schema = TextMessageCompressorConfig
-    component_provider_override = "autogen_ext_tokenctx.hooks.text_transforms.TextMessageCompressor"
+    component_provider_override = "autogen_ext_tokenctx.TextMessageCompressor"
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ class TextMessageContentName(ComponentBase[BaseModel], Component[TextMessageCont
 
     component_type = "message_transform"
     component_config_schema = TextMessageContentNameConfig
-    component_provider_override = "autogen_ext_tokenctx.hooks.text_transforms.TextMessageContentName"
+    component_provider_override = "autogen_ext_tokenctx.TextMessageContentName"
 
     def __init__(
         self,

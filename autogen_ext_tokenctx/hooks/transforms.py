@@ -87,7 +87,7 @@ class TransformChain:
         A transform that raises, or returns something else than messages, is left out with one warning. A call at
         the end that still waits for its results is given on as it is.
         """
-        if not self._transforms:
+        if not self._transforms or not messages:
             return list(messages)
         current = _repaired(messages)
         for number, transform in enumerate(self._transforms):

@@ -216,3 +216,9 @@ def test_component_transforms_are_dumped() -> None:
 def test_other_transforms_are_not() -> None:
     with pytest.raises(TypeError, match="no AutoGen component"):
         TokenBudgetChatCompletionContext(budget=2_000, transforms=[Transform(shout)]).dump_component()
+
+
+async def test_an_empty_history_needs_no_transform() -> None:
+    with no_warnings():
+        context = TokenBudgetChatCompletionContext(budget=1_000, transforms=[Transform(lambda messages: messages[-3:])])
+        assert await context.get_messages() == []
