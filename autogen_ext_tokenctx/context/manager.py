@@ -23,10 +23,10 @@ from .compaction import Compaction
 from .compression import ContextCompressor, label_of
 from .failure import FailedResult, failure_of
 from .index import HistoryIndex
-from .priority import ContextPrioritizer, PrioritizedContext
+from .priority import ContextPrioritizer
 from .profile import ProfileCache
+from .quality import quality
 from .recall import Recalled, recall, said_in
-from .relevance import is_entity
 from .report import UNWEIGHED, FitReport, FitResult, FitStep, Form, Level
 from .scope import Scope, scope_of, whole_of
 from .search import SearchHit, search
@@ -328,7 +328,7 @@ class ContextManager:
                 level,
                 steps,
                 allocation.relevance_kept(),
-                _quality(context, allocation),
+                quality(context, allocation.choices, sum(size for _, size in scope.beyond)),
                 perf_counter() - sizes.started,
                 len(scope.units) + len(scope.beyond) - (summary is not None),
                 reserve=allowed.reserve,
@@ -404,21 +404,6 @@ def _by_category(allocation: Allocation, scope: Scope) -> dict[str, tuple[int, i
         tokens = choice.scored.profile.tokens
         found[choice.scored.category.value] = before + tokens, after + min(tokens, choice.cost)
     return found
-
-
-def _quality(context: PrioritizedContext, allocation: Allocation) -> float:
-    """Rare terms and entities that the view still has, by their weight, of all that the history has."""
-    there: set[str] = set()
-    for choice in allocation.choices:
-        profile = choice.scored.profile
-        if choice.form in (Form.FULL, Form.COMPACT):
-            there.update(profile.distinct)
-        else:
-            for number in choice.kept:
-                there.update(profile.segments[number].words)
-    weights = {term: idf * (2.0 if is_entity(term) else 1.0) for term, idf in context.rarity.items()}
-    total = sum(weights.values())
-    return sum(weight for term, weight in weights.items() if term in there) / total if total else 1.0
 
 
 def _chars(message: LLMMessage) -> int:

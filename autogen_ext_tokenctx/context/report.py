@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
+from typing import TYPE_CHECKING
 
 from autogen_core.models import LLMMessage
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 UNWEIGHED = "unweighed"
 """Where the tokens of units are counted that no fit has weighed."""
@@ -147,6 +151,16 @@ class FitReport:
     def tokens_saved(self) -> int:
         """Tokens that the provider does not see."""
         return self.tokens_before - self.tokens_after
+
+    def __rich__(self) -> RenderableType:
+        from .report_view import as_rich, grids
+
+        return as_rich(grids(self))
+
+    def _repr_html_(self) -> str:
+        from .report_view import as_html, grids
+
+        return as_html(grids(self))
 
 
 @dataclass(frozen=True, slots=True)

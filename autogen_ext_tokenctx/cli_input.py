@@ -1,0 +1,104 @@
+"""What commands read: files and standard input, with an error of one line for whatever is wrong with them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from .saved_messages import BadFileError
+from .saved_states import SavedState, read_state
+
+STDIN = "-"
+"""The name that stands for standard input."""
+
+MOST_BYTES = 100_000_000
+"""Files up to this size are read as a whole."""
+
+
+def name_of(path: Path) -> str:
+    """How a file is called in messages."""
+    return "standard input" if str(path) == STDIN else str(path)
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """The text of a file, or of standard input for ``-``.
+
+    Args:
+        path: The file.
+        most: Bytes it may have.
+
+    Raises:
+        BadFileError: There is none, it is too large, or no UTF-8.
+    """
+    name = name_of(path)
+    try:
+        if str(path) == STDIN:
+            data = sys.stdin.buffer.read(most + 1)
+        elif path.is_dir():
+            raise BadFileError(f"{name} is a directory; give a file in it")
+        else:
+            with path.open("rb") as file:
+                data = file.read(most + 1)
+    except FileNotFoundError:
+        raise BadFileError(f"there is no file {name}; give the path of one, or - for standard input") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, BadFileError):
+            raise
+        raise BadFileError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > most:
+        raise BadFileError(f"{name} is larger than {most:,} bytes; give a part of it")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadFileError(f"{name} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+
+
+def parse(text: str, name: str) -> object:
+    """The JSON value of a text.
+
+    Args:
+        text: The text.
+        name: Where it is from.
+
+    Raises:
+        BadFileError: It is not JSON, or cannot be held.
+    """
+    if not text.strip():
+        raise BadFileError(f"{name} is empty; a JSON document was expected")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
+            raise BadFileError(f"{name} ends in the middle of its JSON; save it once more") from None
+        raise BadFileError(f"{name} is not JSON (line {error.lineno}, column {error.colno}: {error.msg})") from None
+    except RecursionError:
+        raise BadFileError(f"{name} is nested too deep to be read") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise BadFileError(f"{name} is not JSON that can be read: {str(error).split(';')[0]}") from None
+
+
+def load_state(path: Path) -> SavedState:
+    """The histories of a file.
+
+    Raises:
+        BadFileError: It is none of a state or messages, or broken.
+    """
+    name = name_of(path)
+    return as_state(parse(read_text(path), name), name)
+
+
+def as_state(value: object, name: str) -> SavedState:
+    """The histories of a JSON value.
+
+    Args:
+        value: The value.
+        name: Where it is from.
+
+    Raises:
+        BadFileError: It is none of a state or messages, or broken.
+    """
+    try:
+        return read_state(value)
+    except BadFileError as error:
+        raise BadFileError(f"{name}: {error}") from error

@@ -1,0 +1,137 @@
+"""How a report looks on a terminal and in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from .report import FitReport
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+MAX_ROWS = 50
+"""Steps that are shown; what they come to is in the totals."""
+
+_MAX_CHARS = 120
+_STYLE = "padding:2px 8px;border-bottom:1px solid currentColor"
+"""Colours are the reader's own, so that light and dark pages both are legible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table, before it is known what it is drawn with.
+
+    Args:
+        title: What it shows; not escaped yet.
+        heads: Names of the columns. Those that end with a space are of numbers.
+        rows: The cells as plain text.
+        note: A line below.
+    """
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+def grids(report: FitReport) -> list[Grid]:
+    """A report as tables: its totals above its steps, then its categories.
+
+    Args:
+        report: The report.
+
+    Example:
+        >>> grids(FitReport(budget=100, tokens_before=90, tokens_after=90))[0].title
+        'fit: 90 > 90 of 100 tokens (90%), level none'
+    """
+    title = (
+        f"fit: {report.tokens_before:,} > {report.tokens_after:,} of {report.budget:,} tokens "
+        f"({report.utilization:.0%}), level {report.level.name.lower()}"
+    )
+    note = (
+        f"{report.units:,} units, {report.tokens_saved:,} tokens saved, {report.cached_tokens:,} cached, "
+        f"relevance {report.relevance:.2f}, quality {report.quality:.2f}, {report.seconds * 1e3:.1f} ms"
+    )
+    steps = [
+        (
+            _short(step.what),
+            step.form.value,
+            f"{step.tokens_before:,} > {step.tokens_after:,}",
+            _short(step.why),
+            step.handle,
+        )
+        for step in report.steps[:MAX_ROWS]
+    ]
+    if len(report.steps) > MAX_ROWS:
+        steps.append((f"… {len(report.steps) - MAX_ROWS:,} more steps", "", "", "", ""))
+    found = [Grid(title, ("what", "form", "tokens ", "why", "handle"), steps, note)]
+    if report.categories:
+        rows = [(name, f"{before:,} > {after:,}") for name, (before, after) in report.categories.items()]
+        found.append(Grid("", ("category", "tokens "), rows))
+    return found
+
+
+def as_rich(tables: Sequence[Grid]) -> RenderableType:
+    """Tables for a terminal.
+
+    Args:
+        tables: The tables.
+    """
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn: list[RenderableType] = []
+    for grid in tables:
+        if grid.title:
+            drawn.append(Text(grid.title, style="bold"))
+        if grid.rows:
+            table = Table(show_edge=False, pad_edge=False)
+            for head in grid.heads:
+                table.add_column(Text(head.strip()), justify="right" if head.endswith(" ") else "left")
+            for row in grid.rows:
+                table.add_row(*map(Text, row))  # a Text is no markup
+            drawn.append(table)
+        if grid.note:
+            drawn.append(Text(grid.note, style="dim"))
+    return Group(*drawn)
+
+
+def as_html(tables: Sequence[Grid]) -> str:
+    """Tables for a notebook.
+
+    Args:
+        tables: The tables.
+
+    Example:
+        >>> "<b>&lt;i&gt;</b>" in as_html([Grid("<i>", (), ())])
+        True
+    """
+    parts: list[str] = []
+    for grid in tables:
+        if grid.title:
+            parts.append(f"<div><b>{escape(grid.title)}</b></div>")
+        if grid.rows:
+            parts.append('<table style="border-collapse:collapse;background:transparent;color:inherit">')
+            parts.append(_row("th", grid.heads, grid.heads))
+            parts += [_row("td", grid.heads, row) for row in grid.rows]
+            parts.append("</table>")
+        if grid.note:
+            parts.append(f"<div><small>{escape(grid.note)}</small></div>")
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _row(tag: str, heads: Sequence[str], cells: Sequence[str]) -> str:
+    sides = ("right" if head.endswith(" ") else "left" for head in heads)
+    drawn = (
+        f'<{tag} style="{_STYLE};text-align:{side}">{escape(cell.strip())}</{tag}>'
+        for side, cell in zip(sides, cells, strict=True)
+    )
+    return f"<tr>{''.join(drawn)}</tr>"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_CHARS else f"{text[: _MAX_CHARS - 1]}…"

@@ -1,0 +1,126 @@
+"""A log of fits: one JSON object a line.
+
+It shows no word of any message unless it is asked to, with ``texts=True``; then what looks like a secret is taken out
+and long texts are clipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from autogen_core.models import LLMMessage
+
+from .hooks.events import FitEvent
+from .listening import EventListener
+from .redaction import shown
+
+LOG_VERSION = 1
+"""Version of the format, in the first line."""
+
+_MAX_CHARS = 20_000
+"""Characters of one text."""
+
+
+class FitLog(EventListener):
+    """Appends one JSON object a line for each fitted call to a file, after a line that names the format.
+
+    A line is written whole and at once, so that the file can be read, and appended to by other processes, at any
+    time. When the file cannot be written any more, there is one warning, and the agents go on.
+
+    Args:
+        path: The file. It is made if it is not there; its folder is not.
+        texts: Log the messages that came in and those that went out, too.
+
+    Raises:
+        ValueError: The file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, FitLog(Path(folder, "fits.jsonl")) as log:
+        ...     log.path.read_text()  # run the team
+        '{"type": "TokenctxLog", "version": 1}\\n'
+    """
+
+    def __init__(self, path: str | Path, *, texts: bool = False) -> None:
+        super().__init__()
+        self.path = Path(path).expanduser()
+        """The file."""
+        self._texts = texts
+        self._torn = False
+        self._file: FileIO | None = None
+        try:
+            self._opened()
+        except OSError as error:
+            raise ValueError(
+                f"the log {self.path} cannot be written ({error.strerror or error}); "
+                "give FitLog a file in a folder that exists and that this process may write to"
+            ) from error
+
+    def detach(self) -> None:
+        """Listen no longer, and close the file; when this is attached again, it is appended to."""
+        super().detach()
+        self._close_file()
+
+    def close(self) -> None:
+        """Close the file, as ``logging.shutdown`` does at the end of the process."""
+        self._close_file()
+        super().close()
+
+    def hear(self, event: object) -> None:
+        """Log a fit; other events are not looked at."""
+        if not isinstance(event, FitEvent):
+            return
+        try:
+            self._write(json.dumps(self._entry(event)).encode())
+        except OSError as error:
+            self._warn("write", f"fits cannot be logged to {self.path} any more ({error.strerror or error})")
+
+    def _entry(self, event: FitEvent) -> dict[str, Any]:
+        steps = [
+            {
+                "unit": step.unit,
+                "what": step.what,
+                "form": step.form.value,
+                "tokens_before": step.tokens_before,
+                "tokens_after": step.tokens_after,
+                "why": step.why,
+                "handle": step.handle,
+            }
+            for step in event.report.steps
+        ]
+        texts = {"history": _logged(event.history), "view": _logged(event.view)} if self._texts else None
+        return {**event.as_dict(), "steps": steps, "texts": texts}
+
+    def _write(self, line: bytes) -> None:
+        file = self._opened()
+        left = memoryview((b"\n" if self._torn else b"") + line + b"\n")
+        self._torn = True  # until all of it is there
+        while left:
+            left = left[file.write(left) or 0 :]
+        self._torn = False
+
+    def _opened(self) -> FileIO:
+        """The file, which has no buffer: what was refused once is not kept and tried again."""
+        if self._file is None:
+            self._file = FileIO(self.path, "a")
+            if os.fstat(self._file.fileno()).st_size == 0:
+                self._write(json.dumps({"type": "TokenctxLog", "version": LOG_VERSION}).encode())
+        return self._file
+
+    def _close_file(self) -> None:
+        self.acquire()
+        try:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+        finally:
+            self.release()
+
+
+def _logged(messages: Sequence[LLMMessage]) -> list[dict[str, str]]:
+    return [{"who": who, "text": text} for who, text in (shown(message, _MAX_CHARS) for message in messages)]

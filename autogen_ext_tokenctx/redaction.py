@@ -1,0 +1,116 @@
+"""Texts of messages as telemetry may carry them: without what looks like a secret, and clipped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from autogen_core import FunctionCall
+from autogen_core.models import FunctionExecutionResult, FunctionExecutionResultMessage, LLMMessage, SystemMessage
+
+REDACTED = "[redacted]"
+"""What stands where a secret was."""
+
+_VALUE = r"""(?:"(?:\\.|[^"\\\n])+"|'(?:\\.|[^'\\\n])+'|[^\s"',;&<>(){}\[\]\\]{4,})"""
+_NAMED = re.compile(
+    r"((?:pass(?:word|wd|phrase)|pwd|secret|credential|(?:api|access|account|private|signing|auth)[_ -]?key|token(?!s))"
+    r"[\w-]{0,24}[\"'\\]{0,4}\s{0,3}(?:=>|[:=])\s{0,3}\\{0,3})(" + _VALUE + r"|\"[^\"\\\n]+)",
+    re.IGNORECASE,
+)
+"""A value behind a name that says what it is: ``password=…``, ``"api_key": "…"``, ``GITHUB_TOKEN: …``, also where the
+JSON stands escaped in a JSON string."""
+
+_SHAPED = re.compile(
+    r"""
+    -----BEGIN\ [A-Z ]{0,40}PRIVATE\ KEY-----[\s\S]*?(?:-----END\ [A-Z ]{0,40}PRIVATE\ KEY-----|\Z)  # PEM
+    | \beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?                     # JSON web tokens
+    | \b(?:sk|pk|rk)[-_](?:[a-z0-9]+[-_]){0,3}[A-Za-z0-9_-]{16,}  # OpenAI, Anthropic, Stripe and others
+    | \b(?:gh[opsur]_|github_pat_|glpat-|hf_|gsk_|npm_|pypi-|xai-|pplx-|r8_)[A-Za-z0-9_-]{16,}
+    | \bxox[a-z]-[A-Za-z0-9-]{10,}                               # Slack
+    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                              # AWS
+    | \bAIza[\w-]{30,}                                           # Google
+    """,
+    re.VERBOSE,
+)
+"""What is a secret by its shape alone."""
+
+_BEARER = re.compile(r"\b((?:Bearer|Basic)\s{1,3})[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_LOGIN = re.compile(r"(://[^\s/:@]{0,64}:)[^\s/@]{1,256}(?=@)")
+"""The password in an address."""
+
+
+def redact(text: str) -> str:
+    """``text`` without what looks like a key, a token or a password.
+
+    It is a net, not a wall: a secret that looks like any other word, under a name that does not tell, stays.
+
+    Example:
+        >>> redact('{"user": "ann", "password": "rosebud"}')
+        '{"user": "ann", "password": [redacted]}'
+    """
+    text = _SHAPED.sub(REDACTED, text)
+    text = _LOGIN.sub(rf"\g<1>{REDACTED}", text)
+    text = _BEARER.sub(rf"\g<1>{REDACTED}", text)
+    return _NAMED.sub(rf"\g<1>{REDACTED}", text)
+
+
+def clip(text: str, most: int) -> str:
+    """``text`` with at most ``most`` characters of it, and how many more there were.
+
+    Example:
+        >>> clip("abcdef", 4)
+        'abcd… (2 more characters)'
+    """
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
+
+
+def shown(message: LLMMessage, most: int) -> tuple[str, str]:
+    """Who says a message, and its text, redacted and clipped.
+
+    Args:
+        message: The message. Images are named, not shown.
+        most: Characters of the text.
+    """
+    # What is clipped first could leave half of a secret, which nothing would recognise.
+    return _who(message), clip(redact("\n".join(_texts(message))), most)
+
+
+def newest(messages: Sequence[LLMMessage], most: int, room: int) -> list[tuple[str, str]]:
+    """The newest messages, as many as fit, in their order, each as `shown`.
+
+    Args:
+        messages: The messages.
+        most: Characters of the text of one.
+        room: Characters of all.
+    """
+    chosen: list[tuple[str, str]] = []
+    for message in reversed(messages):
+        who, text = shown(message, most)
+        room -= len(who) + len(text)
+        if room < 0:
+            break
+        chosen.append((who, text))
+    return chosen[::-1]
+
+
+def _who(message: LLMMessage) -> str:
+    if isinstance(message, SystemMessage):
+        return "system"
+    if isinstance(message, FunctionExecutionResultMessage):
+        return ", ".join(dict.fromkeys(result.name for result in message.content)) or "tool"
+    return message.source
+
+
+def _texts(message: LLMMessage) -> Iterator[str]:
+    if isinstance(message.content, str):
+        yield message.content
+        return
+    for part in message.content:
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, FunctionCall):
+            yield f"{part.name}({part.arguments})"
+        elif isinstance(part, FunctionExecutionResult):
+            yield part.content
+        else:
+            yield "[image]"

@@ -1,0 +1,131 @@
+// One call: what each hook did, its steps, and its texts side by side.
+
+const dialog = document.getElementById("call");
+const HOOKS = { context: "model context", client: "model client" };
+let inOrder = [];
+
+function openCall(call) {
+  const place = inOrder.findIndex((one) => one.number === call.number);
+  const step = (by, text) => element("button", {
+    type: "button", disabled: !inOrder[place + by], onclick: () => openCall(inOrder[place + by]),
+  }, text);
+  dialog.replaceChildren(
+    element("div", { class: "dialog-head" },
+      element("div", {},
+        element("h2", { id: "call-title", tabindex: "-1" }, `Call ${number(call.number)} · ${call.agent}`),
+        element("p", { class: "note" }, [
+          call.at > 0 ? time(call.at) : null, call.team ? `team ${call.team}` : null, call.fits.at(-1).model || null,
+          `line ${call.fits.map((fit) => number(fit.line)).join(" and ")} of the log`,
+        ].filter(Boolean).join(" · "))),
+      element("div", { class: "buttons" },
+        step(-1, "Previous"), step(1, "Next"),
+        element("button", { type: "button", class: "close", onclick: () => dialog.close() }, "Close"))),
+    element("div", { class: "dialog-body" }, hookTable(call), ...call.fits.flatMap(fitParts)),
+  );
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+  dialog.querySelector("h2").focus();
+  announce(`Call ${number(call.number)} of ${call.agent}: ${number(call.before)} tokens before, ${number(call.after)} sent.`);
+}
+
+function hookTable(call) {
+  const lines = [
+    ["Before", (fit) => number(fit.tokens_before)],
+    ["Sent", (fit) => number(fit.tokens_after)],
+    ["Budget", (fit) => number(fit.budget)],
+    ["Held back of it", (fit) => number(fit.reserve)],
+    ["Level", (fit) => LEVEL_NAMES[LEVELS.indexOf(fit.level)] + (fit.compacted ? ", new compaction" : "")],
+    ["Prompt cache reuse", (fit) => `${number(fit.cached_tokens)} (${percent(share(fit.cached_tokens, fit.tokens_after))})`],
+    ["Quality", (fit) => percent(fit.quality)],
+    ["Relevance", (fit) => percent(fit.relevance)],
+    ["Units", (fit) => number(fit.units)],
+    ["Time", (fit) => `${(fit.seconds * 1000).toLocaleString("en-US", { maximumFractionDigits: 1 })} ms`],
+  ];
+  return scrolled("What each hook did", element("table", { class: "facts" },
+    element("caption", { class: "hidden" }, "What each hook did"),
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Tokens and scores"),
+      ...call.fits.map((fit) => element("th", { scope: "col", class: "number" }, HOOKS[fit.hook])))),
+    element("tbody", {}, ...lines.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name),
+      ...call.fits.map((fit) => element("td", { class: "number" }, value(fit))))))));
+}
+
+function fitParts(fit) {
+  const parts = [];
+  const of = ` · ${HOOKS[fit.hook]}`;
+  if (fit.categories.length) {
+    parts.push(element("h3", {}, `Categories${of}`), scrolled(`Categories${of}`, table(`Categories${of}`,
+      ["Category", "In the history", "In the view"],
+      fit.categories.map(([name, before, after]) => [name.replaceAll("_", " "), number(before), number(after)]))));
+  }
+  parts.push(element("h3", {}, `Steps${of}`));
+  if (fit.steps.length) {
+    parts.push(scrolled(`Steps${of}`, stepTable(`Steps${of}`, fit.steps)));
+  } else if (!fit.steps_left_out) {
+    parts.push(element("p", { class: "note" }, "No steps: the view is the history."));
+  }
+  if (fit.steps_left_out) {
+    parts.push(element("p", { class: "note" },
+      `${plural(fit.steps_left_out, "more step")} not listed here; see line ${number(fit.line)} of the log.`));
+  }
+  if (fit.texts) parts.push(...textParts(fit, of));
+  if (fit.texts_left_out) {
+    parts.push(element("p", { class: "note" },
+      `The texts are left out to keep this file small; they are in line ${number(fit.line)} of the log.`));
+  }
+  return parts;
+}
+
+function stepTable(caption, steps) {
+  return element("table", { class: "steps" },
+    element("caption", { class: "hidden" }, caption),
+    element("thead", {}, element("tr", {},
+      ...[["Unit", "number"], ["What"], ["Form"], ["Before", "number"], ["After", "number"], ["Why"], ["Handle"]]
+        .map(([text, kind]) => element("th", { scope: "col", class: kind ?? null }, text)))),
+    element("tbody", {}, ...steps.map((step) => element("tr", {},
+      element("td", { class: "number" }, step.unit < 0 ? "–" : number(step.unit)),
+      element("th", { scope: "row" }, step.what),
+      element("td", {}, element("span", { class: "tag" }, step.form)),
+      element("td", { class: "number" }, number(step.tokens_before)),
+      element("td", { class: "number" }, number(step.tokens_after)),
+      element("td", { class: "why" }, step.why),
+      element("td", {}, element("code", {}, step.handle))))));
+}
+
+function textParts(fit, of) {
+  const count = (mark) => fit.texts.filter((row) => row.mark === mark).length;
+  return [
+    element("h3", {}, `Texts${of}`),
+    element("p", { class: "note" },
+      `${count("same")} messages as they were, ${count("changed")} shortened, ${count("gone")} gone, ${count("new")} new. ` +
+      "− marks what is gone, + what is new." +
+      (fit.messages_left_out ? ` ${plural(fit.messages_left_out, "message")} in the middle not in this report.` : "")),
+    element("div", { class: "texts", role: "table", "aria-label": `Texts before and after${of}` },
+      element("div", { class: "row titles", role: "row" },
+        element("div", { role: "columnheader" }, "Before"), element("div", { role: "columnheader" }, "Sent")),
+      ...fit.texts.map((row) => element("div", { class: `row ${row.mark}`, role: "row" },
+        textCell(row.left, row.mark), textCell(row.mark === "same" ? row.left : row.right, row.mark, true)))),
+  ];
+}
+
+const MARKS = { same: "as it was", changed: "shortened", gone: "gone", new: "new" };
+
+function textCell(message, mark, isRight = false) {
+  if (!message) return element("div", { role: "cell", class: "message none" }, element("span", { class: "hidden" }, "nothing"));
+  const runs = message.runs.map(([sign, text]) => {
+    if (sign === "=") return element("span", {}, text);
+    const marked = element(sign === "-" ? "del" : "ins", {});
+    marked.append(element("span", { class: "sign" }, sign === "-" ? "−" : "+"), text);
+    return marked;
+  });
+  const tokens = message.tokens === null ? "" : ` · ${number(message.tokens)} tokens`;
+  return element("div", { role: "cell", class: "message" },
+    element("p", { class: "who" }, element("b", {}, message.who), `${tokens} · ${isRight || mark !== "new" ? MARKS[mark] : ""}`),
+    element("pre", {}, ...runs));
+}
+
+const scrolled = (label, content) =>
+  element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, content);
+
+dialog.addEventListener("click", (event) => {
+  if (event.target === dialog) dialog.close(); // beside it
+});

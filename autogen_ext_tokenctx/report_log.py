@@ -1,0 +1,240 @@
+"""Reading the JSONL log of fits: one event a line, as the hooks gave it, with its steps and sometimes its texts.
+
+A log may have been cut off, mixed with other events or edited: a line that is no fit is skipped, counted and named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+VERSION = 1
+"""The newest version of the log that is understood."""
+
+LONGEST_LINE = 64 * 2**20
+"""Bytes of a line; a longer one is skipped, so that a file that is no log is not read into memory whole."""
+
+NAMED = 20
+"""Skipped lines that are named; all of them are counted."""
+
+PROGRESS = 2**20
+"""Bytes from one report of progress to the next."""
+
+Tokens = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Logged(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class LoggedStep(_Logged):
+    """One change of one unit; the fields are those of `FitStep`."""
+
+    unit: int = -1
+    what: str = ""
+    form: str = ""
+    tokens_before: int = 0
+    tokens_after: int = 0
+    why: str = ""
+    handle: str = ""
+
+
+class LoggedText(_Logged):
+    """One message as text."""
+
+    who: str = ""
+    """Who says it."""
+    text: str = ""
+    """What is said."""
+    tokens: int | None = None
+    """Its tokens, where they were logged."""
+
+
+class LoggedTexts(_Logged):
+    """What came in and what went out, as text."""
+
+    history: tuple[LoggedText, ...] = ()
+    """The messages that came in."""
+    view: tuple[LoggedText, ...] = ()
+    """The messages that went out."""
+    left_out: int = 0
+    """Messages of both that are not here any more."""
+
+
+class LoggedForm(_Logged):
+    """The steps of one form, summed up."""
+
+    units: int = 0
+    tokens_before: int = 0
+    tokens_after: int = 0
+
+
+class LoggedFit(_Logged):
+    """One line of the log: what one hook made of one call. The fields are those of `FitEvent.as_dict()`.
+
+    Example:
+        >>> line = b'{"type": "ContextFit", "hook": "client", "budget": 9, "tokens_before": 8, "tokens_after": 7}'
+        >>> LoggedFit.model_validate_json(line).tokens_saved
+        1
+    """
+
+    type: Literal["ContextFit"]
+    hook: Literal["context", "client"]
+    budget: Tokens
+    tokens_before: Tokens
+    tokens_after: Tokens
+    agent: str = "default"
+    team: str = ""
+    model: str = ""
+    at: float = 0.0
+    reserve: Tokens = 0
+    cached_tokens: Tokens = 0
+    level: Literal["none", "lossless", "light", "strong", "summary"] = "none"
+    relevance: Share = 1.0
+    quality: Share = 1.0
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    units: int = 0
+    categories: dict[str, tuple[int, int]] = {}
+    forms: dict[str, LoggedForm] = {}
+    steps: tuple[LoggedStep, ...] = ()
+    texts: LoggedTexts | None = None
+    line: int = 0
+    """Number of the line in the log, from 1."""
+
+    @property
+    def room(self) -> int:
+        """The budget less what is held back for what is not counted here, in tokens."""
+        return max(0, self.budget - self.reserve)
+
+    @property
+    def tokens_saved(self) -> int:
+        """Tokens that the provider does not see; negative when more was recalled than left out."""
+        return self.tokens_before - self.tokens_after
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedLine:
+    """A line of the log that is no fit.
+
+    Args:
+        number: Its number, from 1.
+        why: The reason in a few words.
+    """
+
+    number: int
+    why: str
+
+
+class FitLogReader:
+    """The fits of a log, one at a time, and what had to be skipped.
+
+    Args:
+        path: The log.
+        on_progress: Is told how many bytes have been read so far, now and then and at the end.
+
+    Example:
+        >>> import tempfile
+        >>> log = Path(tempfile.mkdtemp(), "fits.jsonl")
+        >>> _ = log.write_text("not a fit")
+        >>> reader = FitLogReader(log)
+        >>> list(reader), reader.skipped, reader.named
+        ([], 1, [SkippedLine(number=1, why='no JSON')])
+    """
+
+    def __init__(self, path: Path, on_progress: Callable[[int], None] | None = None) -> None:
+        self._path = path
+        self._on_progress = on_progress or (lambda _: None)
+        self.lines = 0
+        """Lines read so far, without the header and empty ones."""
+        self.skipped = 0
+        """Lines that are no fits."""
+        self.named: list[SkippedLine] = []
+        """The first of them."""
+
+    def __iter__(self) -> Iterator[LoggedFit]:
+        """Reads the log from its start.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: The log is of a newer version than this package understands.
+        """
+        told = 0
+        with self._path.open("rb") as file:
+            for number, line in enumerate(_lines(file), 1):
+                if file.tell() - told >= PROGRESS:
+                    told = file.tell()
+                    self._on_progress(told)
+                if line is not None and not line.strip():
+                    continue
+                fit = self._fit(number, line)
+                if fit is not None:
+                    yield fit
+            self._on_progress(file.tell())
+
+    def _fit(self, number: int, line: bytes | None) -> LoggedFit | None:
+        why = f"longer than {LONGEST_LINE:,} bytes"
+        if line is not None:
+            try:
+                return self._counted(number, LoggedFit.model_validate_json(line))
+            except ValidationError as error:
+                read = _mended(line)
+                if isinstance(read, LoggedFit):
+                    return self._counted(number, read)
+                if isinstance(read, dict) and read.get("type") == "TokenctxLog":
+                    self._check_version(read.get("version"))
+                    return None
+                why = _reason(read, error)
+        self.lines += 1
+        self.skipped += 1
+        if len(self.named) < NAMED:
+            self.named.append(SkippedLine(number, why))
+        return None
+
+    def _counted(self, number: int, fit: LoggedFit) -> LoggedFit:
+        self.lines += 1
+        return fit.model_copy(update={"line": number})
+
+    def _check_version(self, version: object) -> None:
+        if isinstance(version, int) and version > VERSION:
+            raise ValueError(
+                f"{self._path.name} is a log of version {version}, and this package reads up to version {VERSION}: "
+                'upgrade it with pip install -U "autogen-ext-tokenctx[report]"'
+            )
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
+    """The lines of a file; None for one that is too long."""
+    while line := file.readline(LONGEST_LINE):
+        if len(line) < LONGEST_LINE or line.endswith(b"\n"):
+            yield line
+            continue
+        while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+            pass
+        yield None
+
+
+def _mended(line: bytes) -> object:
+    """The fit of a line whose texts hold halves of characters; else the value of the line, None when it is no JSON."""
+    try:
+        value = json.loads(line)
+        return LoggedFit.model_validate_json(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    except ValidationError:
+        return value  # pyright: ignore[reportPossiblyUnboundVariable]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _reason(value: object, error: ValidationError) -> str:
+    if value is None:
+        return "no JSON"
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    if place == "type" and isinstance(value, dict):
+        return "no fit, of another type" if "type" in value else "no fit, without a type"
+    return f"{place}: {first['msg'].lower()}" if place else "no JSON object"
