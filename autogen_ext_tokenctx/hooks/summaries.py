@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
@@ -55,7 +56,11 @@ class Summaries:
         """The summary that a compaction of the history gets; None when there is none yet."""
         if self._summarizer.wait:
             self._start(history, budget)
-            await self._rolling.wait()
+            try:
+                await self._rolling.wait()
+            except asyncio.CancelledError:  # the agent's: nobody wants its summary any more
+                self.cancel()
+                raise
         else:
             self._rolling.finished()
             self._check(history)

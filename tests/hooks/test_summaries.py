@@ -58,10 +58,15 @@ class Hanging(StrictClient):
 
     def __init__(self, script: Sequence[Reply] = (summarise,)) -> None:
         super().__init__(script)
-        self.gate = asyncio.Event()
+        self.called, self.cancelled, self.gate = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def create(self, messages: Sequence[LLMMessage], **arguments: Any) -> CreateResult:
-        await self.gate.wait()
+        self.called.set()
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
         return await super().create(messages, **arguments)
 
 
@@ -189,6 +194,21 @@ async def test_in_line_for_those_who_want_it() -> None:
     assert all(map(summary_in, compacted))
 
 
+async def test_who_cancels_the_wait_cancels_the_summary() -> None:
+    client = Hanging()
+    context = context_with(client, wait=True)
+    for message in [TASK, *turns(0, 40)]:
+        await context.add_message(message)
+    reading = asyncio.create_task(context.get_messages())
+    await client.called.wait()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await asyncio.wait_for(client.cancelled.wait(), 5)
+    client.gate.set()
+    assert len(await context.get_messages()) > 1
+
+
 async def test_a_saved_context_goes_on_with_its_summary_and_pays_nothing() -> None:
     client = StrictClient([summarise])
     context = context_with(client)
@@ -277,7 +297,7 @@ def test_the_component_keeps_its_summarizer() -> None:
 _LOOP = asyncio.new_event_loop()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(history=histories())
 def test_the_guarantees_hold_beside_a_summary(history: list[LLMMessage]) -> None:
     manager = ContextManager()
