@@ -11,18 +11,22 @@ counts for nothing.
 2. Kept. A line in the view counts in full. Of a line that left, its ids, numbers and names count if another line in
    the view has them: their share of the line's facts, times 0.25 (away from the words beside it a fact says less),
    and up to 0.75 the more it is open what is asked (the next tool call then needs values, not sentences).
-3. Score. With s the weight kept per weight there was, the score is ``1 - (1 - s) ** 2``. This changes no order. It
-   makes the number readable: of real conversations in which third parties marked what a later step needs, views
-   that score 0.6 hold about 60 % of it.
+3. Score. With s the weight kept per weight there was, the score is ``1 - (1 - s) ** 2``. This changes no order; it
+   makes the number readable as a share of what was needed.
 
-It is 1.0 when nothing is missing, 0.0 when nothing is there, and never falls when more is kept.
+It is 1.0 when nothing is missing, 0.0 when nothing is there, and never falls when more of the same history is kept.
+
+Measured on 2,036 views of real chats, meetings, tool-using and multi-agent runs, in which third parties marked what a
+later step needs (``python -m tests.benchmarks.quality``): its rank correlation with the share of that which is in the
+view is 0.55 for single views (chats 0.39, tools 0.55, teams 0.32, failures 0.36; 0.44 to 0.55 within one budget), and
+0.89 for the means of case sets at a budget. Few things are marked for one view; who knows the mean truth of its case
+set and budget gets 0.54. Views that score 0.5 to 0.6 hold 62 % of what is marked, 0.7 to 0.8 hold 81 %.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log
-from typing import NamedTuple
 
 from .allocation import Choice
 from .priority import PrioritizedContext
@@ -34,14 +38,6 @@ HEAD_TOKENS = 1_000
 
 ELSEWHERE, ELSEWHERE_OPEN = 0.25, 0.75
 """What a fact that left with its line but stands in another counts: after a full question; when all is open."""
-
-
-class _AtStake(NamedTuple):
-    """A line that may be missing: its place in the queue, then what it says and whether the view has it."""
-
-    queue: tuple[bool, float, float]
-    segment: Segment
-    kept: bool
 
 
 def quality(context: PrioritizedContext, choices: Sequence[Choice], unseen: int = 0) -> float:
@@ -56,7 +52,7 @@ def quality(context: PrioritizedContext, choices: Sequence[Choice], unseen: int 
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.context.priority import ContextPrioritizer
         >>> from autogen_ext_tokenctx.context.units import split
-        >>> said = ["Who has key 4711?", "Ann has key 4711.", "It rains.", "Who has it?"]
+        >>> said = ["Find the key.", "Ann has the key.", "It rains.", "Who has the key?"]
         >>> units = split([UserMessage(content=text, source="user") for text in said])
         >>> context = ContextPrioritizer().prioritize_context(units)
         >>> def view(*gone):
@@ -65,39 +61,36 @@ def quality(context: PrioritizedContext, choices: Sequence[Choice], unseen: int 
         (1.0, True)
     """
     wanted = {term: weight * context.rarity[term] for term, weight in context.query.items() if term in context.rarity}
-    lines: list[_AtStake] = []
+    queue: list[tuple[bool, float, float, int, Segment, bool]] = []
     facts: set[str] = set()
     for choice in choices:
-        whole, kept = choice.form in (Form.FULL, Form.COMPACT), choice.kept
-        relevance = choice.scored.relevance
+        whole, kept, at_stake = choice.form in (Form.FULL, Form.COMPACT), choice.kept, not choice.fixed
+        near = -choice.scored.relevance
         for number, segment in enumerate(choice.scored.profile.segments):
             there = whole or number in kept
             if there:
                 facts.update(segment.ids, segment.numbers, segment.names)
-            if segment.line < 0:  # a label; what it says of a call is a fact all the same
+            if segment.line < 0:  # a label: what it says of a call are facts too
                 if there:
                     facts.update(segment.words)
-            elif not choice.fixed:
+            elif at_stake:
                 asked = sum([wanted[term] for term in segment.words if term in wanted])
-                lines.append(_AtStake((not segment.rule, -asked, -relevance), segment, there))
-    lines.sort(key=lambda line: line.queue)
+                queue.append((not segment.rule, -asked, near, len(queue), segment, there))
+    queue.sort()
     elsewhere = ELSEWHERE + (ELSEWHERE_OPEN - ELSEWHERE) * context.doubt
-    there_is = there_was = 0.0
+    is_there = was_there = 0.0
     end = HEAD_TOKENS
-    for _, segment, there in lines:
+    for _, _, _, _, segment, there in queue:
         start, end = end, end + segment.tokens
         weight = log(end / start)
-        there_was += weight
-        if there:
-            there_is += weight
-        elif found := _share(segment, facts):
-            there_is += weight * elsewhere * found
-    there_was += log((end + unseen) / end)
-    missing = 1.0 - there_is / there_was if there_was else 0.0
+        was_there += weight
+        is_there += weight if there else weight * elsewhere * _share(segment, facts)
+    was_there += log((end + unseen) / end)
+    missing = 1.0 - is_there / was_there if was_there else 0.0
     return 1.0 - missing * missing
 
 
 def _share(segment: Segment, facts: set[str]) -> float:
     """Which share of a line's facts is among those of the view."""
-    own = (*segment.ids, *segment.numbers, *segment.names)
-    return sum([fact in facts for fact in own]) / len(own) if own else 0.0
+    own = segment.ids + segment.numbers + segment.names
+    return len(facts.intersection(own)) / len(set(own)) if own else 0.0

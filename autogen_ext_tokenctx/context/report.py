@@ -88,8 +88,8 @@ class FitReport:
         level: How hard the fit had to press.
         steps: One step per unit that changed; empty when the view is the history.
         relevance: Context relevance score, worth kept per worth there was against the task, 0 to 1.
-        quality: Compression quality score, the share of the information (rare words, ids, numbers) of what was
-            shortened that is still in the view, 0 to 1.
+        quality: Compression quality score, about the share of what the next step may need (task words, ids, numbers,
+            names, rules) of all that may be shortened that is still in the view, 0 to 1; see ``context/quality.py``.
         seconds: Time the fit took.
         units: Number of units of the history.
         cached_tokens: Tokens of ``tokens_after`` that were the start of the request before, as far as the provider's
