@@ -1,6 +1,7 @@
 from .context.archive import ContextArchive
 from .context.compression import ContextCompressor
 from .context.embedding import Embedder, MiniLMEmbedder
+from .context.judge import Judgement, judge
 from .context.manager import ContextManager
 from .context.optimizer import ModelOptimizer
 from .context.priority import Category, ContextPrioritizer
@@ -9,6 +10,7 @@ from .context.report import FitReport, FitResult, FitStep, Form, Level
 from .context.summary import ContextSummarizer, Summary
 from .context.summary_writer import SummaryUsage
 from .errors import BudgetTooSmallError, TokenCtxError, UnknownHandleError, UnknownModelError
+from .fit_log import FitLog
 from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
 from .hooks.events import FitEvent
@@ -21,6 +23,10 @@ from .hooks.strategies import RecoveryStrategy
 from .hooks.text_compressors import LLMLingua, TextCompressor
 from .hooks.text_transforms import TextMessageCompressor, TextMessageContentName
 from .hooks.transforms import MessageTransform
+from .metrics import MetricsSnapshot, TokenMetrics, WorstCall
+from .metrics_totals import Histogram, TokenTotals
+from .prices import ListPrices, Prices
+from .telemetry import OpenTelemetryHandler
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
 from .tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
@@ -42,20 +48,27 @@ __all__ = [
     "EstimatedTokenCounter",
     "ExecutionPlan",
     "FitEvent",
+    "FitLog",
     "FitReport",
     "FitResult",
     "FitStep",
     "Form",
+    "Histogram",
+    "Judgement",
     "LLMLingua",
     "Level",
+    "ListPrices",
     "MessageHistoryLimiter",
     "MessageTokenLimiter",
     "MessageTransform",
+    "MetricsSnapshot",
     "MiniLMEmbedder",
     "ModelLimits",
     "ModelOptimizer",
     "ModelProfile",
+    "OpenTelemetryHandler",
     "PlanStep",
+    "Prices",
     "ProjectContext",
     "ProjectContextMemory",
     "RecoveryResult",
@@ -78,9 +91,13 @@ __all__ = [
     "TokenCounter",
     "TokenCtxError",
     "TokenManager",
+    "TokenMetrics",
+    "TokenTotals",
     "UnknownHandleError",
     "UnknownModelError",
+    "WorstCall",
     "counter_for_model",
+    "judge",
 ]
 
 __version__: str

@@ -31,4 +31,7 @@ def tokenctx() -> None:
 def main() -> None:
     """Run the command."""
     tolerant_output()
-    app(prog_name="tokenctx")
+    try:
+        app(prog_name="tokenctx")
+    except OSError as error:  # files are read elsewhere: this is the output, such as a full disk
+        raise SystemExit(f"tokenctx: the output cannot be written: {error.strerror or error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -21,6 +22,15 @@ def name_of(path: Path) -> str:
     return "standard input" if str(path) == STDIN else str(path)
 
 
+def unreadable(path: Path, error: OSError) -> BadFileError:
+    """What to say of a file that cannot be opened or read."""
+    if isinstance(error, FileNotFoundError):
+        return BadFileError(f"there is no file {path}; give the path of one that is there")
+    if isinstance(error, IsADirectoryError) or os.path.isdir(path):  # Windows calls that a missing permission
+        return BadFileError(f"{path} is a directory; give a file in it")
+    return BadFileError(f"{path} cannot be read: {error.strerror or error}")
+
+
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
     """The text of a file, or of standard input for ``-``.
 
@@ -35,17 +45,11 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     try:
         if str(path) == STDIN:
             data = sys.stdin.buffer.read(most + 1)
-        elif path.is_dir():
-            raise BadFileError(f"{name} is a directory; give a file in it")
         else:
             with path.open("rb") as file:
                 data = file.read(most + 1)
-    except FileNotFoundError:
-        raise BadFileError(f"there is no file {name}; give the path of one, or - for standard input") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, BadFileError):
-            raise
-        raise BadFileError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
     if len(data) > most:
         raise BadFileError(f"{name} is larger than {most:,} bytes; give a part of it")
     try:

@@ -182,11 +182,11 @@ def check_output(path: Path) -> None:
     Raises:
         BadFileError: It cannot.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         raise BadFileError(f"{path} is a directory; give the name of a file")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise BadFileError(f"there is no directory {path.parent}; make it first")
-    if path.exists() and not os.access(path, os.W_OK):
+    if os.path.exists(path) and not os.access(path, os.W_OK):
         raise BadFileError(f"{path} cannot be written")
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from .cli_input import STDIN, load_state, name_of
+from .cli_input import STDIN, load_state, name_of, unreadable
 from .cli_output import (
     DOES_NOT_FIT,
     AgentName,
@@ -128,12 +128,15 @@ def _of_log(path: Path, budgets: Sequence[int], agent: str | None, model: str | 
 
 def _is_log(path: Path) -> bool:
     """Whether the first line of a file is one of a log of fits."""
-    if str(path) == STDIN or not path.is_file():
+    if str(path) == STDIN:
         return False
+    try:
+        with path.open("rb") as file:
+            first = file.readline(_FIRST_BYTES).lstrip()
+    except OSError as error:
+        raise unreadable(path, error) from error
     if path.suffix == ".jsonl":
         return True
-    with path.open("rb") as file:
-        first = file.readline(_FIRST_BYTES).lstrip()
     return first.startswith(b"{") and (b'"TokenctxLog"' in first or b'"ContextFit"' in first)
 
 
@@ -160,7 +163,9 @@ def _logged(path: Path, agent: str | None) -> Iterator[Call]:
                 if agent is None or call.agent == agent:
                     is_empty = False
                     yield call
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise unreadable(path, error) from error
+        except ValueError as error:
             raise BadFileError(str(error)) from error
     if not names:
         why = f"; line {reader.named[0].number}: {reader.named[0].why}" if reader.named else ""
@@ -184,7 +189,10 @@ def _played(
     with progress("replaying calls", len(budgets) * sum(len(recording.calls) for recording in found)) as advance:
         asyncio.run(all_of_them(advance))
     rows = [summed(budget, calls_made, price) for budget, calls_made in played.items()]
-    return _Told(rows, model, [*notes, *_price_note(model, price)])
+    notes = [*notes, *_price_note(model, price)]
+    if any(row.cannot_fit for row in rows):
+        notes.append("calls that cannot fit are left out of tokens, money and quality")
+    return _Told(rows, model, notes)
 
 
 def _price(model: str | None) -> Price | None:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .cli_input import STDIN
-from .cli_output import AsJson, check_output, fail, note, print_json, progress, show, table
+from .cli_input import STDIN, unreadable
+from .cli_output import AsJson, check_output, fail, note, print_json, progress, reading, show, table
 from .report_html import ReportSummary, write_report
 from .saved_messages import BadFileError
 
@@ -20,18 +20,16 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write an HTML page about a log of fits."""
-    if not log.is_file():
-        what = "is a directory" if log.is_dir() else "cannot be read twice" if str(log) == STDIN else "is no file"
-        fail(f"{log} {what}; give a log of fits (JSONL)")
-    try:
+    if str(log) == STDIN:
+        fail("a log is not read from standard input; give the file")
+    with reading():
         check_output(output)
-        summary = _written(log, output)
-    except ImportError as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"{error.filename or log}: {error.strerror or error}")
-    except (ValueError, BadFileError) as error:
-        fail(str(error))
+        try:
+            summary = _written(log, output)
+        except OSError as error:
+            raise unreadable(log if error.filename is None else Path(error.filename), error) from error
+        except (ImportError, ValueError) as error:
+            raise BadFileError(str(error)) from error
     if as_json:
         print_json({**asdict(summary), "output": str(summary.output), "tokens_saved": summary.tokens_saved})
         return

@@ -46,10 +46,7 @@ class FitChanges:
             event: The newest event of its agent.
         """
         report = event.report
-        end = len(report.steps)
-        while end and report.steps[end - 1].form is Form.RECALLED:  # of one turn, whatever the view
-            end -= 1
-        steps = report.steps[:end]
+        steps = lasting(report.steps)
         key = (event.hook, event.team, event.agent)
         last = self._known.pop(key, None)
         self._known[key] = _Known(report.seconds, steps)
@@ -60,6 +57,14 @@ class FitChanges:
         known = _repaired(last.steps) if last else frozenset[tuple[int, str]]()
         is_compaction = any(step.form is not Form.REPAIRED for step in steps)
         return FitChange(True, is_compaction, len(_repaired(steps) - known))
+
+
+def lasting(steps: tuple[FitStep, ...]) -> tuple[FitStep, ...]:
+    """The steps that a view keeps as long as it serves: not what is recalled for one turn, which stands last."""
+    end = len(steps)
+    while end and steps[end - 1].form is Form.RECALLED:
+        end -= 1
+    return steps[:end]
 
 
 def _repaired(steps: tuple[FitStep, ...]) -> frozenset[tuple[int, str]]:

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections import OrderedDict
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any
 
 from autogen_core.models import LLMMessage
 
+from .context.report import FitStep, Form
+from .fit_changes import MAX_AGENTS, lasting
 from .hooks.events import FitEvent
 from .listening import EventListener
-from .redaction import shown
+from .redaction import redact, shown
 
 LOG_VERSION = 1
 """Version of the format, in the first line."""
+
+RECALLED_WHY = "lines that the task asks for"
+"""The reason of what was recalled, where no texts are logged."""
 
 _MAX_CHARS = 20_000
 """Characters of one text."""
@@ -52,10 +57,12 @@ class FitLog(EventListener):
         """The file."""
         self._texts = texts
         self._torn = False
+        self._written: OrderedDict[tuple[str, str, str], tuple[tuple[FitStep, ...], str]] = OrderedDict()
         self._file: FileIO | None = None
         try:
             self._opened()
         except OSError as error:
+            self._close_file()
             raise ValueError(
                 f"the log {self.path} cannot be written ({error.strerror or error}); "
                 "give FitLog a file in a folder that exists and that this process may write to"
@@ -76,32 +83,52 @@ class FitLog(EventListener):
         if not isinstance(event, FitEvent):
             return
         try:
-            self._write(json.dumps(self._entry(event)).encode())
+            self._write(self._line(event).encode())
         except OSError as error:
             self._warn("write", f"fits cannot be logged to {self.path} any more ({error.strerror or error})")
 
-    def _entry(self, event: FitEvent) -> dict[str, Any]:
-        steps = [
-            {
-                "unit": step.unit,
-                "what": step.what,
-                "form": step.form.value,
-                "tokens_before": step.tokens_before,
-                "tokens_after": step.tokens_after,
-                "why": step.why,
-                "handle": step.handle,
-            }
-            for step in event.report.steps
-        ]
-        texts = {"history": _logged(event.history), "view": _logged(event.view)} if self._texts else None
-        return {**event.as_dict(), "steps": steps, "texts": texts}
+    def _line(self, event: FitEvent) -> str:
+        fit = json.dumps(event.as_dict())
+        texts = json.dumps({"history": _logged(event.history), "view": _logged(event.view)} if self._texts else None)
+        return f'{fit[:-1]}, "steps": [{self._steps(event)}], "texts": {texts}}}'
+
+    def _steps(self, event: FitEvent) -> str:
+        """The steps as JSON. As long as a view serves, those that made it are not written out anew."""
+        key, steps = (event.hook, event.team, event.agent), lasting(event.report.steps)
+        known = self._written.pop(key, None)
+        text = known[1] if known and known[0] == steps else self._json(steps)
+        self._written[key] = steps, text
+        if len(self._written) > MAX_AGENTS:
+            self._written.popitem(last=False)
+        recalled = self._json(event.report.steps[len(steps) :])
+        return ", ".join(part for part in (text, recalled) if part)
+
+    def _json(self, steps: Sequence[FitStep]) -> str:
+        return json.dumps([self._step(step) for step in steps])[1:-1]
+
+    def _step(self, step: FitStep) -> dict[str, int | str]:
+        why = step.why
+        if step.form is Form.RECALLED:  # it names the words that were asked for
+            why = redact(why) if self._texts else RECALLED_WHY
+        return {
+            "unit": step.unit,
+            "what": step.what,
+            "form": step.form.value,
+            "tokens_before": step.tokens_before,
+            "tokens_after": step.tokens_after,
+            "why": why,
+            "handle": step.handle,
+        }
 
     def _write(self, line: bytes) -> None:
         file = self._opened()
         left = memoryview((b"\n" if self._torn else b"") + line + b"\n")
         self._torn = True  # until all of it is there
         while left:
-            left = left[file.write(left) or 0 :]
+            written = file.write(left)
+            if not written:
+                raise OSError("nothing more is taken")
+            left = left[written:]
         self._torn = False
 
     def _opened(self) -> FileIO:

@@ -223,12 +223,19 @@ class TokenMetrics(EventListener):
             before += read.call.tokens_before - read.call.tokens_after
             model = model or read.model
         after, cached = report.tokens_after, report.cached_tokens
-        saved = None
-        if self._prices is not None and model:
-            whole, sent = self._prices(model, before, 0), self._prices(model, after, cached)
-            saved = None if whole is None or sent is None else whole - sent
+        saved = self._saved(model, before, after, cached)
         over = before > report.budget - report.reserve or (read is not None and read.call.would_have_failed)
         return Call(before, after, cached, report.utilization, over, saved)
+
+    def _saved(self, model: str, before: int, after: int, cached: int) -> float | None:
+        if self._prices is None or not model:
+            return None
+        try:
+            whole, sent = self._prices(model, before, 0), self._prices(model, after, cached)
+        except Exception as error:  # the tokens count all the same
+            self._warn("prices", f"the price of a call could not be told ({error!r}); its tokens are counted")
+            return None
+        return None if whole is None or sent is None else whole - sent
 
     def _remember(self, event: FitEvent, read: _Read) -> None:
         key = (event.team, event.agent)
@@ -267,7 +274,9 @@ class TokenMetrics(EventListener):
             report.quality,
         )
         self._lowest = nsmallest(self._worst, [*self._lowest, call], key=lambda c: c.quality)
-        self._shrunk = nsmallest(self._worst, [*self._shrunk, call], key=lambda c: c.tokens_after / c.tokens_before)
+        self._shrunk = nsmallest(
+            self._worst, [*self._shrunk, call], key=lambda c: c.tokens_after / max(1, c.tokens_before)
+        )
 
     def _bill(self, event: LLMCallEvent | LLMStreamEndEvent) -> None:
         stated: str | None = event.kwargs.get("agent_id")

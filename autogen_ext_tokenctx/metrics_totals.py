@@ -68,9 +68,9 @@ class TokenTotals:
         prompt_tokens: Input tokens of those bills.
         completion_tokens: Output tokens of those bills.
         priced_calls: Calls whose price is known.
-        saved_usd: An estimate of what they would have cost more, in US dollars, None without any price: all tokens before at the full price,
+        saved_usd: An estimate of what they would have cost more, in US dollars: all tokens before at the full price,
             less the tokens after with the cached ones at the price for these. A provider may have served a part of
-            the longer request from its cache, too; then it is less.
+            the longer request from its cache, too; then it is less. None when no price is known.
         utilization: Of each call: share of the budget that is used.
         compression: Of each call: tokens after per tokens before.
         quality: Of each compaction: share of the information of what was shortened that is still in the view.

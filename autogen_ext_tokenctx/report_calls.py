@@ -7,36 +7,41 @@ two calls it would count twice.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
 
 from .report_log import LoggedFit
 
 LEVELS = ("none", "lossless", "light", "strong", "summary")
 """The names of `Level`, from nothing changed to the strongest."""
 
+PLACES = {name: place for place, name in enumerate(LEVELS)}
+"""The place of each of them."""
+
 WAITING = 256
 """Agents of which a read of the context may wait for the client's call. The one that waits longest is a call alone."""
+
+_NONE = frozenset[str]()
+_ONLY = {hook: frozenset({hook}) for hook in ("context", "client")}
 
 Side = Literal["calls", "context", "client"]
 """Which hook is looked at: each alone, or both as one call."""
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One model call.
 
     Args:
         number: Its number in the log, from 1.
         fits: What the context hook made of it, the client hook, or both in this order.
         compacted: The hooks that made a new, shorter view for it, and did not go on with the one before.
+        fresh: The hooks whose fit was made for it. Else its seconds are those of an earlier call.
     """
 
     number: int
     fits: tuple[LoggedFit, ...]
     compacted: frozenset[str]
+    fresh: frozenset[str]
 
     @property
     def agent(self) -> str:
@@ -48,7 +53,7 @@ class Call:
         """Id of its team, "" outside of teams."""
         return self.fits[0].team
 
-    @cached_property
+    @property
     def sent(self) -> LoggedFit:
         """The last fit, which saw what went out."""
         return self.fits[-1]
@@ -61,7 +66,7 @@ class Call:
     @property
     def tokens_before(self) -> int:
         """Tokens that would have gone out without any hook."""
-        return self.tokens_after + sum(fit.tokens_saved for fit in self.fits)
+        return self.tokens_after + sum([fit.tokens_saved for fit in self.fits])
 
     @property
     def was_over(self) -> bool:
@@ -69,31 +74,21 @@ class Call:
         return any(fit.tokens_before > fit.room for fit in self.fits)
 
     @property
-    def is_over(self) -> bool:
-        """Whether it went out over the budget of the last hook."""
-        return self.sent.tokens_after > self.sent.room
-
-    @property
     def pressure(self) -> float:
         """How many times the budget it would have been."""
-        return max(fit.tokens_before / max(1, fit.room) for fit in self.fits)
+        return max([fit.tokens_before / max(1, fit.room) for fit in self.fits])
 
     @property
     def level(self) -> int:
         """The strongest level, as its place in `LEVELS`."""
-        return max(LEVELS.index(fit.level) for fit in self.fits)
+        return max([PLACES[fit.level] for fit in self.fits])
 
     @property
     def categories(self) -> dict[str, tuple[int, int]]:
         """Tokens by category, from the hook that weighed more of what it sent."""
+        if len(self.fits) == 1:
+            return self.sent.categories
         return min(self.fits, key=lambda fit: fit.categories.get("unweighed", (0, 0))[1]).categories
-
-    def side(self, hook: Side) -> Call | None:
-        """The call as one hook saw it; None when that hook did not."""
-        if hook == "calls":
-            return self
-        fits = tuple(fit for fit in self.fits if fit.hook == hook)
-        return Call(self.number, fits, self.compacted & {hook}) if fits else None
 
 
 def calls(fits: Iterable[LoggedFit]) -> Iterator[Call]:
@@ -109,22 +104,25 @@ def calls(fits: Iterable[LoggedFit]) -> Iterator[Call]:
         [2, 1]
     """
     waiting: OrderedDict[tuple[str, str], Call] = OrderedDict()
-    forms: dict[tuple[str, str, str], object] = {}
+    known: dict[tuple[str, str, str], tuple[Mapping[str, Mapping[str, int]], float]] = {}
     number = 0
     for fit in fits:
         who = (fit.team, fit.agent)
-        seen = _forms(fit)
-        is_new = fit.level != "none" and forms.get((*who, fit.hook)) != seen
-        forms[(*who, fit.hook)] = seen
-        compacted = frozenset({fit.hook} if is_new else ())
+        key = (*who, fit.hook)
+        forms = _forms(fit)
+        last_forms, last_seconds = known.get(key, ({}, -1.0))
+        known[key] = forms, fit.seconds
+        hook = _ONLY[fit.hook]
+        compacted = hook if fit.level != "none" and forms != last_forms else _NONE
+        fresh = hook if fit.seconds != last_seconds else _NONE
         read = waiting.pop(who, None)
         if read is not None and fit.hook == "client":
-            yield Call(read.number, (*read.fits, fit), read.compacted | compacted)
+            yield Call(read.number, (*read.fits, fit), read.compacted | compacted, read.fresh | fresh)
             continue
         if read is not None:
             yield read
         number += 1
-        call = Call(number, (fit,), compacted)
+        call = Call(number, (fit,), compacted, fresh)
         if fit.hook == "client":
             yield call
             continue
@@ -134,6 +132,8 @@ def calls(fits: Iterable[LoggedFit]) -> Iterator[Call]:
     yield from waiting.values()
 
 
-def _forms(fit: LoggedFit) -> object:
+def _forms(fit: LoggedFit) -> Mapping[str, Mapping[str, int]]:
     """What a view that goes on keeps from call to call. What is recalled comes and goes without a new view."""
-    return hash(tuple((name, form) for name, form in fit.forms.items() if name not in ("recalled", "repaired")))
+    if fit.forms.keys() & {"recalled", "repaired"}:
+        return {name: form for name, form in fit.forms.items() if name not in ("recalled", "repaired")}
+    return fit.forms

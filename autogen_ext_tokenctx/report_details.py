@@ -9,7 +9,6 @@ import heapq
 import json
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from .report_calls import Call
@@ -51,7 +50,8 @@ class Details:
 
     def add(self, call: Call) -> None:
         """Looks at the next call."""
-        call = replace(call, fits=tuple(map(_slim, call.fits)))
+        if any(fit.texts for fit in call.fits):
+            call = call._replace(fits=tuple(map(_slim, call.fits)))
         self._calls += 1
         self._newest.append(call)
         if call.compacted:
@@ -146,7 +146,7 @@ def _saved(step: LoggedStep) -> int:
 
 
 def _logged_steps(fit: LoggedFit) -> int:
-    return sum(form.units for form in fit.forms.values())
+    return sum(form.get("units", 0) for form in fit.forms.values())
 
 
 def _add_texts(fits: list[dict[str, Any]], logged: Sequence[LoggedFit], room: int) -> tuple[int, int]:

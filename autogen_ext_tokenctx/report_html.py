@@ -112,7 +112,7 @@ def write_report(log: Path, output: Path, *, on_progress: Callable[[int], None] 
     }
     page = _page(log.name, data, notes, plotly).encode()
     _write(output, page)
-    total = charts.total.total
+    total = charts.total().total
     return ReportSummary(
         output=output,
         size=len(page),
@@ -131,14 +131,14 @@ def write_report(log: Path, output: Path, *, on_progress: Callable[[int], None] 
 def _plotly() -> str:
     """The source of plotly.js."""
     try:
-        from plotly.offline import get_plotlyjs
+        from plotly.offline import get_plotlyjs  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
         raise ImportError(f'{error}; pip install "autogen-ext-tokenctx[report]"') from error
     return get_plotlyjs()
 
 
 def _page(name: str, data: Mapping[str, Any], notes: tuple[str, ...], plotly: str) -> str:
-    folder = files(__package__) / "report_assets"
+    folder = files("autogen_ext_tokenctx") / "report_assets"
     style = folder.joinpath("report.css").read_text("utf-8")
     scripts = "\n".join(folder.joinpath(script).read_text("utf-8") for script in SCRIPTS)
     script = f'"use strict";\n(() => {{\n{scripts}\n}})();'
@@ -149,7 +149,6 @@ def _page(name: str, data: Mapping[str, Any], notes: tuple[str, ...], plotly: st
             "default-src 'none'",
             f"script-src {_hash(script)} {_hash(plotly)}",
             f"style-src {_hash(style)} {_hash(plot_style)}",
-            "style-src-attr 'unsafe-inline'",
             "base-uri 'none'",
             "form-action 'none'",
         )

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import IO, Annotated, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -67,14 +67,6 @@ class LoggedTexts(_Logged):
     """Messages of both that are not here any more."""
 
 
-class LoggedForm(_Logged):
-    """The steps of one form, summed up."""
-
-    units: int = 0
-    tokens_before: int = 0
-    tokens_after: int = 0
-
-
 class LoggedFit(_Logged):
     """One line of the log: what one hook made of one call. The fields are those of `FitEvent.as_dict()`.
 
@@ -101,7 +93,7 @@ class LoggedFit(_Logged):
     seconds: Annotated[float, Field(ge=0)] = 0.0
     units: int = 0
     categories: dict[str, tuple[int, int]] = {}
-    forms: dict[str, LoggedForm] = {}
+    forms: dict[str, dict[str, int]] = {}
     steps: tuple[LoggedStep, ...] = ()
     texts: LoggedTexts | None = None
     line: int = 0
@@ -144,12 +136,12 @@ class FitLogReader:
         >>> _ = log.write_text("not a fit")
         >>> reader = FitLogReader(log)
         >>> list(reader), reader.skipped, reader.named
-        ([], 1, [SkippedLine(number=1, why='no JSON')])
+        ([], 1, [SkippedLine(number=1, why='no JSON object')])
     """
 
     def __init__(self, path: Path, on_progress: Callable[[int], None] | None = None) -> None:
         self._path = path
-        self._on_progress = on_progress or (lambda _: None)
+        self._on_progress = on_progress
         self.lines = 0
         """Lines read so far, without the header and empty ones."""
         self.skipped = 0
@@ -167,7 +159,7 @@ class FitLogReader:
         told = 0
         with self._path.open("rb") as file:
             for number, line in enumerate(_lines(file), 1):
-                if file.tell() - told >= PROGRESS:
+                if self._on_progress is not None and file.tell() - told >= PROGRESS:
                     told = file.tell()
                     self._on_progress(told)
                 if line is not None and not line.strip():
@@ -175,7 +167,8 @@ class FitLogReader:
                 fit = self._fit(number, line)
                 if fit is not None:
                     yield fit
-            self._on_progress(file.tell())
+            if self._on_progress is not None:
+                self._on_progress(file.tell())
 
     def _fit(self, number: int, line: bytes | None) -> LoggedFit | None:
         why = f"longer than {LONGEST_LINE:,} bytes"
@@ -183,13 +176,13 @@ class FitLogReader:
             try:
                 return self._counted(number, LoggedFit.model_validate_json(line))
             except ValidationError as error:
-                read = _mended(line)
-                if isinstance(read, LoggedFit):
-                    return self._counted(number, read)
-                if isinstance(read, dict) and read.get("type") == "TokenctxLog":
-                    self._check_version(read.get("version"))
+                mended = _mended(line)
+                if isinstance(mended, LoggedFit):
+                    return self._counted(number, mended)
+                if mended is not None and mended.get("type") == "TokenctxLog":
+                    self._check_version(mended.get("version"))
                     return None
-                why = _reason(read, error)
+                why = _reason(mended, error)
         self.lines += 1
         self.skipped += 1
         if len(self.named) < NAMED:
@@ -198,7 +191,8 @@ class FitLogReader:
 
     def _counted(self, number: int, fit: LoggedFit) -> LoggedFit:
         self.lines += 1
-        return fit.model_copy(update={"line": number})
+        object.__setattr__(fit, "line", number)  # nobody has the fit yet, and a copy costs as much as reading it
+        return fit
 
     def _check_version(self, version: object) -> None:
         if isinstance(version, int) and version > VERSION:
@@ -219,22 +213,24 @@ def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
         yield None
 
 
-def _mended(line: bytes) -> object:
-    """The fit of a line whose texts hold halves of characters; else the value of the line, None when it is no JSON."""
+def _mended(line: bytes) -> LoggedFit | dict[str, object] | None:
+    """The fit of a line whose texts hold halves of characters; else its object, None when it is none."""
     try:
         value = json.loads(line)
-        return LoggedFit.model_validate_json(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-    except ValidationError:
-        return value  # pyright: ignore[reportPossiblyUnboundVariable]
     except (ValueError, RecursionError):
         return None
+    if not isinstance(value, dict):
+        return None
+    try:
+        return LoggedFit.model_validate_json(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    except ValidationError:
+        return cast("dict[str, object]", value)
 
 
-def _reason(value: object, error: ValidationError) -> str:
+def _reason(value: dict[str, object] | None, error: ValidationError) -> str:
     if value is None:
-        return "no JSON"
+        return "no JSON object"
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    if place == "type" and isinstance(value, dict):
+    if first["loc"] == ("type",):
         return "no fit, of another type" if "type" in value else "no fit, without a type"
-    return f"{place}: {first['msg'].lower()}" if place else "no JSON object"
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"

@@ -43,7 +43,7 @@ class OpenTelemetryHandler(EventListener):
 
     The metrics:
 
-    - ``tokenctx.token.usage``, {token}: of each fit, ``tokenctx.token.type`` before, after or cached.
+    - ``tokenctx.token.usage``, {token}: of each fit, what goes out.
     - ``tokenctx.tokens.saved``, {token}: what the provider does not see. With both hooks each adds its own part.
     - ``tokenctx.fit.duration``, s: of the fits that made a view.
     - ``tokenctx.quality``, 1: of the compactions.
@@ -76,7 +76,7 @@ class OpenTelemetryHandler(EventListener):
         self._usage = meter.create_histogram(
             "tokenctx.token.usage",
             "{token}",
-            "Input tokens of a fitted call.",
+            "Input tokens of a fitted request.",
             explicit_bucket_boundaries_advisory=_TOKEN_BOUNDS,
         )
         self._saved = meter.create_counter(
@@ -121,13 +121,9 @@ class OpenTelemetryHandler(EventListener):
     def _measure(self, event: FitEvent, change: FitChange) -> None:
         report = event.report
         labels = {"gen_ai.agent.name": event.agent, "tokenctx.hook": event.hook, **_model(event)}
-        for kind, tokens in (
-            ("before", report.tokens_before),
-            ("after", report.tokens_after),
-            ("cached", report.cached_tokens),
-        ):
-            self._usage.record(tokens, {**labels, "tokenctx.token.type": kind})
-        self._saved.add(max(0, report.tokens_saved), labels)  # a repair may add a few tokens
+        self._usage.record(report.tokens_after, labels)
+        if report.tokens_saved > 0:  # a repair may add a few tokens
+            self._saved.add(report.tokens_saved, labels)
         if change.is_fresh:
             self._duration.record(report.seconds, labels)
         if change.is_compaction:
@@ -168,8 +164,9 @@ def _attributes(event: FitEvent, change: FitChange) -> dict[str, Any]:
         "tokenctx.steps": len(report.steps),
         "tokenctx.reused": not change.is_fresh,
         "tokenctx.compacted": change.is_compaction,
-        "tokenctx.repaired": change.repaired,
     }
+    if change.repaired:
+        attributes["tokenctx.repaired"] = change.repaired
     if event.team:
         attributes["tokenctx.team"] = event.team
     if event.hook == "client":

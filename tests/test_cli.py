@@ -1,6 +1,7 @@
-"""The command line: the limits of models as a table and as JSON, and what the package imports for it."""
+"""The command line: its output and its imports, and the limits of models as a table and as JSON."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,24 @@ def test_without_typer_the_command_says_what_to_install() -> None:
     assert done.returncode == 1
     assert "autogen-ext-tokenctx[cli]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_pipe_that_knows_few_characters() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    script = "import sys; sys.argv = ['tokenctx', 'count', '-']; from autogen_ext_tokenctx.cli import main; main()"
+    text = "Größe \u202e".encode()
+    done = subprocess.run([sys.executable, "-c", script], input=text, capture_output=True, env=environment, check=True)
+    assert b"text" in done.stdout
+    assert done.stdout.isascii()
+    assert b"\x1b" not in done.stdout
+    assert not done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk at hand")
+def test_a_full_disk_is_one_line() -> None:
+    script = "import sys; sys.argv = ['tokenctx', 'limits', 'm']; from autogen_ext_tokenctx.cli import main; main()"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"tokenctx: the output cannot be written")
+    assert b"Traceback" not in done.stderr

@@ -63,7 +63,7 @@ class FitStep:
         what: Who and what, such as ``"coder: read_file"``.
         form: The form the unit has in the view.
         tokens_before: Tokens of the unit in the history.
-        tokens_after: Tokens of it in the view.
+        tokens_after: Tokens of it in the view; of lines in the shared block about.
         why: The reason in a few words, with scores where there are any.
         handle: ``ContextManager.expand(handle)`` gives the original back; empty where nothing left the view.
     """

@@ -134,8 +134,9 @@ class ViewBuilder:
         unit = scored.unit
         why = reasons.get(unit.index) or (unit.repaired if form is Form.REPAIRED else scored.why())
         before = scored.profile.tokens if unit.messages else self.cost(unit.originals)
+        after = min(before, changed.tokens) if form is Form.DIGEST else changed.tokens  # of a digest it is an estimate
         number = self._scope.units[unit.index].index
-        return FitStep(number, label_of(unit), form, before, changed.tokens, why, self._handle(unit))
+        return FitStep(number, label_of(unit), form, before, after, why, self._handle(unit))
 
     def _block(self, away: Sequence[Choice]) -> LLMMessage:
         entries: list[DigestEntry] = []

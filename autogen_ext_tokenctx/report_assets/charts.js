@@ -1,6 +1,7 @@
 // The five charts. Each has its numbers in a table, too.
 
 const PANELS = 6;
+const CUT = 6;
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const share = (part, whole) => (whole ? part / whole : NaN);
 // Plotly reads a few tags in texts of a chart; a name must not be one.
@@ -16,21 +17,24 @@ async function loadPlotly() {
   const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   const script = document.createElement("script");
   script.textContent = await new Response(unpacked).text();
+  // Plotly adds a style for maps, if it is not there yet. There are no maps, and the page's policy would refuse it.
+  for (const [, id] of script.textContent.matchAll(/getElementById\("([0-9a-f]{64})"\)/g)) {
+    document.head.append(element("template", { id }));
+  }
   document.head.append(script);
   plotly = window.Plotly;
 }
 
-function layout(height, more = {}) {
+function layout(more = {}) {
   const grid = { gridcolor: style("--line"), zeroline: false, linecolor: style("--line"), fixedrange: true };
   const { yaxis, xaxis, ...rest } = more;
   return {
-    height,
+    autosize: true,
     margin: { l: 52, r: 12, t: 8, b: 44 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: style("--font"), size: 12, color: style("--muted") },
     barmode: "stack",
-    bargap: data.bin_width === 1 && data.calls < 60 ? 0.25 : 0.08,
     dragmode: false,
     hovermode: "closest",
     hoverlabel: {
@@ -38,7 +42,10 @@ function layout(height, more = {}) {
       font: { family: style("--font"), size: 12.5, color: style("--text") },
     },
     showlegend: true,
-    legend: { orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", itemclick: false, itemdoubleclick: false },
+    legend: {
+      orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", traceorder: "normal",
+      itemclick: false, itemdoubleclick: false,
+    },
     xaxis: {
       ...grid, showgrid: false, title: { text: "Call", standoff: 8 }, tickformat: ",d", nticks: 8,
       range: [0.5, Math.max(data.calls, 8) + 0.5], ...xaxis,
@@ -49,7 +56,7 @@ function layout(height, more = {}) {
 }
 
 const bars = (bins, values, hover, more) => ({
-  type: "bar", x: bins.map(middle), y: values, width: bins.map(() => data.bin_width * (data.calls < 60 ? 0.75 : 0.92)),
+  type: "bar", x: bins.map(middle), y: values, width: bins.map(() => data.bin_width * (data.calls < 60 ? 0.75 : 1)),
   customdata: hover, hovertemplate: "%{customdata}<extra></extra>", ...more,
 });
 
@@ -63,6 +70,7 @@ function tokensChart(list) {
   const traces = [];
   const axes = {};
   const titles = [];
+  let isCut = false;
   shown.forEach(({ agent, series }, row) => {
     const bins = binsOf(series);
     const axis = row ? `y${row + 1}` : "y";
@@ -87,8 +95,13 @@ function tokensChart(list) {
       type: "scatter", mode: "lines", x: edges, y: budget.flatMap((value) => [value, value]), yaxis: axis,
       name: "budget", showlegend: row === 0, hoverinfo: "skip", line: { color: style("--budget"), width: 2, shape: "hv" },
     });
+    // A whole history can be many times the budget. Bars beyond are cut, or what was sent could not be seen.
+    const highest = Math.max(...before, ...after, ...budget);
+    const most = CUT * Math.max(...budget, ...after);
+    isCut ||= highest > most;
     axes[row ? `yaxis${row + 1}` : "yaxis"] = {
-      domain: [Math.max(0, top - height), top], gridcolor: style("--line"), zeroline: false, rangemode: "tozero",
+      domain: [Math.max(0, top - height), top], gridcolor: style("--line"), zeroline: false,
+      range: [0, 1.04 * Math.min(highest, most) || 1],
       tickformat: ",~s", nticks: 4, fixedrange: true,
     };
     titles.push({
@@ -100,17 +113,19 @@ function tokensChart(list) {
   const pixels = 110 + shown.length * 150;
   return {
     traces,
-    layout: layout(pixels, {
+    height: pixels,
+    layout: layout({
       ...others, yaxis, annotations: titles, margin: { l: 52, r: 12, t: 64, b: 44 },
       legend: {
-        orientation: "h", x: 0, y: 1 + 26 / (pixels - 108), xanchor: "left", yanchor: "bottom",
+        orientation: "h", x: 0, y: 1 + 26 / (pixels - 108), xanchor: "left", yanchor: "bottom", traceorder: "normal",
         itemclick: false, itemdoubleclick: false,
       },
       xaxis: { anchor: shown.length > 1 ? `y${shown.length}` : "y" },
     }),
     label: `Tokens of ${shown.map(({ agent }) => agent).join(", ")}: sent and left out, with the budget as a line.`,
     caption:
-      `Whole bar: tokens the call would have had${perCall()}. Dark part: what was sent. Line: the budget, less what is held back.` +
+      `Whole bar: tokens the call would have had${perCall()}. Its lower part: what was sent. Line: the budget, less what is held back.` +
+      (isCut ? ` Bars are cut at ${CUT} times the budget.` : "") +
       (agents.length > PANELS ? ` The ${PANELS} busiest of ${number(agents.length)} agents; choose another in the filter.` : "") +
       " Select a bar to open a call.",
     columns: ["Calls", "Agent", "Before", "Sent", "Budget", "Calls in row", "Peak before"],
@@ -136,7 +151,8 @@ function viewChart(list) {
         marker: { color: category.name === "unweighed" ? style("--unweighed") : style(`--c${place % 8}`) },
       },
     )),
-    layout: layout(300),
+    height: 300,
+    layout: layout(),
     label: "Tokens in the view by category, as stacked bars over the calls.",
     caption: `Tokens in the view by category${perCall()}. Unweighed: what came after the last compaction, or never needed one.`,
     columns: ["Calls", ...order.flatMap((category) => [`${name(category.name)}: in history`, "in view"])],
@@ -155,7 +171,8 @@ function levelsChart(list) {
       bins.map((bin) => `${hoverHead(bin)}<br>${LEVEL_NAMES[place]}: ${number(bin[level])} of ${plural(bin.calls, "call")}`),
       { name: LEVEL_NAMES[place], marker: { color: style(`--level${place}`) }, meta: { places: bins.map((bin) => bin.place) } },
     )),
-    layout: layout(300, { yaxis: { title: { text: "calls", standoff: 6 }, tickformat: ",d" } }),
+    height: data.bin_width > 1 ? 300 : 180,
+    layout: layout({ yaxis: { title: { text: "calls", standoff: 6 }, tickformat: ",d", visible: data.bin_width > 1 } }),
     label: "Calls by the level of their view, as stacked bars over the calls.",
     caption:
       "Calls by how their view was made: unchanged; lossless (only notation and duplicates left out); light (under half " +
@@ -173,7 +190,8 @@ function lineChart(bins, lines, words) {
       customdata: bins.map((bin) => `${hoverHead(bin)}<br>${name}: ${percent(value(bin))}`),
       hovertemplate: "%{customdata}<extra></extra>",
     })),
-    layout: layout(260, { yaxis: { tickformat: ".0%", range: [0, 1.04] }, showlegend: lines.length > 1 }),
+    height: 260,
+    layout: layout({ yaxis: { tickformat: ".0%", range: [0, 1.04] }, showlegend: lines.length > 1 }),
     columns: ["Calls", ...lines.map(([name]) => name)],
     rows: bins.map((bin) => [callsOfBin(bin), ...lines.map(([, , value]) => percent(value(bin)))]),
     ...words,
@@ -225,6 +243,7 @@ function drawCharts(list, onBin) {
     figure.table = { caption: heading, ...made };
     fillTable(figure);
     if (plotly === null) continue;
+    plot.style.height = `${made.height}px`;
     plotly.react(plot, made.traces, made.layout, { displayModeBar: false, responsive: true });
     if (!plot.dataset.ready) {
       plot.dataset.ready = "yes";
@@ -243,8 +262,8 @@ function fillTable(figure) {
   figure.querySelector(".scroll").replaceChildren(...(open ? [table(caption, columns, rows)] : []));
 }
 
-function table(caption, columns, rows) {
-  const isText = columns.map((_, i) => i === 0 || rows.some((row) => /^[^\d–-]/.test(row[i]) || row[i] === ""));
+function table(caption, columns, rows, onlyFirstIsText = false) {
+  const isText = columns.map((_, i) => i === 0 || !onlyFirstIsText && rows.some((row) => /^[^\d–-]/.test(row[i]) || row[i] === ""));
   return element("table", {},
     element("caption", { class: "hidden" }, caption),
     element("thead", {}, element("tr", {}, ...columns.map((text, i) =>

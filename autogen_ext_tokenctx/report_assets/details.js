@@ -15,12 +15,14 @@ function openCall(call) {
         element("h2", { id: "call-title", tabindex: "-1" }, `Call ${number(call.number)} · ${call.agent}`),
         element("p", { class: "note" }, [
           call.at > 0 ? time(call.at) : null, call.team ? `team ${call.team}` : null, call.fits.at(-1).model || null,
-          `line ${call.fits.map((fit) => number(fit.line)).join(" and ")} of the log`,
+          `${call.fits.length > 1 ? "lines" : "line"} ${call.fits.map((fit) => number(fit.line)).join(" and ")} of the log`,
         ].filter(Boolean).join(" · "))),
       element("div", { class: "buttons" },
         step(-1, "Previous"), step(1, "Next"),
         element("button", { type: "button", class: "close", onclick: () => dialog.close() }, "Close"))),
-    element("div", { class: "dialog-body" }, hookTable(call), ...call.fits.flatMap(fitParts)),
+    element("div", { class: "dialog-body" },
+      element("div", { class: "sides" }, hookTable(call), ...call.fits.map(categoryTable)),
+      ...call.fits.flatMap(fitParts)),
   );
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
@@ -41,22 +43,23 @@ function hookTable(call) {
     ["Units", (fit) => number(fit.units)],
     ["Time", (fit) => `${(fit.seconds * 1000).toLocaleString("en-US", { maximumFractionDigits: 1 })} ms`],
   ];
-  return scrolled("What each hook did", element("table", { class: "facts" },
-    element("caption", { class: "hidden" }, "What each hook did"),
-    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Tokens and scores"),
-      ...call.fits.map((fit) => element("th", { scope: "col", class: "number" }, HOOKS[fit.hook])))),
-    element("tbody", {}, ...lines.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name),
-      ...call.fits.map((fit) => element("td", { class: "number" }, value(fit))))))));
+  return element("div", {}, element("h3", {}, "What each hook did"), scrolled("What each hook did", table("What each hook did",
+    ["Value", ...call.fits.map((fit) => HOOKS[fit.hook])],
+    lines.map(([name, value]) => [name, ...call.fits.map(value)]), true)));
+}
+
+// Nothing to say when all of it is unweighed.
+function categoryTable(fit) {
+  if (!fit.categories.some(([name]) => name !== "unweighed")) return null;
+  const title = `Categories · ${HOOKS[fit.hook]}`;
+  return element("div", {}, element("h3", {}, title), scrolled(title, table(title,
+    ["Category", "In the history", "In the view"],
+    fit.categories.map(([name, before, after]) => [name.replaceAll("_", " "), number(before), number(after)]))));
 }
 
 function fitParts(fit) {
   const parts = [];
   const of = ` · ${HOOKS[fit.hook]}`;
-  if (fit.categories.length) {
-    parts.push(element("h3", {}, `Categories${of}`), scrolled(`Categories${of}`, table(`Categories${of}`,
-      ["Category", "In the history", "In the view"],
-      fit.categories.map(([name, before, after]) => [name.replaceAll("_", " "), number(before), number(after)]))));
-  }
   parts.push(element("h3", {}, `Steps${of}`));
   if (fit.steps.length) {
     parts.push(scrolled(`Steps${of}`, stepTable(`Steps${of}`, fit.steps)));

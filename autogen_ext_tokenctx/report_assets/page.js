@@ -34,8 +34,8 @@ function drawFilters() {
   const agents = names("agent");
   const teams = names("team");
   form.append(
-    choice("Agent", "agent", [[ALL, `All ${agents.length} agents`], ...agents.map((name) => [name, short(name, 60)])]),
-    choice("Team", "team", [[ALL, teams.length === 1 ? "The only team" : `All ${teams.length} teams`],
+    choice("Agent", "agent", [[ALL, data.agents === 1 ? "The only agent" : `All ${number(data.agents)} agents`], ...(agents.length === 1 ? [] : agents.map((name) => [name, short(name, 60)]))]),
+    choice("Team", "team", [[ALL, teams.length === 1 ? "The only team" : `All ${number(data.teams)} teams`],
       ...(teams.length === 1 ? [] : teams.map((name) => [name, short(teamName(name), 60)]))]),
     choice("Hook", "hook", hooks.size === 1
       ? [["calls", "The only hook"]]
@@ -95,13 +95,13 @@ function drawCalls() {
       element("th", { scope: "row" }, element("button", {
         type: "button", class: "open", "aria-label": `Open call ${number(call.number)} of ${call.agent}`,
       }, number(call.number))),
-      element("td", { class: "agent" }, call.agent),
+      element("td", { class: "agent", title: call.agent }, element("span", {}, call.agent)),
       element("td", { class: "wide" }, call.at > 0 ? time(call.at) : "–"),
       element("td", { class: call.was_over ? "number over" : "number" }, number(call.before),
         call.was_over ? element("span", { class: "hidden" }, " over the budget") : null),
       element("td", { class: "number" }, number(call.after)),
       element("td", { class: "number wide" }, number(call.budget)),
-      element("td", { class: "number used" }, meter, percent(used)),
+      element("td", { class: "number used" }, meter, element("span", { class: "share" }, percent(used))),
       element("td", { class: "wide" }, element("span", { class: `tag level${call.level}` }, LEVEL_NAMES[call.level]),
         call.compacted ? element("span", { class: "tag new" }, "compaction") : null),
       element("td", { class: "number wide" }, percent(share(call.cached, call.after))));
@@ -130,9 +130,8 @@ function draw() {
   drawCharts(list, openBin);
 }
 
-const agentCount = new Set(data.series.map((series) => series.agent)).size;
 byId("about").textContent = [
-  "", plural(data.calls, "call"), plural(agentCount, "agent"),
+  "", plural(data.calls, "call"), plural(data.agents, "agent"),
   ...(data.from > 0 ? [`${time(data.from)} to ${time(data.until)}`] : []),
   ...(data.bin_width > 1 ? [`charts add up ${number(data.bin_width)} calls to one bar`] : []),
 ].join(" · ");

@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from autogen_ext_tokenctx.context.report import FitReport, FitStep, Form, Level
 from autogen_ext_tokenctx.hooks.events import FitEvent
@@ -133,7 +133,11 @@ class _Agent:
         )  # fmt: skip
 
     def texts(self) -> dict[str, list[dict[str, Any]]]:
-        task = {"who": "user", "text": "Which defaults does the service have? Say <br> and & as they are.", "tokens": 14}
+        task = {
+            "who": "user",
+            "text": "Which defaults does the service have? Say <br> and & as they are.",
+            "tokens": 14,
+        }
         lines = [f"line {n}: DELAY_{n} = {n * 10}" for n in range(1, 30)]
         whole = {"who": f"{self.name}: read_file", "text": "\n".join([*lines, HOSTILE]), "tokens": 420}
         talk = {"who": self.name, "text": "I looked at the first file. It has what we need. The rest can wait."}

@@ -217,6 +217,8 @@ def check_useful(manager: ContextManager, history: Sequence[LLMMessage], budget:
     for step in result.report.steps:
         if step.form in (Form.COMPACT, Form.EXTRACT, Form.STUB):
             assert step.tokens_after < step.tokens_before
+        elif step.form in (Form.DIGEST, Form.GONE):
+            assert step.tokens_after <= step.tokens_before
     assert result.report.tokens_after <= max(
         result.report.tokens_before, manager.counter.count_request(repair(history)) + 16
     )
