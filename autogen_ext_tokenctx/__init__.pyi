@@ -10,7 +10,6 @@ from .context.report import FitReport, FitResult, FitStep, Form, Level
 from .context.summary import ContextSummarizer, Summary
 from .context.summary_writer import SummaryUsage
 from .errors import BudgetTooSmallError, TokenCtxError, UnknownHandleError, UnknownModelError
-from .fit_log import FitLog
 from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
 from .hooks.events import FitEvent
@@ -23,10 +22,11 @@ from .hooks.strategies import RecoveryStrategy
 from .hooks.text_compressors import LLMLingua, TextCompressor
 from .hooks.text_transforms import TextMessageCompressor, TextMessageContentName
 from .hooks.transforms import MessageTransform
-from .metrics import MetricsSnapshot, TokenMetrics, WorstCall
-from .metrics_totals import Histogram, TokenTotals
-from .prices import ListPrices, Prices
-from .telemetry import OpenTelemetryHandler
+from .telemetry.fit_log import FitLog
+from .telemetry.metrics import MetricsSnapshot, TokenMetrics, WorstCall
+from .telemetry.prices import ListPrices, Prices
+from .telemetry.spans import OpenTelemetryHandler
+from .telemetry.totals import Histogram, TokenTotals
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
 from .tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model

@@ -11,11 +11,6 @@ import pytest
 from .page import Browser
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Names the marker."""
-    config.addinivalue_line("markers", "browser: needs Chromium, its driver and selenium")
-
-
 @pytest.fixture(scope="session")
 def session_browser(tmp_path_factory: pytest.TempPathFactory) -> Generator[Browser, None, None]:
     """One Chromium for all tests."""

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("plotly")
 
-from autogen_ext_tokenctx.report_html import write_report
+from autogen_ext_tokenctx.html_report.page import write_report
 
 from .page import Browser
 from .sample_log import HOSTILE, events, write

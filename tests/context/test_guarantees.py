@@ -44,7 +44,7 @@ def test_every_guarantee_holds_for_any_history(part: int, history: list[LLMMessa
     check_all(history)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(history=histories())
 def test_and_when_not_all_of_it_is_looked_at(history: list[LLMMessage]) -> None:
     with pytest.MonkeyPatch.context() as patch:

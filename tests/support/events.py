@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from autogen_ext_tokenctx.context.report import FitReport, FitStep, Form
 from autogen_ext_tokenctx.hooks.events import FitEvent
-from autogen_ext_tokenctx.telemetry import OpenTelemetryHandler
+from autogen_ext_tokenctx.telemetry.spans import OpenTelemetryHandler
 
 EVENTS = logging.getLogger(EVENT_LOGGER_NAME)
 

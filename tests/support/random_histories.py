@@ -100,7 +100,7 @@ def well_formed(rng: random.Random) -> list[LLMMessage]:
             history.append(SystemMessage(content="\nRelevant memory:\n1. " + sentence(rng, 6)))
         elif kind == 5 and rng.random() < 0.2:
             history.append(UserMessage(content=[sentence(rng, 9), PICTURE], source="user"))
-        elif kind == 6 and rng.random() < 0.01:
+        elif kind == 6 and rng.random() < 0.004:
             history.append(UserMessage(content=rng.choice(list(BIG.values())), source="user"))
         else:
             history.append(AssistantMessage(content=sentence(rng, 60), source=rng.choice(("coder", "planner"))))

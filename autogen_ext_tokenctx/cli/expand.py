@@ -1,0 +1,68 @@
+"""``tokenctx expand``: the original messages behind a handle of a saved state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from autogen_core.models import LLMMessage
+from rich.text import Text
+
+from ..context.archive import ContextArchive
+from ..errors import UnknownHandleError
+from .input import load_state
+from .output import DOES_NOT_FIT, AgentName, AsJson, fail, note, plain, print_json, reading, terminal
+from .saved_messages import BadFileError
+from .saved_states import SavedHistory
+from .texts import as_json as messages_as_json
+from .texts import rendered
+
+_NEAREST = 3
+
+
+def expand(
+    handle: Annotated[str, typer.Argument(help="The id in a shortened message, or in the table of inspect.")],
+    state: Annotated[Path, typer.Argument(metavar="STATE.json", help="What save_state gave; - for standard input.")],
+    agent: AgentName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the original messages behind a handle."""
+    with reading():
+        histories = load_state(state).of_agent(agent)
+    known: list[str] = []
+    for history in histories:
+        archive = _archive(history)
+        found = _get(archive, handle)
+        if found:
+            _show(history.agent, handle, found, as_json)
+            return
+        known += archive.handles()
+    nearest = get_close_matches(handle, known, _NEAREST, cutoff=0.0)
+    hint = f"the nearest are {', '.join(nearest)}" if nearest else "nothing is archived there"
+    fail(f"no handle {handle!r} in {state}; {hint}", DOES_NOT_FIT)
+
+
+def _archive(history: SavedHistory) -> ContextArchive:
+    try:
+        return history.archive()
+    except BadFileError as error:
+        note(f"{error}; looking in its messages alone")
+        return replace(history, extra={}).archive()
+
+
+def _get(archive: ContextArchive, handle: str) -> Sequence[LLMMessage]:
+    try:
+        return archive.get(handle)
+    except (UnknownHandleError, RecursionError):  # a broken file can have groups that hold themselves
+        return ()
+
+
+def _show(agent: str, handle: str, messages: Sequence[LLMMessage], as_json: bool) -> None:
+    if as_json:
+        print_json({"agent": agent, "handle": handle, "messages": messages_as_json(messages)})
+        return
+    terminal().print(Text(plain(rendered(messages))), soft_wrap=True)

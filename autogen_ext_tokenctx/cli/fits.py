@@ -1,0 +1,97 @@
+"""What a fit makes of a saved history, unit by unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autogen_core.models import LLMMessage, UserMessage
+
+from ..context.compression import DIGEST_SOURCE, label_of
+from ..context.manager import ContextManager
+from ..context.report import FitReport, Form
+from ..context.units import split
+from ..errors import BudgetTooSmallError
+from .saved_states import SavedHistory
+
+
+@dataclass(frozen=True, slots=True)
+class FittedUnit:
+    """One unit of a history and what it is in the view.
+
+    Args:
+        unit: Its number, from 0.
+        what: Who and what.
+        form: Its form in the view.
+        tokens_before: Tokens of it in the history.
+        tokens_after: Tokens of it in the view.
+        why: The reason for a change.
+        handle: What brings the original back, "" where nothing left the view.
+        before: Its messages in the history.
+        after: Its messages in the view; of a digest the shared block.
+    """
+
+    unit: int
+    what: str
+    form: Form
+    tokens_before: int
+    tokens_after: int
+    why: str
+    handle: str
+    before: Sequence[LLMMessage]
+    after: Sequence[LLMMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class FittedHistory:
+    """A history and what a fit made of it.
+
+    Args:
+        history: The history.
+        units: Its units; empty where it does not fit.
+        report: The report; None where it does not fit.
+        error: Why it does not fit, "" where it does.
+    """
+
+    history: SavedHistory
+    units: Sequence[FittedUnit]
+    report: FitReport | None
+    error: str = ""
+
+
+async def fitted(history: SavedHistory, budget: int, task: str | None, manager: ContextManager) -> FittedHistory:
+    """What a fit makes of a history.
+
+    Args:
+        history: The history.
+        budget: Input tokens of the call.
+        task: What the agent works on; None where the newest messages tell.
+        manager: Fits.
+    """
+    try:
+        result = await manager.fit(history.messages, budget, task=task)
+    except BudgetTooSmallError as error:
+        return FittedHistory(history, (), None, str(error))
+    steps = {step.unit: step for step in result.report.steps}
+    known = {id(message) for message in history.messages}
+    block = [message for message in result.messages if _is_block(message) and id(message) not in known]
+    view = [message for message in result.messages if not any(message is part for part in block)]
+    units: list[FittedUnit] = []
+    place = 0
+    for unit in split(history.messages):
+        step = steps.get(unit.index)
+        if step is None:
+            tokens = sum(map(manager.counter.count_message, unit.messages))
+            row = (unit.index, label_of(unit), Form.FULL, tokens, tokens, "", "")
+        else:
+            row = (step.unit, step.what, step.form, step.tokens_before, step.tokens_after, step.why, step.handle)
+        after: Sequence[LLMMessage] = block if row[2] is Form.DIGEST else ()
+        if row[2] not in (Form.GONE, Form.DIGEST):  # every other form has the messages of the unit, one for one
+            after = view[place : place + len(unit.messages)]
+            place += len(unit.messages)
+        units.append(FittedUnit(*row, unit.originals, after))
+    return FittedHistory(history, units, result.report)
+
+
+def _is_block(message: LLMMessage) -> bool:
+    return isinstance(message, UserMessage) and message.source == DIGEST_SOURCE

@@ -1,0 +1,239 @@
+"""``tokenctx replay``: what a recorded run would have come to with other budgets."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..context.manager import ContextManager
+from ..html_report.calls import Call, calls
+from ..html_report.log import FitLogReader
+from ..telemetry.prices import ListPrices
+from .input import STDIN, load_state, name_of, unreadable
+from .output import (
+    DOES_NOT_FIT,
+    AgentName,
+    AsJson,
+    ModelName,
+    counter_of,
+    fail,
+    note,
+    print_json,
+    progress,
+    reading,
+    show,
+    table,
+    terminal,
+)
+from .saved_messages import BadFileError
+from .whatif import Played, PlayedCall, Price, Recording, as_recorded, play, recordings, summed
+
+_COLUMN, _LABELS = 12, 30
+"""Columns of the terminal that a budget takes, and those that the names of the rows take."""
+
+_UNKNOWN = "-"
+_FIRST_BYTES = 1_000_000
+
+_ROWS: tuple[tuple[str, Callable[[Played], str]], ...] = (
+    ("model calls", lambda played: f"{played.calls:,}"),
+    ("tokens without", lambda played: f"{played.tokens_without:,}"),
+    ("tokens sent", lambda played: f"{played.tokens_sent:,}"),
+    ("saved", lambda played: f"{played.saved:.0%}"),
+    ("$ without", lambda played: _dollars(played.dollars_without)),
+    ("$ sent", lambda played: _dollars(played.dollars_sent)),
+    ("$ without, cached prefix", lambda played: _dollars(played.dollars_without_cached)),
+    ("$ sent, cached prefix", lambda played: _dollars(played.dollars_sent_cached)),
+    ("mean quality", lambda played: _score(played.mean_quality)),
+    ("lowest quality", lambda played: _score(played.lowest_quality)),
+    ("compactions", lambda played: f"{played.compactions:,}"),
+    ("prefix reuse", lambda played: f"{played.prefix_reuse:.0%}"),
+    ("over the budget without", lambda played: f"{played.over_budget_without:,}"),
+    ("cannot fit", lambda played: _UNKNOWN if played.cannot_fit is None else f"{played.cannot_fit:,}"),
+)
+
+
+def replay(
+    recorded: Annotated[Path, typer.Argument(metavar="STATE|LOG", help="A saved state, or a log of fits (JSONL).")],
+    budgets: Annotated[str, typer.Option(help="Input tokens of one call, such as 2000,4000,8000.")],
+    agent: AgentName = None,
+    model: ModelName = None,
+    beside: Annotated[
+        int, typer.Option(min=0, help="Tokens of system messages and tools in each call; a history has none of them.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a recorded run would have come to with other budgets."""
+    wanted = _numbers(budgets, beside)
+    with reading():
+        told = (_of_log if _is_log(recorded) else _of_state)(recorded, wanted, agent, model, beside)
+    if as_json:
+        budgets_told = [_as_json(row) for row in told.rows]
+        print_json({"file": name_of(recorded), "model": told.model, "budgets": budgets_told, "notes": told.notes})
+    else:
+        _show(recorded, told.rows)
+        for text in told.notes:
+            note(text)
+    if any(row.cannot_fit for row in told.rows):
+        raise typer.Exit(DOES_NOT_FIT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What there is to tell: a column for each budget."""
+
+    rows: Sequence[Played]
+    model: str | None
+    notes: Sequence[str]
+
+
+def _numbers(text: str, beside: int) -> list[int]:
+    try:
+        found = list(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
+    except ValueError:
+        fail(f"--budgets takes numbers of tokens with commas between them, such as 2000,4000,8000; got {text!r}")
+    if not found or min(found) <= beside:
+        fail(f"every budget of --budgets has to be larger than what is beside the history, {beside} tokens")
+    return found
+
+
+def _of_state(path: Path, budgets: Sequence[int], agent: str | None, model: str | None, beside: int) -> _Told:
+    histories = load_state(path).of_agent(agent)
+    threads = [history.agent for history in histories if history.is_thread]
+    notes = [f"message threads are no model's history and are not replayed: {', '.join(threads)}"] if threads else []
+    found = [Recording.of(history.agent, history.messages) for history in histories if not history.is_thread]
+    return _played(found, budgets, model, beside, notes)
+
+
+def _of_log(path: Path, budgets: Sequence[int], agent: str | None, model: str | None, beside: int) -> _Told:
+    names = {call.sent.model for call in _logged(path, agent) if call.sent.model}
+    model = model or (names.pop() if len(names) == 1 else None)
+    found = recordings(_logged(path, agent))
+    if found is not None:
+        return _played(found, budgets, model, beside, ["tool calls are replayed as the texts that the log has of them"])
+    groups: dict[int, list[PlayedCall]] = {}
+    for call in _logged(path, agent):
+        groups.setdefault(call.sent.budget, []).append(as_recorded(call))
+    price = _price(model)
+    rows = [summed(budget, groups[budget], price) for budget in sorted(groups)]
+    notes = ["the log has no texts, so these are the budgets it was recorded with; log the texts too to try others"]
+    return _Told(rows, model, [*notes, *_price_note(model, price)])
+
+
+def _is_log(path: Path) -> bool:
+    """Whether the first line of a file is one of a log of fits."""
+    if str(path) == STDIN:
+        return False
+    try:
+        with path.open("rb") as file:
+            first = file.readline(_FIRST_BYTES).lstrip()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if path.suffix == ".jsonl":
+        return True
+    return first.startswith(b"{") and (b'"TokenctxLog"' in first or b'"ContextFit"' in first)
+
+
+def _logged(path: Path, agent: str | None) -> Iterator[Call]:
+    """The calls of a log.
+
+    Raises:
+        BadFileError: There are none.
+    """
+    with progress("reading bytes", path.stat().st_size) as advance:
+        done = 0
+
+        def read(position: int) -> None:
+            nonlocal done
+            advance(position - done)
+            done = position
+
+        reader = FitLogReader(path, read)
+        names: set[str] = set()
+        is_empty = True
+        try:
+            for call in calls(reader):
+                names.add(call.agent)
+                if agent is None or call.agent == agent:
+                    is_empty = False
+                    yield call
+        except OSError as error:
+            raise unreadable(path, error) from error
+        except ValueError as error:
+            raise BadFileError(str(error)) from error
+    if not names:
+        why = f"; line {reader.named[0].number}: {reader.named[0].why}" if reader.named else ""
+        raise BadFileError(f"{path} is neither a log of fits nor a saved state{why}")
+    if is_empty:
+        raise BadFileError(f"no agent {agent!r} is in {path}; these are: {', '.join(sorted(names))}")
+
+
+def _played(
+    found: Sequence[Recording], budgets: Sequence[int], model: str | None, beside: int, notes: Sequence[str]
+) -> _Told:
+    manager, price = ContextManager(counter=counter_of(model)), _price(model)
+    played: dict[int, list[PlayedCall]] = {budget: [] for budget in budgets}
+
+    async def all_of_them(advance: Callable[[int], None]) -> None:
+        for budget, recording in product(budgets, found):
+            played[budget] += await play(
+                recording, budget, beside=beside, model=model, manager=manager, on_call=advance
+            )
+
+    with progress("replaying calls", len(budgets) * sum(len(recording.calls) for recording in found)) as advance:
+        asyncio.run(all_of_them(advance))
+    rows = [summed(budget, calls_made, price) for budget, calls_made in played.items()]
+    notes = [*notes, *_price_note(model, price)]
+    if any(row.cannot_fit for row in rows):
+        notes.append("calls that cannot fit are left out of tokens, money and quality")
+    return _Told(rows, model, notes)
+
+
+def _price(model: str | None) -> Price | None:
+    """What a call of the model costs; None where that is not known."""
+    if model is None:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is missing stands below the table
+        prices = ListPrices()
+    if prices(model, 1, 0) is None:
+        return None
+    return lambda tokens, cached: prices(model, tokens, cached) or 0.0
+
+
+def _price_note(model: str | None, price: object) -> list[str]:
+    if price is not None:
+        return []
+    if model is None:
+        return ["no prices without --model"]
+    return [f'no price of {model} is known; prices come with pip install "autogen-ext-tokenctx[prices]"']
+
+
+def _show(path: Path, rows: Sequence[Played]) -> None:
+    """The table, budgets side by side, as many as there is room for."""
+    room = max(1, (terminal().width - _LABELS) // _COLUMN)
+    for start in range(0, len(rows), room):
+        part = rows[start : start + room]
+        shown = table("input tokens of a call", *((f"{row.budget:,}", "right") for row in part))
+        for name, cell in _ROWS:
+            if any(cell(row) != _UNKNOWN for row in rows):
+                shown.add_row(name, *map(cell, part))
+        show(name_of(path), shown)
+
+
+def _as_json(row: Played) -> dict[str, object]:
+    return {**asdict(row), "saved": row.saved}
+
+
+def _dollars(amount: float | None) -> str:
+    return _UNKNOWN if amount is None else f"{amount:,.4f}"
+
+
+def _score(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:.2f}"

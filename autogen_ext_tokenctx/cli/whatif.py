@@ -1,0 +1,218 @@
+"""Recorded runs played once more, call by call, with another budget."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
+
+from ..context.manager import ContextManager
+from ..context.report import FitReport, Form
+from ..errors import BudgetTooSmallError
+from ..hooks.chat_context import TokenBudgetChatCompletionContext
+from ..hooks.prefix import SentPrefix
+from ..html_report.calls import Call
+from ..html_report.log import LoggedText
+from ..tokens.profile_table import profile_of
+
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A history, and where in it a model was called.
+
+    Args:
+        agent: Whose history it is.
+        messages: The history.
+        calls: Numbers of the messages before which a model was called: what it got are the messages up to there.
+    """
+
+    agent: str
+    messages: Sequence[LLMMessage]
+    calls: Sequence[int]
+
+    @classmethod
+    def of(cls, agent: str, messages: Sequence[LLMMessage]) -> Recording:
+        """The recording of a history in which a model was called before each message of the assistant."""
+        calls = [number for number, message in enumerate(messages) if isinstance(message, AssistantMessage)]
+        return cls(agent, messages, calls)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedCall:
+    """One call of a recording with a budget.
+
+    Args:
+        without: Tokens of the whole history, with what is sent beside it.
+        without_cached: What of them a prompt cache can serve.
+        sent: Tokens of the view, with what is sent beside it; 0 where there is none that fits.
+        cached: What of them a prompt cache can serve.
+        quality: Compression quality score of the view.
+        is_compaction: Whether the view was made anew.
+        was_over: Whether the whole history is over the budget.
+        fits: Whether there is a view that fits; None where that is not known.
+    """
+
+    without: int
+    without_cached: int | None
+    sent: int
+    cached: int
+    quality: float
+    is_compaction: bool
+    was_over: bool
+    fits: bool | None = True
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What all the calls with one budget come to; money in US dollars, None where no price is known."""
+
+    budget: int
+    calls: int
+    tokens_without: int
+    tokens_sent: int
+    mean_quality: float | None
+    lowest_quality: float | None
+    compactions: int
+    prefix_reuse: float
+    over_budget_without: int
+    cannot_fit: int | None
+    dollars_without: float | None
+    dollars_without_cached: float | None
+    dollars_sent: float | None
+    dollars_sent_cached: float | None
+
+    @property
+    def saved(self) -> float:
+        """Share of the tokens that is not sent."""
+        return 1 - self.tokens_sent / self.tokens_without if self.tokens_without else 0.0
+
+
+Price = Callable[[int, int], float]
+"""US dollars of one call's input, by its tokens and those of them that a cache serves."""
+
+
+async def play(
+    recording: Recording,
+    budget: int,
+    *,
+    beside: int,
+    model: str | None,
+    manager: ContextManager,
+    on_call: Callable[[int], None],
+) -> list[PlayedCall]:
+    """The calls of a recording with a budget.
+
+    Args:
+        recording: What happened.
+        budget: Input tokens of one call.
+        beside: Tokens of system messages and tools, which are no part of a history, in each call.
+        model: Name of the model.
+        manager: Fits. The same one for all budgets spares work.
+        on_call: Is called with 1 after each call.
+    """
+    counter, cache = manager.counter, profile_of(model).cache
+    context = TokenBudgetChatCompletionContext(model, budget, manager=manager, reserve=beside)
+    whole, size = SentPrefix(counter), counter.count_request(())
+    played: list[PlayedCall] = []
+    made: Sequence[object] = ()
+    places, messages = set(recording.calls), recording.messages
+    for place in range(len(messages) + 1):
+        if place in places:
+            without = size + beside
+            served = whole.served(messages[:place], without, (), cache)
+            common = (without, served)
+            try:
+                view = await context.get_messages()
+                report = context.last_report or FitReport(budget, size, counter.count_request(view))
+                steps = [step for step in report.steps if step.form not in (Form.RECALLED, Form.REPAIRED)]
+                sent, cached = report.tokens_after + beside, report.cached_tokens
+                call = PlayedCall(
+                    *common, sent, cached, report.quality, bool(steps) and steps != made, without > budget
+                )
+                made = steps
+            except BudgetTooSmallError:
+                call = PlayedCall(*common, 0, 0, 0.0, False, without > budget, False)
+            played.append(call)
+            on_call(1)
+        if place < len(messages):
+            await context.add_message(messages[place])
+            size += counter.count_message(messages[place])
+    return played
+
+
+def summed(budget: int, calls: Sequence[PlayedCall], price: Price | None) -> Played:
+    """What calls with one budget come to. What cannot be sent is left out of tokens, money and quality.
+
+    Args:
+        budget: The budget.
+        calls: The calls.
+        price: What a call costs; None where it is not known.
+    """
+    sent = [call for call in calls if call.fits is not False]
+    tokens = sum(call.sent for call in sent)
+    qualities = [call.quality for call in sent]
+
+    def dollars(of: Callable[[PlayedCall], tuple[int, int | None]]) -> float | None:
+        parts = list(map(of, sent))
+        if price is None or any(cached is None for _, cached in parts):
+            return None
+        return sum(price(amount, cached or 0) for amount, cached in parts)
+
+    return Played(
+        budget=budget,
+        calls=len(calls),
+        tokens_without=sum(call.without for call in sent),
+        tokens_sent=tokens,
+        mean_quality=fmean(qualities) if qualities else None,
+        lowest_quality=min(qualities, default=None),
+        compactions=sum(call.is_compaction for call in calls),
+        prefix_reuse=sum(call.cached for call in sent) / tokens if tokens else 0.0,
+        over_budget_without=sum(call.was_over for call in calls),
+        cannot_fit=None if any(call.fits is None for call in calls) else len(calls) - len(sent),
+        dollars_without=dollars(lambda call: (call.without, 0)),
+        dollars_without_cached=dollars(lambda call: (call.without, call.without_cached)),
+        dollars_sent=dollars(lambda call: (call.sent, 0)),
+        dollars_sent_cached=dollars(lambda call: (call.sent, call.cached)),
+    )
+
+
+def as_recorded(call: Call) -> PlayedCall:
+    """A call as its log tells of it, which knows of no failed ones."""
+    quality = min(fit.quality for fit in call.fits)
+    sent, cached = call.tokens_after, call.sent.cached_tokens
+    return PlayedCall(call.tokens_before, None, sent, cached, quality, bool(call.compacted), call.was_over, None)
+
+
+def recordings(calls: Iterable[Call]) -> list[Recording] | None:
+    """The recordings in a log with texts; None where a call has no texts.
+
+    A log has texts, and no tool calls: what the agent itself says is the assistant's, and a tool is a user.
+    """
+    found: list[Recording] = []
+    open_ones: dict[tuple[str, str], tuple[list[LoggedText], list[LLMMessage], list[int]]] = {}
+    for call in calls:
+        texts = call.fits[0].texts
+        if texts is None:
+            return None
+        key = (call.team, call.agent)
+        known = open_ones.get(key)
+        if known is None or tuple(known[0]) != texts.history[: len(known[0])]:
+            known = open_ones[key] = ([], [], [])
+            found.append(Recording(call.agent, known[1], known[2]))
+        new = texts.history[len(known[0]) :]
+        known[0].extend(new)
+        known[1].extend(_message(said, call.agent) for said in new)
+        known[2].append(len(known[1]))
+    return found
+
+
+def _message(said: LoggedText, agent: str) -> LLMMessage:
+    if said.who == "system":
+        return SystemMessage(content=said.text)
+    kind = AssistantMessage if said.who == agent else UserMessage
+    return kind(content=said.text, source=_NO_NAME.sub("_", said.who)[:64] or "user")

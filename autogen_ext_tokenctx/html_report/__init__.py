@@ -1,0 +1,1 @@
+"""A log of fits as one HTML page."""

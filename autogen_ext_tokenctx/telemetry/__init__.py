@@ -1,0 +1,1 @@
+"""What the hooks did, for those who watch: metrics, spans, a log."""

@@ -1,0 +1,153 @@
+"""A log of fits: one JSON object a line.
+
+It shows no word of any message unless it is asked to, with ``texts=True``; then what looks like a secret is taken out
+and long texts are clipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from io import FileIO
+from pathlib import Path
+
+from autogen_core.models import LLMMessage
+
+from ..context.report import FitStep, Form
+from ..hooks.events import FitEvent
+from .fit_changes import MAX_AGENTS, lasting
+from .listening import EventListener
+from .redaction import redact, shown
+
+LOG_VERSION = 1
+"""Version of the format, in the first line."""
+
+RECALLED_WHY = "lines that the task asks for"
+"""The reason of what was recalled, where no texts are logged."""
+
+_MAX_CHARS = 20_000
+"""Characters of one text."""
+
+
+class FitLog(EventListener):
+    """Appends one JSON object a line for each fitted call to a file, after a line that names the format.
+
+    A line is written whole and at once, so that the file can be read, and appended to by other processes, at any
+    time. When the file cannot be written any more, there is one warning, and the agents go on.
+
+    Args:
+        path: The file. It is made if it is not there; its folder is not.
+        texts: Log the messages that came in and those that went out, too.
+
+    Raises:
+        ValueError: The file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, FitLog(Path(folder, "fits.jsonl")) as log:
+        ...     log.path.read_text()  # run the team
+        '{"type": "TokenctxLog", "version": 1}\\n'
+    """
+
+    def __init__(self, path: str | Path, *, texts: bool = False) -> None:
+        super().__init__()
+        self.path = Path(path).expanduser()
+        """The file."""
+        self._texts = texts
+        self._torn = False
+        self._written: OrderedDict[tuple[str, str, str], tuple[tuple[FitStep, ...], str]] = OrderedDict()
+        self._file: FileIO | None = None
+        try:
+            self._opened()
+        except OSError as error:
+            self._close_file()
+            raise ValueError(
+                f"the log {self.path} cannot be written ({error.strerror or error}); "
+                "give FitLog a file in a folder that exists and that this process may write to"
+            ) from error
+
+    def detach(self) -> None:
+        """Listen no longer, and close the file; when this is attached again, it is appended to."""
+        super().detach()
+        self._close_file()
+
+    def close(self) -> None:
+        """Close the file, as ``logging.shutdown`` does at the end of the process."""
+        self._close_file()
+        super().close()
+
+    def hear(self, event: object) -> None:
+        """Log a fit; other events are not looked at."""
+        if not isinstance(event, FitEvent):
+            return
+        try:
+            self._write(self._line(event).encode())
+        except OSError as error:
+            self._warn("write", f"fits cannot be logged to {self.path} any more ({error.strerror or error})")
+
+    def _line(self, event: FitEvent) -> str:
+        fit = json.dumps(event.as_dict())
+        texts = json.dumps({"history": _logged(event.history), "view": _logged(event.view)} if self._texts else None)
+        return f'{fit[:-1]}, "steps": [{self._steps(event)}], "texts": {texts}}}'
+
+    def _steps(self, event: FitEvent) -> str:
+        """The steps as JSON. As long as a view serves, those that made it are not written out anew."""
+        key, steps = (event.hook, event.team, event.agent), lasting(event.report.steps)
+        known = self._written.pop(key, None)
+        text = known[1] if known and known[0] == steps else self._json(steps)
+        self._written[key] = steps, text
+        if len(self._written) > MAX_AGENTS:
+            self._written.popitem(last=False)
+        recalled = self._json(event.report.steps[len(steps) :])
+        return ", ".join(part for part in (text, recalled) if part)
+
+    def _json(self, steps: Sequence[FitStep]) -> str:
+        return json.dumps([self._step(step) for step in steps])[1:-1]
+
+    def _step(self, step: FitStep) -> dict[str, int | str]:
+        why = step.why
+        if step.form is Form.RECALLED:  # it names the words that were asked for
+            why = redact(why) if self._texts else RECALLED_WHY
+        return {
+            "unit": step.unit,
+            "what": step.what,
+            "form": step.form.value,
+            "tokens_before": step.tokens_before,
+            "tokens_after": step.tokens_after,
+            "why": why,
+            "handle": step.handle,
+        }
+
+    def _write(self, line: bytes) -> None:
+        file = self._opened()
+        left = memoryview((b"\n" if self._torn else b"") + line + b"\n")
+        self._torn = True  # until all of it is there
+        while left:
+            written = file.write(left)
+            if not written:
+                raise OSError("nothing more is taken")
+            left = left[written:]
+        self._torn = False
+
+    def _opened(self) -> FileIO:
+        """The file, which has no buffer: what was refused once is not kept and tried again."""
+        if self._file is None:
+            self._file = FileIO(self.path, "a")
+            if os.fstat(self._file.fileno()).st_size == 0:
+                self._write(json.dumps({"type": "TokenctxLog", "version": LOG_VERSION}).encode())
+        return self._file
+
+    def _close_file(self) -> None:
+        self.acquire()
+        try:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+        finally:
+            self.release()
+
+
+def _logged(messages: Sequence[LLMMessage]) -> list[dict[str, str]]:
+    return [{"who": who, "text": text} for who, text in (shown(message, _MAX_CHARS) for message in messages)]
