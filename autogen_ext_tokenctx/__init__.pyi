@@ -22,6 +22,7 @@ from .hooks.strategies import RecoveryStrategy
 from .hooks.text_compressors import LLMLingua, TextCompressor
 from .hooks.text_transforms import TextMessageCompressor, TextMessageContentName
 from .hooks.transforms import MessageTransform
+from .html_report.page import ReportSummary, write_report
 from .telemetry.fit_log import FitLog
 from .telemetry.metrics import MetricsSnapshot, TokenMetrics, WorstCall
 from .telemetry.prices import ListPrices, Prices
@@ -73,6 +74,7 @@ __all__ = [
     "ProjectContextMemory",
     "RecoveryResult",
     "RecoveryStrategy",
+    "ReportSummary",
     "Section",
     "Summary",
     "SummaryUsage",
@@ -98,6 +100,7 @@ __all__ = [
     "WorstCall",
     "counter_for_model",
     "judge",
+    "write_report",
 ]
 
 __version__: str

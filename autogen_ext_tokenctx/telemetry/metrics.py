@@ -43,7 +43,7 @@ class WorstCall:
         model: Name of the model, "" where it is not known.
         tokens_before: Tokens of the request as it came.
         tokens_after: Tokens of the request as it went out.
-        quality: Share of the information of what was shortened that is still in the view.
+        quality: Its quality score, see `FitReport`.
     """
 
     at: float

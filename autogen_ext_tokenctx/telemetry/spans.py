@@ -93,7 +93,7 @@ class OpenTelemetryHandler(EventListener):
         self._quality = meter.create_histogram(
             "tokenctx.quality",
             "1",
-            "Share of the information of what was shortened that is still in the view.",
+            "About the share of what the next step may need that is still in the view.",
             explicit_bucket_boundaries_advisory=_SHARE_BOUNDS,
         )
         self._billed = meter.create_histogram(

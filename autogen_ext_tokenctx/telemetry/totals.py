@@ -73,7 +73,7 @@ class TokenTotals:
             the longer request from its cache, too; then it is less. None when no price is known.
         utilization: Of each call: share of the budget that is used.
         compression: Of each call: tokens after per tokens before.
-        quality: Of each compaction: share of the information of what was shortened that is still in the view.
+        quality: Of each compaction: its quality score, see `FitReport`.
         fit_ms: Of each view that was made: milliseconds. With both hooks there may be two a call.
     """
 

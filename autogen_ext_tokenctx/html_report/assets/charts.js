@@ -215,7 +215,7 @@ const qualityChart = (list) => lineChart(
   {
     label: "Quality and relevance of the shortened views, as lines over the calls.",
     caption:
-      "Of calls with a shortened view. Quality: information of what was shortened that is still in the view. " +
+      "Of calls with a shortened view. Quality: about how much of what the next step may need is still in the view. " +
       "Relevance: worth kept for the task. Where nothing was shortened, nothing is drawn.",
   },
 );
