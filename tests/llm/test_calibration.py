@@ -12,6 +12,7 @@ import pytest
 from autogen_core.models import AssistantMessage, CreateResult, LLMMessage, SystemMessage, UserMessage
 
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
+from autogen_ext_tokenctx.tokens.budget import TokenBudget
 from autogen_ext_tokenctx.tokens.counting import TiktokenCounter
 
 from ..tokens.corpora import corpora
@@ -93,7 +94,8 @@ async def test_long_history_at_the_first_call(llama: LlamaClient, kind: str) -> 
 
 
 async def test_thirty_turns(llama: LlamaClient) -> None:
-    client = wrapped(llama)
+    filled = TokenBudget(limit=BUDGET, target=1.0)  # the usual target leaves room, which would hide a margin
+    client = TokenBudgetChatCompletionClient(llama, filled, model="smollm2-135m-instruct")
     messages = history("english", 30, seed=3, longest=90)
     for end in range(2, len(messages), 2):
         await client.create(messages[:end])
