@@ -24,8 +24,9 @@ from .hooks.text_transforms import TextMessageCompressor, TextMessageContentName
 from .hooks.transforms import MessageTransform
 from .html_report.page import ReportSummary, write_report
 from .telemetry.fit_log import FitLog
-from .telemetry.metrics import MetricsSnapshot, TokenMetrics, WorstCall
+from .telemetry.metrics import TokenMetrics
 from .telemetry.prices import ListPrices, Prices
+from .telemetry.snapshot import MetricsSnapshot, WorstCall
 from .telemetry.spans import OpenTelemetryHandler
 from .telemetry.totals import Histogram, TokenTotals
 from .tokens.budget import TokenBudget

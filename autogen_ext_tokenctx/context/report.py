@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING
 
 from autogen_core.models import LLMMessage
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from .tables import Grid, Shown
+
+MAX_ROWS = 50
+"""Steps that are shown; what they come to is in the totals."""
+
+_MAX_CHARS = 120
 
 UNWEIGHED = "unweighed"
 """Where the tokens of units are counted that no fit has weighed."""
@@ -78,7 +81,7 @@ class FitStep:
 
 
 @dataclass(frozen=True, slots=True)
-class FitReport:
+class FitReport(Shown):
     """What one fit did to one request.
 
     Args:
@@ -152,15 +155,38 @@ class FitReport:
         """Tokens that the provider does not see."""
         return self.tokens_before - self.tokens_after
 
-    def __rich__(self) -> RenderableType:
-        from .report_view import as_rich, grids
+    def tables(self) -> list[Grid]:
+        """The totals above the steps, then the categories; a notebook and rich show them.
 
-        return as_rich(grids(self))
-
-    def _repr_html_(self) -> str:
-        from .report_view import as_html, grids
-
-        return as_html(grids(self))
+        Example:
+            >>> FitReport(budget=100, tokens_before=90, tokens_after=90).tables()[0].title
+            'fit: 90 > 90 of 100 tokens (90%), level none'
+        """
+        title = (
+            f"fit: {self.tokens_before:,} > {self.tokens_after:,} of {self.budget:,} tokens "
+            f"({self.utilization:.0%}), level {self.level.name.lower()}"
+        )
+        note = (
+            f"{self.units:,} units, {self.tokens_saved:,} tokens saved, {self.cached_tokens:,} cached, "
+            f"relevance {self.relevance:.2f}, quality {self.quality:.2f}, {self.seconds * 1e3:.1f} ms"
+        )
+        steps = [
+            (
+                _short(step.what),
+                step.form.value,
+                f"{step.tokens_before:,} > {step.tokens_after:,}",
+                _short(step.why),
+                step.handle,
+            )
+            for step in self.steps[:MAX_ROWS]
+        ]
+        if len(self.steps) > MAX_ROWS:
+            steps.append((f"… {len(self.steps) - MAX_ROWS:,} more steps", "", "", "", ""))
+        found = [Grid(title, ("what", "form", "tokens ", "why", "handle"), steps, note)]
+        if self.categories:
+            rows = [(name, f"{before:,} > {after:,}") for name, (before, after) in self.categories.items()]
+            found.append(Grid("", ("category", "tokens "), rows))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +200,7 @@ class FitResult:
 
     messages: list[LLMMessage]
     report: FitReport
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_CHARS else f"{text[: _MAX_CHARS - 1]}…"

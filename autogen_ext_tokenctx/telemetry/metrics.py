@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from heapq import nsmallest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autogen_core import AgentId
 from autogen_core.logging import LLMCallEvent, LLMStreamEndEvent
 from autogen_core.models import LLMMessage
 
+from ..context.tables import Grid, Shown
 from ..hooks.agents import agent_name, team_of
 from ..hooks.events import DEFAULT_AGENT, FitEvent
 from .fit_changes import MAX_AGENTS, FitChanges
 from .listening import EventListener
 from .prices import Prices
-from .totals import Call, Groups, RunningTotals, TokenTotals
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from .snapshot import MetricsSnapshot, WorstCall
+from .totals import Call, Groups, RunningTotals
 
 WORST = 5
 """How many of the worst calls are kept, of each kind."""
@@ -29,72 +28,6 @@ _UNMATCHED = 8
 """Readings of one context that may await the client's event; more only pile up where there is no client hook."""
 _TAIL = 4
 """Messages at the end of a request among which the newest of its context is: an orchestrator may add a question."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorstCall:
-    """A compaction that cost much.
-
-    Args:
-        at: When, in seconds since 1970.
-        hook: Which hook.
-        agent: Name of the agent.
-        team: Id of its team, "" outside of teams.
-        model: Name of the model, "" where it is not known.
-        tokens_before: Tokens of the request as it came.
-        tokens_after: Tokens of the request as it went out.
-        quality: Its quality score, see `FitReport`.
-    """
-
-    at: float
-    hook: str
-    agent: str
-    team: str
-    model: str
-    tokens_before: int
-    tokens_after: int
-    quality: float
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsSnapshot:
-    """The numbers at one moment.
-
-    Args:
-        total: Of all calls.
-        agents: By name of the agent, all teams together.
-        teams: By id of the team; "" is what was outside of teams.
-        lowest_quality: The compactions that kept least of the information, the worst first.
-        largest_shrink: The compactions that kept the smallest share of the tokens, the worst first.
-    """
-
-    total: TokenTotals
-    agents: Mapping[str, TokenTotals]
-    teams: Mapping[str, TokenTotals]
-    lowest_quality: tuple[WorstCall, ...]
-    largest_shrink: tuple[WorstCall, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The numbers as JSON values."""
-        return {
-            "total": self.total.as_dict(),
-            "agents": {name: totals.as_dict() for name, totals in self.agents.items()},
-            "teams": {name: totals.as_dict() for name, totals in self.teams.items()},
-            "lowest_quality": [asdict(call) for call in self.lowest_quality],
-            "largest_shrink": [asdict(call) for call in self.largest_shrink],
-        }
-
-    def __rich__(self) -> RenderableType:
-        from ..context.report_view import as_rich
-        from .view import grids
-
-        return as_rich(grids(self))
-
-    def _repr_html_(self) -> str:
-        from ..context.report_view import as_html
-        from .view import grids
-
-        return as_html(grids(self))
 
 
 @dataclass(slots=True)
@@ -109,7 +42,7 @@ class _Read:
     compacts: bool
 
 
-class TokenMetrics(EventListener):
+class TokenMetrics(EventListener, Shown):
     """Adds up what the hooks do, by agent, by team and in all.
 
     Where an agent has both hooks, one call gives two events. It is counted once: what went out is what the client
@@ -162,17 +95,9 @@ class TokenMetrics(EventListener):
         """The numbers as they are now, as JSON values."""
         return self.snapshot().as_dict()
 
-    def __rich__(self) -> RenderableType:
-        from ..context.report_view import as_rich
-        from .view import grids
-
-        return as_rich(grids(self.snapshot()))
-
-    def _repr_html_(self) -> str:
-        from ..context.report_view import as_html
-        from .view import grids
-
-        return as_html(grids(self.snapshot()))
+    def tables(self) -> list[Grid]:
+        """The tables of a snapshot."""
+        return self.snapshot().tables()
 
     def hear(self, event: object) -> None:
         """Count a fit or a bill; other events are not looked at."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from autogen_core import FunctionCall
-from autogen_core.models import FunctionExecutionResult, FunctionExecutionResultMessage, LLMMessage, SystemMessage
+from autogen_core import Image
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, SystemMessage
+
+from ..context.units import texts
 
 REDACTED = "[redacted]"
 """What stands where a secret was."""
@@ -72,7 +74,7 @@ def shown(message: LLMMessage, most: int) -> tuple[str, str]:
         most: Characters of the text.
     """
     # What is clipped first could leave half of a secret, which nothing would recognise.
-    return _who(message), clip(redact("\n".join(_texts(message))), most)
+    return _who(message), clip(redact("\n".join([*texts(message), *_images(message)])), most)
 
 
 def newest(messages: Sequence[LLMMessage], most: int, room: int) -> list[tuple[str, str]]:
@@ -101,16 +103,5 @@ def _who(message: LLMMessage) -> str:
     return message.source
 
 
-def _texts(message: LLMMessage) -> Iterator[str]:
-    if isinstance(message.content, str):
-        yield message.content
-        return
-    for part in message.content:
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, FunctionCall):
-            yield f"{part.name}({part.arguments})"
-        elif isinstance(part, FunctionExecutionResult):
-            yield part.content
-        else:
-            yield "[image]"
+def _images(message: LLMMessage) -> list[str]:
+    return ["[image]" for part in message.content if isinstance(part, Image)]

@@ -1,4 +1,4 @@
-"""How a report looks on a terminal and in a notebook."""
+"""Tables that look well on a terminal and in a notebook."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from .report import FitReport
-
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-MAX_ROWS = 50
-"""Steps that are shown; what they come to is in the totals."""
-
-_MAX_CHARS = 120
 _STYLE = "padding:2px 8px;border-bottom:1px solid currentColor"
 """Colours are the reader's own, so that light and dark pages both are legible."""
 
@@ -35,43 +29,6 @@ class Grid:
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
-
-
-def grids(report: FitReport) -> list[Grid]:
-    """A report as tables: its totals above its steps, then its categories.
-
-    Args:
-        report: The report.
-
-    Example:
-        >>> grids(FitReport(budget=100, tokens_before=90, tokens_after=90))[0].title
-        'fit: 90 > 90 of 100 tokens (90%), level none'
-    """
-    title = (
-        f"fit: {report.tokens_before:,} > {report.tokens_after:,} of {report.budget:,} tokens "
-        f"({report.utilization:.0%}), level {report.level.name.lower()}"
-    )
-    note = (
-        f"{report.units:,} units, {report.tokens_saved:,} tokens saved, {report.cached_tokens:,} cached, "
-        f"relevance {report.relevance:.2f}, quality {report.quality:.2f}, {report.seconds * 1e3:.1f} ms"
-    )
-    steps = [
-        (
-            _short(step.what),
-            step.form.value,
-            f"{step.tokens_before:,} > {step.tokens_after:,}",
-            _short(step.why),
-            step.handle,
-        )
-        for step in report.steps[:MAX_ROWS]
-    ]
-    if len(report.steps) > MAX_ROWS:
-        steps.append((f"… {len(report.steps) - MAX_ROWS:,} more steps", "", "", "", ""))
-    found = [Grid(title, ("what", "form", "tokens ", "why", "handle"), steps, note)]
-    if report.categories:
-        rows = [(name, f"{before:,} > {after:,}") for name, (before, after) in report.categories.items()]
-        found.append(Grid("", ("category", "tokens "), rows))
-    return found
 
 
 def as_rich(tables: Sequence[Grid]) -> RenderableType:
@@ -133,5 +90,17 @@ def _row(tag: str, heads: Sequence[str], cells: Sequence[str]) -> str:
     return f"<tr>{''.join(drawn)}</tr>"
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _MAX_CHARS else f"{text[: _MAX_CHARS - 1]}…"
+class Shown:
+    """Shows itself as tables: on a terminal with rich, and in a notebook."""
+
+    __slots__ = ()
+
+    def tables(self) -> list[Grid]:
+        """The tables, as plain text that whoever draws them escapes."""
+        raise NotImplementedError
+
+    def __rich__(self) -> RenderableType:
+        return as_rich(self.tables())
+
+    def _repr_html_(self) -> str:
+        return as_html(self.tables())

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from autogen_ext_tokenctx.context.report import FitReport, FitStep, Form, Level
-from autogen_ext_tokenctx.context.report_view import MAX_ROWS, Grid, as_html, as_rich
+from autogen_ext_tokenctx.context.report import MAX_ROWS, FitReport, FitStep, Form, Level
+from autogen_ext_tokenctx.context.tables import Grid, as_html, as_rich
 
 REPORT = FitReport(
     budget=1_000,
