@@ -16,11 +16,14 @@ from typing import Any
 
 from autogen_core.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
+from autogen_core.tools import Tool, ToolSchema
 
+from autogen_ext_tokenctx import ContextSummarizer, TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.tokens.encodings import load_encoding
-from tests.benchmarks.contexts import NEWEST, OURS, TOKEN_LIMITED, NewestContext, ours, token_limited
+from tests.benchmarks.contexts import MODEL, NEWEST, OURS, TOKEN_LIMITED, NewestContext, ours, token_limited
 from tests.benchmarks.replay import percentile
 from tests.benchmarks.talk import make_session
+from tests.support.strict_client import StrictClient
 
 Row = dict[str, Any]
 
@@ -30,6 +33,7 @@ _CALLS = 100
 _TOKEN_LIMITED_TO = 1_000
 _BEAT = 0.001
 _IMPORTS = 5
+_SUMMARY_RUNS, _MODEL_SECONDS = 3, 0.02
 
 
 async def by_size(budget: int, sizes: Sequence[int] = _SIZES) -> list[Row]:
@@ -124,6 +128,32 @@ async def blocking(budget: int) -> list[Row]:
             heart = asyncio.create_task(_longest_wait(context))
             rows.append({"messages": size, "context": name, **await heart})
     return rows
+
+
+async def summaries(budget: int) -> list[Row]:
+    """What summaries in the background add to a call: the same session with and without, call by call, interleaved."""
+
+    def answer(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> str:
+        return "## Facts\n- all is well"
+
+    session = make_session(140, mean_tokens=210, seed=1)
+    added: list[float] = []
+    asked = 0
+    for _ in range(_SUMMARY_RUNS):
+        client = StrictClient([answer])
+        with_summaries = TokenBudgetChatCompletionContext(
+            model=MODEL, budget=budget, summarizer=ContextSummarizer(client)
+        )
+        contexts = (ours(budget), with_summaries)
+        for number, message in enumerate(session.messages, 1):
+            for context in contexts:
+                await context.add_message(message)
+            if number in session.calls:
+                without, beside = [await _read(context) for context in contexts]
+                added.append(beside - without)
+                await asyncio.sleep(_MODEL_SECONDS)  # the agent's own model call
+        asked += len(client.requests)
+    return [{"calls": len(added), "summaries": asked, "median_added_ms": median(added) * 1e3}]
 
 
 async def _longest_wait(context: ChatCompletionContext) -> Row:

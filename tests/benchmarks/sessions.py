@@ -9,6 +9,7 @@ are skipped. Ratios are of the same run; other work on the machine moves even th
 - sizes: time of a call by the length of the history.
 - loaded: the first call on a loaded state against the tokenizer alone; --large takes a million tokens.
 - blocking: how long the event loop stands still while a context is read.
+- summaries: what a summary in the making adds to a call.
 - imports: time to import the package.
 - memory: bytes a message, over 100,000 messages; minutes long, so only with --memory or --only memory.
 
@@ -166,6 +167,10 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], list[Row]]] = {
     ),
     "blocking": _printed(
         "longest wait of another task", lambda options: asyncio.run(footprint.blocking(options.budget))
+    ),
+    "summaries": _printed(
+        "what summaries in the background add to a call",
+        lambda options: asyncio.run(footprint.summaries(options.budget)),
     ),
     "imports": _printed("import", lambda options: footprint.imports()),
     "memory": _printed(
