@@ -12,6 +12,7 @@ from autogen_core.tools import Tool, ToolSchema
 
 from ..context.manager import ContextManager
 from ..context.report import FitResult
+from ..context.summary import Summary
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.calibration import Calibration, Estimate, RequestSize, is_exact, measure
@@ -73,6 +74,7 @@ class CalibratedFitter:
         budget: TokenBudget,
         tools: Sequence[Tool | ToolSchema],
         model: str | None,
+        summary: Summary | None = None,
     ) -> CalibratedFit | None:
         """What ``manager`` makes of ``messages``, in a budget of the provider's tokens; None when it fails.
 
@@ -82,18 +84,19 @@ class CalibratedFitter:
             budget: In the provider's tokens.
             tools: The tools sent along.
             model: The model of this call, if it is not the usual one.
+            summary: What a model said of the first messages.
 
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit.
         """
         learned = self.within_limit(budget, model)
         try:
-            return await self._fit(manager, messages, learned, tools, model)
+            return await self._fit(manager, messages, learned, tools, model, summary)
         except BudgetTooSmallError:
             if learned is budget:
                 raise
             # What was learned is no promise: what fits the budget is sent, and the provider decides.
-            return await self._fit(manager, messages, budget, tools, model)
+            return await self._fit(manager, messages, budget, tools, model, summary)
 
     def upper(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], model: str | None) -> int:
         """What a request is planned with: the most that the provider may well count for it."""
@@ -170,8 +173,9 @@ class CalibratedFitter:
         budget: TokenBudget,
         tools: Sequence[Tool | ToolSchema],
         model: str | None,
+        summary: Summary | None,
     ) -> CalibratedFit | None:
-        search = _Search(self._fitter, manager, messages, budget, tools, self._calibration(model))
+        search = _Search(self._fitter, manager, messages, budget, tools, self._calibration(model), summary)
         try:
             return await search.run(cautious=True)
         except BudgetTooSmallError:
@@ -232,6 +236,7 @@ class _Search:
     budget: TokenBudget
     tools: Sequence[Tool | ToolSchema]
     calibration: Calibration
+    summary: Summary | None
 
     async def run(self, *, cautious: bool) -> CalibratedFit | None:
         planned, counted = self._plan(cautious)
@@ -266,7 +271,9 @@ class _Search:
     async def _fit(self, available: int, planned: int, counted: int) -> CalibratedFit | None:
         translated = self.budget.model_copy(update={"limit": available + self.budget.reserve})
         try:
-            result = await self.fitter.fit(self.manager, self.messages, translated, tools=self.tools)
+            result = await self.fitter.fit(
+                self.manager, self.messages, translated, tools=self.tools, summary=self.summary
+            )
         except BudgetTooSmallError as error:
             needed = self.budget.reserve + -(-(error.needed - self.budget.reserve) * planned // counted)
             raise BudgetTooSmallError(self.budget.limit, max(needed, self.budget.limit + 1), error.what) from None

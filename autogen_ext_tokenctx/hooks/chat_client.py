@@ -24,6 +24,7 @@ from typing_extensions import Self
 
 from ..context.manager import ContextManager
 from ..context.report import FitReport
+from ..context.summary import ContextSummarizer
 from ..context.units import repair
 from ..errors import BudgetTooSmallError, UnknownHandleError
 from ..tokens.budget import TokenBudget
@@ -96,6 +97,7 @@ class TokenBudgetChatCompletionClientConfig(BaseModel):
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
     default_agent: str = DEFAULT_AGENT
     recall: float = RECALL
+    summarizer: ComponentModel | None = None
 
 
 class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudgetChatCompletionClientConfig]):
@@ -132,6 +134,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         default_agent: The name calls outside an agent runtime go by, such as those of ``agent.run()``.
         recall: Share of the budget that what a new question asks for, and a compaction left out, may take for its
             turn; 0 to below 1.
+        summarizer: Has a model write a rolling summary, for each agent, of what is about to leave its requests, in the
+            background. None: no other model is called.
 
     Raises:
         BudgetTooSmallError: A budget is not positive. From a call: what has to be in the request does not fit.
@@ -159,8 +163,10 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         transforms: Sequence[MessageTransform] = (),
         default_agent: str = DEFAULT_AGENT,
         recall: float = RECALL,
+        summarizer: ContextSummarizer | None = None,
     ) -> None:
         self._recall = share_of_recall(recall)
+        self._summarizer = summarizer
         self._inner = inner
         self._budget = budget
         self._agent_budgets = dict(agent_budgets or {})
@@ -248,7 +254,9 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
                 yield chunk
 
     async def close(self) -> None:
-        """Close the inner client."""
+        """Close the inner client, and give up the summaries in the making."""
+        for conversation in self._conversations.values():
+            await conversation.close()
         await self._inner.close()
 
     def actual_usage(self) -> RequestUsage:
@@ -309,6 +317,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             transforms=self._transforms.dump(),
             default_agent=self._default_agent,
             recall=self._recall,
+            summarizer=self._summarizer.dump_component() if self._summarizer else None,
         )
 
     @classmethod
@@ -321,6 +330,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             transforms=TransformChain.load(config.transforms),
             default_agent=config.default_agent,
             recall=config.recall,
+            summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
         )
 
     async def _prepare(
@@ -441,7 +451,9 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         """The requests of one agent of one team: agents of the same name in other teams have archives of their own."""
         conversation = self._conversations.get(agent)
         if conversation is None:
-            conversation = self._conversations[agent] = Conversation(self._fitter, self._calibrated, self._named)
+            conversation = self._conversations[agent] = Conversation(
+                self._fitter, self._calibrated, self._named, self._summarizer
+            )
             if len(self._conversations) > _REMEMBERED_AGENTS:
                 self._conversations.popitem(last=False)
         self._conversations.move_to_end(agent)

@@ -10,6 +10,7 @@ from autogen_core.tools import Tool, ToolSchema
 
 from ..context.manager import ContextManager
 from ..context.report import FitResult
+from ..context.summary import ContextSummarizer
 from ..tokens.budget import TARGET, TokenBudget
 from ..tokens.profile_table import profile_of
 from ..tokens.profiles import PromptCache
@@ -17,6 +18,7 @@ from .calibrated import CalibratedFit, CalibratedFitter, within
 from .fitting import Fitter
 from .growing import GrowingView
 from .prefix import SentPrefix
+from .summaries import Summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class _Terms:
     manager: ContextManager
     tools: Sequence[Tool | ToolSchema]
     model: str | None
+    summaries: Summaries | None
 
     def size(self, view: Sequence[LLMMessage], counted: int) -> int:
         return self.calibrated.upper(view, self.tools, self.model)
@@ -42,7 +45,8 @@ class _Terms:
         allowed = TokenBudget.of(self.given, target=TARGET if grows else 1.0)
         allowed = allowed if self.most is None else within(allowed, self.most)
         allowed = allowed.model_copy(update={"reserve": allowed.reserve + held}) if held else allowed
-        fitted = await self.calibrated.fit(self.manager, history, allowed, self.tools, self.model)
+        summary = await self.summaries.for_compaction(history, self.budget) if self.summaries else None
+        fitted = await self.calibrated.fit(self.manager, history, allowed, self.tools, self.model, summary)
         return fitted and fitted.result
 
 
@@ -53,18 +57,27 @@ class Conversation:
         fitter: Makes the manager, and counts.
         calibrated: Fits in the provider's tokens.
         model: The model that answers, "" when it is not known.
+        summarizer: Has a model summarise what is about to leave the requests; None for none.
     """
 
-    def __init__(self, fitter: Fitter, calibrated: CalibratedFitter, model: str) -> None:
+    def __init__(
+        self, fitter: Fitter, calibrated: CalibratedFitter, model: str, summarizer: ContextSummarizer | None
+    ) -> None:
         self._calibrated = calibrated
         self._model = model
         self._growing = GrowingView(fitter, fitter.new_manager(), open_ended=True)
         self._prefix = SentPrefix(fitter.counter)
+        self._summaries = summarizer and Summaries(summarizer, fitter.counter)
 
     @property
     def manager(self) -> ContextManager:
         """Has the archive of what left the requests."""
         return self._growing.manager
+
+    async def close(self) -> None:
+        """Gives up what is being done in the background, and sees it end."""
+        if self._summaries is not None:
+            await self._summaries.close()
 
     async def fit(
         self,
@@ -97,12 +110,16 @@ class Conversation:
         cache = profile_of(self._model if model is None else model).cache
         settings, room = repr((allowed, model)), int(recall * allowed.available)
         calibrated, manager = self._calibrated, self.manager
-        terms = _Terms(budget, most, allowed, settings, room, cache, calibrated, manager, tools, model)
+        terms = _Terms(
+            *(budget, most, allowed, settings, room, cache, calibrated, manager, tools, model), self._summaries
+        )
         fold = await self._growing.read(history, terms)
         if fold is None:
             return None
         view, report = fold.given()
         fitted = calibrated.estimated(FitResult(view, report), tools, model, allowed.limit)
+        if self._summaries is not None:
+            self._summaries.consider(history, fitted.expected.tokens, allowed)
         served = self._prefix.served(view, fitted.size.counted, tools, cache)
         served = served * fitted.expected.tokens // max(1, fitted.size.counted)
         result = FitResult(view, replace(fitted.result.report, cached_tokens=served))

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from autogen_ext_tokenctx import ContextManager, Form, Level, Summary
 from autogen_ext_tokenctx.context.summary import SUMMARY_SOURCE, ContextSummarizer
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
+from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 
 from ..support import guarantees as check
@@ -316,3 +317,33 @@ def test_the_guarantees_hold_beside_a_summary(history: list[LLMMessage]) -> None
     check.check_pinned(history, [message for message in result.messages if message != summary.message()])
     check.check_nothing_lost(manager, history, result)
     assert (summary.message() in result.messages) == (result.report.level is Level.SUMMARY)
+
+
+async def test_the_client_hook_summarises_for_each_agent() -> None:
+    inner, summaries = StrictClient(window=BUDGET), StrictClient([summarise])
+    client = TokenBudgetChatCompletionClient(inner, BUDGET, summarizer=ContextSummarizer(summaries))
+    messages = [TASK, *turns(0, 60)]
+    for end in range(1, len(messages), 2):
+        await client.create(messages[:end])
+        await asyncio.sleep(0.002)
+    assert summary_in(inner.requests[-1].messages)
+    assert inner.requests[-1].messages[0] is TASK
+    assert len(summaries.requests) >= 2
+    assert max(request.tokens for request in inner.requests) <= BUDGET
+    copy = TokenBudgetChatCompletionClient.load_component(
+        TokenBudgetChatCompletionClient(
+            StrictClient(), BUDGET, summarizer=ContextSummarizer(StrictClient(["ok"]))
+        ).dump_component()
+    )
+    assert copy.dump_component().config["summarizer"]["config"]["start_at"] == 0.7
+
+
+async def test_closing_the_client_ends_its_summaries() -> None:
+    summaries = Hanging()
+    client = TokenBudgetChatCompletionClient(StrictClient(), BUDGET, summarizer=ContextSummarizer(summaries))
+    messages = [TASK, *turns(0, 30)]
+    for end in range(1, len(messages), 2):
+        await client.create(messages[:end])
+    await summaries.called.wait()
+    await client.close()
+    assert summaries.cancelled.is_set()
