@@ -18,7 +18,7 @@ from .duplicates import stale
 from .embedding import Embedder
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
-from .query import looks_back, query_of, question, talk_of, telling
+from .query import code_names, looks_back, query_of, question, talk_of, telling
 from .relevance import around, bm25, expand_query, is_entity, rarity, spread
 from .semantic import SemanticRelevance
 from .units import Unit
@@ -117,6 +117,7 @@ class PrioritizedContext:
         rarity: Inverse document frequency of each term.
         doubt: How far it is open what is asked, from 0 (a full question was just asked) to 1; recency decides then.
         looks_back: Whether the question is about the run itself: it names those who take part in it, or their tools.
+        code_names: Terms of the question that are names in code.
     """
 
     units: tuple[ScoredUnit, ...]
@@ -125,6 +126,7 @@ class PrioritizedContext:
     rarity: Mapping[str, float]
     doubt: float
     looks_back: bool = False
+    code_names: frozenset[str] = frozenset()
 
 
 class ContextPrioritizer:
@@ -234,7 +236,9 @@ class ContextPrioritizer:
                     ", ".join(notes),
                 )
             )
-        return PrioritizedContext(tuple(scored), full_query, talk_of(units, known), idf, doubt, looks_back(units))
+        return PrioritizedContext(
+            tuple(scored), full_query, talk_of(units, known), idf, doubt, looks_back(units), code_names(units, task)
+        )
 
     async def prepare(
         self, units: Sequence[Unit], task: str | TaskDefinition | None = None, *, profiles: ProfileCache

@@ -33,6 +33,11 @@ _PEOPLE = frozenset({"user", "human", "user_proxy"})
 _NAME = re.compile(r"[^\W\d]{4,}\w*")
 """Shorter names of agents are left out: they could be any word."""
 
+_CODE_NAME = re.compile(r"\b(?=\w*[a-z]{2})[A-Za-z]+[A-Z]\w*")
+"""Case is lost in terms; names with signs or digits are known by those."""
+
+_QUESTION_CHARS = 20_000
+
 _ROLES = frozenset({"agent", "agents", "assistant"})
 """What a person may call those who take part, whatever their names."""
 
@@ -46,6 +51,12 @@ def question(units: Sequence[Unit], task: str | TaskDefinition | None) -> str:
     people = [unit for unit in users if _is_person(unit, users[0])]
     said = text_of(people[-1]) if people else ""
     return "\n".join(filter(None, (said, task_text(task))))
+
+
+def code_names(units: Sequence[Unit], task: str | TaskDefinition | None) -> frozenset[str]:
+    """The terms of what a person asks for by a name in code, such as ``BoundedSemaphore``."""
+    words = _CODE_NAME.findall(question(units, task)[:_QUESTION_CHARS])
+    return frozenset(terms(" ".join(words)))
 
 
 def looks_back(units: Sequence[Unit]) -> bool:

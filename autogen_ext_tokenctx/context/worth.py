@@ -111,7 +111,10 @@ class Worth:
         self._rare = {term: float(round(idf * scale)) for term, idf in rare.items()}
         self._talk = self._weighed(context.talk)
         query = self._weighed(context.query)
-        self._asked = {term: value * (_NAMED if is_entity(term) else _ASKED) for term, value in query.items()}
+        self._asked = {
+            term: value * (_NAMED if is_entity(term) or term in context.code_names else _ASKED)
+            for term, value in query.items()
+        }
         self._wanted = {term: max(self._talk.get(term, 0.0), _QUERY * value) for term, value in query.items()}
         self._wanted = {**self._talk, **self._wanted}
         self._doubt = context.doubt

@@ -16,6 +16,7 @@ from autogen_core.models import (
 
 from autogen_ext_tokenctx import ContextManager, ContextPrioritizer
 from autogen_ext_tokenctx.context.units import Unit, split
+from autogen_ext_tokenctx.context.worth import Worth
 
 
 def said(text: str, source: str = "user") -> LLMMessage:
@@ -113,3 +114,44 @@ async def test_a_task_may_have_words_that_a_short_history_lacks() -> None:
     history = [said("many words about trucks " * 900)]
     result = await ContextManager().fit(history, 700, task="A step nobody spoke of")
     assert result.report.tokens_after <= 700
+
+
+async def test_a_name_in_code_that_a_person_asks_for_leads_to_its_lines() -> None:
+    """Two results of a search over sources: the class line alone does not answer."""
+    names = ("Lock", "Event", "Condition", "Barrier", "Queue", "Runner", "Timeout", "Server")
+    classes = [f"{name.lower()}s.py:{n}: class {name}{n}(Base):" for n in range(30) for name in names]
+    raises = [f"events.py:{n}: raise NotImplementedError" for n in range(300)]
+    raises[120] = "locks.py:464: raise ValueError('BoundedSemaphore released too many times')"
+    classes[77] = "locks.py:451: class BoundedSemaphore(Semaphore):"
+    history = [
+        said("Find in the sources:\n- the limit of streams\n- BoundedSemaphore release error\n- the delay of retries"),
+        *exchange("c1", "search_files", '{"pattern": "class "}', "\n".join(classes)),
+        *exchange("c2", "search_files", '{"pattern": "raise "}', "\n".join(raises)),
+    ]
+    for budget in (600, 900, 1_500):
+        result = await ContextManager().fit(history, budget)
+        assert "BoundedSemaphore released too many times" in str(result.messages[-1].content)
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ("BoundedSemaphore release error", {"boundedsemaphor"}),
+        ("what does getValue of HTTPServer return?", {"getvalu", "httpserver"}),
+        ("Which APIs did Ann name at the Lake District?", set[str]()),
+        ("run_coroutine_threadsafe parameters", set[str]()),
+    ],
+)
+def test_names_in_code_that_are_asked_for(asked: str, named: set[str]) -> None:
+    units = split([said("Read the sources."), said("Ready.", "ann"), said(asked)])
+    assert ContextPrioritizer().prioritize_context(units).code_names == named
+
+
+def test_a_line_with_a_name_in_code_that_is_asked_for_is_worth_more() -> None:
+    def gain(asked: str) -> float:
+        found = exchange("c1", "search", "{}", "raise ValueError('BoundedSemaphore released too many times')\nraise")
+        context = ContextPrioritizer().prioritize_context(split([said("Hello."), *found, said(asked)]))
+        worth = Worth(context)
+        return max(worth.gain(line) for line in worth.lines(context.units[1]))
+
+    assert gain("Which error is it of BoundedSemaphore?") > 1.2 * gain("Which error is it of boundedsemaphore?")
