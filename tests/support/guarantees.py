@@ -81,7 +81,7 @@ def check_pinned(history: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> N
         assert any(_same_or_shortened(message, users[0]) for message in kept), "the task is gone"
     if sendable:
         newest = next(unit for unit in reversed(split(history)) if unit.messages)
-        compact = {passage.text() for passage in passages(newest)}
+        compact = Said.by(newest.messages).compact
         for message, original in zip(view[-len(newest.messages) :], newest.messages, strict=True):
             compacted = message.type == original.type and compact.issuperset(set(texts(message)) - set(texts(original)))
             assert compacted or _same_or_shortened(message, original), "the newest message is gone"
@@ -90,7 +90,7 @@ def check_pinned(history: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> N
 def _same_or_shortened(message: LLMMessage, original: LLMMessage) -> bool:
     if message == original or (is_call(message) and _values(message) == _values(original)):
         return True
-    compact = {passage.text() for unit in split([original]) for passage in passages(unit)}
+    compact = Said.by([original]).compact
     return message.type == original.type and any(HANDLE.search(text) or text in compact for text in texts(message))
 
 
@@ -134,8 +134,10 @@ class Said:
 
     def __init__(self, messages: Sequence[LLMMessage]) -> None:
         parts = [text for message in messages for text in texts(message)]
+        self.compact: set[str] = set()
         for unit in split(messages):
             for passage in passages(unit):
+                self.compact.add(passage.text())
                 parts += [line.text for line in passage.lines]
                 parts += [passage.text(), passage.label]
         self._lines = {line.strip() for part in parts for line in part.splitlines()}
@@ -167,9 +169,8 @@ def _check_shortened(
                 if call not in calls:
                     assert isinstance(json.loads(call.arguments), dict)
             continue
-        compact = [passage.text() for unit in split(originals) for passage in passages(unit)]
         for text in texts(message):
-            if text in texts(original) or text in compact:
+            if text in texts(original) or text in said.compact:
                 continue
             if form in (Form.EXTRACT, Form.STUB):
                 handles = HANDLE.findall(text)

@@ -29,7 +29,7 @@ BIG = {
     "spaces": " " * 1_000_000,
     "letters": "a" * 1_000_000,
     "words": "the quick brown fox jumps over the lazy dog. " * 22_000,
-    "lines": "\n".join(f"{n:06d} INFO worker-{n % 7} handled request r-{n * 7919 % 100003}" for n in range(18_000)),
+    "lines": "\n".join(f"{n:06d} INFO worker-{n % 7} handled request r-{n * 7919 % 100003}" for n in range(6_000)),
 }
 ODD = (
     "<|endoftext|>",
