@@ -9,7 +9,7 @@ from autogen_core.models import LLMMessage, UserMessage
 
 from ..context.compression import DIGEST_SOURCE, label_of
 from ..context.manager import ContextManager
-from ..context.report import FitReport, Form
+from ..context.report import FitReport, FitStep, Form
 from ..context.units import split
 from ..errors import BudgetTooSmallError
 from .saved_states import SavedHistory
@@ -20,24 +20,12 @@ class FittedUnit:
     """One unit of a history and what it is in the view.
 
     Args:
-        unit: Its number, from 0.
-        what: Who and what.
-        form: Its form in the view.
-        tokens_before: Tokens of it in the history.
-        tokens_after: Tokens of it in the view.
-        why: The reason for a change.
-        handle: What brings the original back, "" where nothing left the view.
+        step: What was done to it; its form is full where that is nothing.
         before: Its messages in the history.
         after: Its messages in the view; of a digest the shared block.
     """
 
-    unit: int
-    what: str
-    form: Form
-    tokens_before: int
-    tokens_after: int
-    why: str
-    handle: str
+    step: FitStep
     before: Sequence[LLMMessage]
     after: Sequence[LLMMessage]
 
@@ -82,14 +70,12 @@ async def fitted(history: SavedHistory, budget: int, task: str | None, manager: 
         step = steps.get(unit.index)
         if step is None:
             tokens = sum(map(manager.counter.count_message, unit.messages))
-            row = (unit.index, label_of(unit), Form.FULL, tokens, tokens, "", "")
-        else:
-            row = (step.unit, step.what, step.form, step.tokens_before, step.tokens_after, step.why, step.handle)
-        after: Sequence[LLMMessage] = block if row[2] is Form.DIGEST else ()
-        if row[2] not in (Form.GONE, Form.DIGEST):  # every other form has the messages of the unit, one for one
+            step = FitStep(unit.index, label_of(unit), Form.FULL, tokens, tokens, "")
+        after: Sequence[LLMMessage] = block if step.form is Form.DIGEST else ()
+        if step.form not in (Form.GONE, Form.DIGEST):  # every other form has the messages of the unit, one for one
             after = view[place : place + len(unit.messages)]
             place += len(unit.messages)
-        units.append(FittedUnit(*row, unit.originals, after))
+        units.append(FittedUnit(step, unit.originals, after))
     return FittedHistory(history, units, result.report)
 
 

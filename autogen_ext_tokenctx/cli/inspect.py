@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..context.manager import ContextManager
-from ..context.report import FitReport, Form
-from .fits import FittedHistory, FittedUnit, fitted
+from ..context.report import FitReport, FitStep, Form
+from .fits import FittedHistory, fitted
 from .input import load_state, name_of
 from .output import (
     DOES_NOT_FIT,
@@ -107,7 +107,8 @@ def _as_table(fit: FittedHistory, every: bool) -> Table:
         *(("why", "cut"), "handle"),
     )
     shown.columns[1].max_width = 24
-    for group in [[unit] for unit in fit.units] if every else _grouped(fit.units):
+    steps = [unit.step for unit in fit.units]
+    for group in [[step] for step in steps] if every else _grouped(steps):
         first, form = group[0], group[0].form
         unit = str(first.unit) if len(group) == 1 else f"{first.unit}-{group[-1].unit}"
         shown.add_row(
@@ -122,14 +123,14 @@ def _as_table(fit: FittedHistory, every: bool) -> Table:
     return shown
 
 
-def _grouped(units: Sequence[FittedUnit]) -> Iterator[list[FittedUnit]]:
+def _grouped(steps: Sequence[FitStep]) -> Iterator[list[FitStep]]:
     """The units one by one, and long runs of those that are all there, or all gone, together."""
-    for form, members in groupby(units, key=lambda unit: unit.form):
+    for form, members in groupby(steps, key=lambda step: step.form):
         run = list(members)
         if form in (Form.FULL, Form.GONE) and len(run) >= _RUN:
             yield run
         else:
-            yield from ([unit] for unit in run)
+            yield from ([step] for step in run)
 
 
 def _totals(report: FitReport) -> str:
@@ -162,19 +163,7 @@ def _agent_as_json(fit: FittedHistory) -> dict[str, object]:
         "utilization": report.utilization,
         "relevance": report.relevance,
         "quality": report.quality,
-        "units": [_unit_as_json(unit) for unit in fit.units],
-    }
-
-
-def _unit_as_json(unit: FittedUnit) -> dict[str, object]:
-    return {
-        "unit": unit.unit,
-        "what": unit.what,
-        "form": unit.form.value,
-        "tokens_before": unit.tokens_before,
-        "tokens_after": unit.tokens_after,
-        "why": unit.why,
-        "handle": unit.handle,
+        "units": [unit.step.as_dict() for unit in fit.units],
     }
 
 
@@ -184,16 +173,17 @@ def _show_diff(fit: FittedHistory, number: int, as_json: bool) -> None:
     if not 0 <= number < len(fit.units):
         fail(f"there is no unit {number}; the units are 0 to {len(fit.units) - 1}")
     unit = fit.units[number]
+    step = unit.step
     before, after = rendered(unit.before), rendered(unit.after)
-    if unit.form is Form.DIGEST:  # the block has lines of other units, too
+    if step.form is Form.DIGEST:  # the block has lines of other units, too
         rows = before.splitlines()
         after = "\n".join(row for row in rows if row.strip() and row.strip() in after)
     lines = difference(before, after)
     if as_json:
         parts = {"before": messages_as_json(unit.before), "after": messages_as_json(unit.after), "diff": lines}
-        print_json({"agent": fit.history.agent, **_unit_as_json(unit), **parts})
+        print_json({"agent": fit.history.agent, **unit.step.as_dict(), **parts})
         return
     console = terminal()
-    heading = f"{_name(fit)}, unit {unit.unit}, {unit.what}: {unit.tokens_before:,} > {unit.tokens_after:,} tokens, "
-    console.print(Text(plain(heading), "bold"), Text(unit.form.value, STYLES[unit.form]), sep="")
+    heading = f"{_name(fit)}, unit {number}, {step.what}: {step.tokens_before:,} > {step.tokens_after:,} tokens, "
+    console.print(Text(plain(heading), "bold"), Text(step.form.value, STYLES[step.form]), sep="")
     console.print(coloured(lines) if lines else "Nothing changed.")

@@ -1,4 +1,4 @@
-"""Asking a model for JSON, and finding it in what it says."""
+"""Asking a model, for JSON or in words, and finding what was asked for in what it says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from autogen_core.models import ChatCompletionClient, LLMMessage
+from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage
 from pydantic import BaseModel
 
 _ANSWER_CHARS = 200_000
@@ -22,6 +22,32 @@ def json_output_of(client: ChatCompletionClient, form: type[BaseModel]) -> type[
     return form if info.get("structured_output") else True if info["json_output"] else None
 
 
+async def result_of(
+    client: ChatCompletionClient,
+    request: Sequence[LLMMessage],
+    json_output: type[BaseModel] | bool | None,
+    timeout: float,
+) -> CreateResult:
+    """What a client makes of a request, within some seconds, though it may not let itself be cancelled.
+
+    Raises:
+        TimeoutError: It took longer. Whatever the client raises comes through.
+        RuntimeError: It cancelled its own call.
+    """
+    call = asyncio.ensure_future(client.create(request, json_output=json_output))
+    call.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else may ask for it
+    try:
+        # not wait_for, which waits for ever for a client that does not let itself be cancelled
+        await asyncio.wait({call}, timeout=timeout)
+        if not call.done():
+            raise TimeoutError(f"no answer within {timeout:g} seconds")
+    finally:
+        call.cancel()
+    if call.cancelled():
+        raise RuntimeError("the client cancelled its own call")
+    return call.result()
+
+
 async def answer_of(
     client: ChatCompletionClient,
     request: Sequence[LLMMessage],
@@ -33,7 +59,7 @@ async def answer_of(
     Raises:
         ValueError: It calls tools, or says nothing. Whatever the client raises comes through, and a TimeoutError.
     """
-    result = await asyncio.wait_for(client.create(request, json_output=json_output), timeout)
+    result = await result_of(client, request, json_output, timeout)
     if not isinstance(result.content, str):
         raise ValueError("it called tools instead of answering")
     if not result.content.strip():

@@ -79,6 +79,18 @@ class FitStep:
     why: str
     handle: str = ""
 
+    def as_dict(self) -> dict[str, int | str]:
+        """The step as JSON values."""
+        return {
+            "unit": self.unit,
+            "what": self.what,
+            "form": self.form.value,
+            "tokens_before": self.tokens_before,
+            "tokens_after": self.tokens_after,
+            "why": self.why,
+            "handle": self.handle,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class FitReport(Shown):

@@ -10,6 +10,7 @@ from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage
 
 from ..tokens.counting import TokenCounter
 from ..tokens.overflow import Overflow, overflow_of
+from .answers import result_of
 from .summary_cache import SummaryCache, key_of
 from .summary_check import read
 from .summary_text import PROBLEM_TOKENS, PROMPT_VERSION, rendered, request_of, take
@@ -202,18 +203,7 @@ class SummaryWriter:
 
     async def _ask(self, request: Sequence[LLMMessage], bill: Bill) -> CreateResult:
         bill.add(calls=1)
-        call = asyncio.ensure_future(self._client.create(request))
-        call.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else may ask for it
-        try:
-            # not wait_for, which waits for ever for a client that does not let itself be cancelled
-            await asyncio.wait({call}, timeout=self._timeout)
-            if not call.done():
-                raise TimeoutError(f"no answer within {self._timeout:g} seconds")
-        finally:
-            call.cancel()
-        if call.cancelled():
-            raise RuntimeError("the client cancelled its own call")
-        result = call.result()
+        result = await result_of(self._client, request, None, self._timeout)
         if not result.cached:
             bill.add(prompt_tokens=result.usage.prompt_tokens, completion_tokens=result.usage.completion_tokens)
         return result

@@ -100,10 +100,9 @@ class CalibratedFitter:
 
     def upper(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], model: str | None) -> int:
         """What a request is planned with: the most that the provider may well count for it."""
-        calibration = self._calibration(model)
-        if calibration.is_trusted:
+        if self._calibration(model).is_trusted:  # the count alone, without the traits of every message
             return self._fitter.counter.count_request(messages, tools)
-        return calibration.predict(measure(messages, tools, self._fitter.counter)).upper
+        return self.expect(messages, tools, model).upper
 
     def estimated(
         self, result: FitResult, tools: Sequence[Tool | ToolSchema], model: str | None, limit: int
@@ -128,9 +127,11 @@ class CalibratedFitter:
         )
         return CalibratedFit(replace(result, report=report), size, expected, calibration)
 
-    def expect(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> Estimate:
+    def expect(
+        self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], model: str | None = None
+    ) -> Estimate:
         """What the provider would count for a request as it stands."""
-        return self._calibration(None).predict(measure(messages, tools, self._fitter.counter))
+        return self._calibration(model).predict(measure(messages, tools, self._fitter.counter))
 
     def learn(self, fitted: CalibratedFit, result: CreateResult) -> int | None:
         """Learn from a bill; the input tokens it states, None when it states none."""

@@ -11,7 +11,7 @@ from autogen_core.tools import Tool, ToolSchema
 from ..context.manager import ContextManager
 from ..context.report import FitResult
 from ..context.summary import ContextSummarizer
-from ..tokens.budget import TARGET, TokenBudget
+from ..tokens.budget import TokenBudget
 from ..tokens.profile_table import profile_of
 from ..tokens.profiles import PromptCache
 from .calibrated import CalibratedFit, CalibratedFitter, within
@@ -23,10 +23,10 @@ from .summaries import Summaries
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """What one request asks of the view."""
+    """What one request asks of the view: in the budget that was given, with the target of a request of its own."""
 
-    given: int | TokenBudget
-    most: int | None
+    given: TokenBudget
+    alone: float
     budget: TokenBudget
     settings: str
     recall: int
@@ -42,9 +42,8 @@ class _Terms:
 
     async def fit(self, history: Sequence[LLMMessage], held: int, *, grows: bool) -> FitResult | None:
         # What does not go on will not grow either, as far as anyone knows: there is nothing to leave room for.
-        allowed = TokenBudget.of(self.given, target=TARGET if grows else 1.0)
-        allowed = allowed if self.most is None else within(allowed, self.most)
-        allowed = allowed.model_copy(update={"reserve": allowed.reserve + held}) if held else allowed
+        target = self.given.target if grows else self.alone
+        allowed = self.given.model_copy(update={"target": target, "reserve": self.given.reserve + held})
         summary = await self.summaries.for_compaction(history, self.budget) if self.summaries else None
         fitted = await self.calibrated.fit(self.manager, history, allowed, self.tools, self.model, summary)
         return fitted and fitted.result
@@ -103,15 +102,16 @@ class Conversation:
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit.
         """
-        allowed = TokenBudget.of(budget)
+        given = TokenBudget.of(budget)
         if most is not None:
-            allowed = within(allowed, most)
-        allowed = self._calibrated.within_limit(allowed, model)
+            given = within(given, most)
+        allowed = self._calibrated.within_limit(given, model)
+        alone = 1.0 if isinstance(budget, int) else given.target
         cache = profile_of(self._model if model is None else model).cache
         settings, room = repr((allowed, model)), int(recall * allowed.available)
         calibrated, manager = self._calibrated, self.manager
         terms = _Terms(
-            *(budget, most, allowed, settings, room, cache, calibrated, manager, tools, model), self._summaries
+            *(given, alone, allowed, settings, room, cache, calibrated, manager, tools, model), self._summaries
         )
         fold = await self._growing.read(history, terms)
         if fold is None:

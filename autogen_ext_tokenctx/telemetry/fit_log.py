@@ -107,18 +107,10 @@ class FitLog(EventListener):
         return json.dumps([self._step(step) for step in steps])[1:-1]
 
     def _step(self, step: FitStep) -> dict[str, int | str]:
-        why = step.why
+        written = step.as_dict()
         if step.form is Form.RECALLED:  # it names the words that were asked for
-            why = redact(why) if self._texts else RECALLED_WHY
-        return {
-            "unit": step.unit,
-            "what": step.what,
-            "form": step.form.value,
-            "tokens_before": step.tokens_before,
-            "tokens_after": step.tokens_after,
-            "why": why,
-            "handle": step.handle,
-        }
+            written["why"] = redact(step.why) if self._texts else RECALLED_WHY
+        return written
 
     def _write(self, line: bytes) -> None:
         file = self._opened()

@@ -8,14 +8,13 @@ the harness forks its workers.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 from collections.abc import Mapping
 from operator import not_
-from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.harness import arguments, is_there
 from tests.benchmarks.retention import FAMILIES, family_means
 
 PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -43,16 +42,13 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 def main() -> int:
     """Measures and prints one row a part."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("harness", type=Path, help="folder with ctxbench/ and data/")
+    parser = arguments(__doc__)
     parser.add_argument("--budget", default="r20")
     parser.add_argument("--only", default="", help="parts to switch off, by the start of their names, with commas")
     parser.add_argument("--procs", type=int, default=2)
     options = parser.parse_args()
-    if not (options.harness / "ctxbench").is_dir():
-        print(f"no harness in {options.harness}: skipped")
+    if not is_there(options.harness, "ctxbench"):
         return 0
-    sys.path.insert(0, str(options.harness))
     bench: Any = importlib.import_module("ctxbench.run")
     print(f"| off | {' | '.join(FAMILIES)} |\n|---|{'---|' * len(FAMILIES)}")
     wanted = tuple(str(options.only).split(",")) if options.only else ()

@@ -12,7 +12,6 @@ what one gets who knows the mean truth of each case set and budget, and nothing 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import importlib
 import json
@@ -21,7 +20,6 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
-from pathlib import Path
 from statistics import fmean, median
 from time import perf_counter
 from typing import Any
@@ -29,6 +27,7 @@ from unittest.mock import patch
 
 from autogen_ext_tokenctx import BudgetTooSmallError, ContextManager
 from autogen_ext_tokenctx.context.quality import quality
+from tests.benchmarks.harness import arguments, is_there
 from tests.benchmarks.retention import HarnessCounter, from_rows, to_rows
 
 FAMILIES = {
@@ -203,17 +202,14 @@ def table(views: Sequence[Fitted]) -> str:
 
 def main() -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("harness", type=Path, help="folder with ctxbench/ and data/")
+    parser = arguments(__doc__)
     parser.add_argument("--budgets", default="r10,r20,r30")
     parser.add_argument("--fast", action="store_true", help="at most 40 cases a set")
     parser.add_argument("--sets", default="", help="case sets, with commas; all if not given")
     parser.add_argument("--json", action="store_true", help="every view and the correlations as JSON")
     options = parser.parse_args()
-    if not all((options.harness / part).is_dir() for part in ("ctxbench", "data")):
-        print(f"no harness with data in {options.harness}: skipped")
+    if not is_there(options.harness, "ctxbench", "data"):
         return 0
-    sys.path.insert(0, str(options.harness))
     data: Any = importlib.import_module("ctxbench.data")
     cases = data.load("dev", options.sets.split(",") if options.sets else None, options.fast)
     views = with_known(list(measure(cases, options.budgets.split(","))))

@@ -10,14 +10,12 @@ and exits with 1 if a view breaks a guarantee that the harness checks.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import importlib
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
@@ -33,6 +31,7 @@ from autogen_core.models import (
 from autogen_core.tools import Tool, ToolSchema
 
 from autogen_ext_tokenctx import BudgetTooSmallError, ContextManager, ContextPrioritizer, MiniLMEmbedder
+from tests.benchmarks.harness import arguments, is_there
 
 FAMILIES = {
     "chat recall": ("evidence_recall", ("locomo", "qmsum")),
@@ -166,18 +165,15 @@ def table(rows: Sequence[dict[str, Any]], budgets: Sequence[str]) -> str:
 
 def main() -> int:
     """Measures and prints; 1 when a guarantee is broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("harness", type=Path, help="folder with ctxbench/ and data/")
+    parser = arguments(__doc__)
     parser.add_argument("--budgets", default="r10,r20,r30")
     parser.add_argument("--fast", action="store_true", help="at most 40 cases a set")
     parser.add_argument("--semantic", action="store_true", help="with MiniLM, of the extra [semantic]")
     parser.add_argument("--sets", default="", help="case sets, with commas; all if not given")
     parser.add_argument("--procs", type=int, default=2)
     options = parser.parse_args()
-    if not (options.harness / "ctxbench").is_dir():
-        print(f"no harness in {options.harness}: skipped")
+    if not is_there(options.harness, "ctxbench"):
         return 0
-    sys.path.insert(0, str(options.harness))
     budgets = options.budgets.split(",")
     bench: Any = importlib.import_module("ctxbench.run")
     method = f"tests.benchmarks.retention:{'reduce_semantic' if options.semantic else 'reduce'}"

@@ -14,16 +14,15 @@ from hypothesis import strategies as st
 
 pytest.importorskip("typer")
 
-from typer.testing import CliRunner, Result
 
 from autogen_ext_tokenctx import ContextManager
-from autogen_ext_tokenctx.cli.app import app
 from autogen_ext_tokenctx.cli.fits import fitted
 from autogen_ext_tokenctx.cli.saved_states import SavedHistory, read_state
 from autogen_ext_tokenctx.context.report import Form
 
 from ..support.random_histories import histories
 from ..support.team_states import HOOKED, KINDS, Hooked, Kind, agent_state, society_state, team_state
+from .command import run, saved
 
 ESCAPE = re.compile(r"\x1b")
 
@@ -31,18 +30,6 @@ ESCAPE = re.compile(r"\x1b")
 @pytest.fixture(autouse=True)
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
-
-
-def run(*arguments: object, code: int = 0, stdin: str | bytes | None = None) -> Result:
-    result = CliRunner().invoke(app, list(map(str, arguments)), input=stdin)
-    assert result.exit_code == code, (result.output, result.exception)
-    return result
-
-
-def saved(tmp_path: Path, text: str) -> Path:
-    file = tmp_path / "state.json"
-    file.write_text(text, encoding="utf-8")
-    return file
 
 
 @pytest.mark.parametrize("hooked", HOOKED)
@@ -164,8 +151,8 @@ async def test_every_unit_has_its_messages_in_the_view(history: list[LLMMessage]
     assert [message for unit in fit.units for message in unit.before] == history
     for unit in fit.units:
         tokens = sum(map(manager.counter.count_message, unit.after))
-        if unit.form is not Form.DIGEST:
-            assert tokens == unit.tokens_after, unit
+        if unit.step.form is not Form.DIGEST:
+            assert tokens == unit.step.tokens_after, unit
 
 
 def test_count_a_text_in_a_pipe() -> None:

@@ -14,10 +14,8 @@ pytest.importorskip("typer")
 
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage
-from typer.testing import CliRunner, Result
 
 from autogen_ext_tokenctx import ContextManager, TokenBudgetChatCompletionClient, TokenBudgetChatCompletionContext
-from autogen_ext_tokenctx.cli.app import app
 from autogen_ext_tokenctx.cli.saved_states import read_state
 from autogen_ext_tokenctx.cli.whatif import Recording, play, summed
 from autogen_ext_tokenctx.telemetry.fit_log import FitLog
@@ -25,23 +23,12 @@ from autogen_ext_tokenctx.telemetry.fit_log import FitLog
 from ..support.histories import conversation, prose
 from ..support.strict_client import StrictClient
 from ..support.team_states import HOOKED, KINDS, Hooked, Kind, team_state
+from .command import run, saved
 
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-
-
-def run(*arguments: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, list(map(str, arguments)))
-    assert result.exit_code == code, (result.output, result.exception)
-    return result
-
-
-def saved(tmp_path: Path, text: str) -> Path:
-    file = tmp_path / "state.json"
-    file.write_text(text, encoding="utf-8")
-    return file
 
 
 @pytest.mark.parametrize("hooked", HOOKED)

@@ -18,38 +18,19 @@ from autogen_agentchat.teams import (
     SelectorGroupChat,
     Swarm,
 )
-from autogen_core import FunctionCall
 from autogen_core.models import LLMMessage, SystemMessage
 from autogen_core.tools import Tool, ToolSchema
 
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 
-from ..support.histories import prose
+from ..support.histories import Talk, look, prose
 from ..support.hooked import MODES, Mode, client_for, context_for
 from ..support.strict_client import Reply, StrictClient, call
 
 BUDGET = 2_000
 
 both_ways = pytest.mark.parametrize("mode", MODES)
-
-
-async def look(item: int) -> str:
-    """Look at an item of the list."""
-    return prose(item, 120)
-
-
-class Talk:
-    """Replies that differ, so that histories grow: a tool call every third time, where there are tools."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> str | list[FunctionCall]:
-        self.count += 1
-        if tools and self.count % 3 == 0:
-            return [call("look", f"call_{self.count}", item=self.count)]
-        return f"Reply {self.count}: {prose(self.count, 120)}"
 
 
 def assistant(name: str, mode: Mode, inner: StrictClient, **kwargs: Any) -> AssistantAgent:

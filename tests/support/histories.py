@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from autogen_core import FunctionCall
 from autogen_core.models import (
     AssistantMessage,
     FunctionExecutionResult,
@@ -9,6 +12,7 @@ from autogen_core.models import (
     LLMMessage,
     UserMessage,
 )
+from autogen_core.tools import Tool, ToolSchema
 
 from .strict_client import call
 
@@ -28,6 +32,25 @@ def exchange(number: int, words: int = 60) -> list[LLMMessage]:
         AssistantMessage(content=[call("look", call_id, item=number)], source="coder"),
         FunctionExecutionResultMessage(content=[result]),
     ]
+
+
+async def look(item: int) -> str:
+    """Look at an item of the list."""
+    return prose(item, 120)
+
+
+class Talk:
+    """Replies that differ, so that histories grow: a tool call every third time, where there are tools."""
+
+    def __init__(self, words: int = 120) -> None:
+        self.words = words
+        self.count = 0
+
+    def __call__(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> str | list[FunctionCall]:
+        self.count += 1
+        if tools and self.count % 3 == 0:
+            return [call("look", f"call_{self.count}", item=self.count)]
+        return f"Reply {self.count}: {prose(self.count, self.words)}"
 
 
 def conversation(turns: int, words: int = 60) -> list[LLMMessage]:

@@ -11,14 +11,13 @@ from typing import Any, Literal
 from autogen_agentchat.agents import AssistantAgent, SocietyOfMindAgent
 from autogen_agentchat.base import Team
 from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
-from autogen_core import FunctionCall
 from autogen_core.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from autogen_core.models import LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 
-from .histories import prose
+from .histories import Talk, look, prose
 from .strict_client import StrictClient, call
 
 BUDGET = 900
@@ -39,7 +38,7 @@ def team_state(kind: Kind, hooked: Hooked) -> str:
 @cache
 def agent_state(hooked: Hooked) -> str:
     """The JSON of the state of a single agent after a run."""
-    return json.dumps(asyncio.run(_saved(_agent("ann", StrictClient([_Talk()]), hooked, tools=[look]))))
+    return json.dumps(asyncio.run(_saved(_agent("ann", StrictClient([Talk(90)]), hooked, tools=[look]))))
 
 
 @cache
@@ -47,31 +46,13 @@ def society_state(hooked: Hooked) -> str:
     """The JSON of the state of a team with a team inside one of its agents, which has run by itself before."""
 
     async def saved() -> dict[str, Any]:
-        client, inner = StrictClient([_Talk()]), _round_robin(hooked)
+        client, inner = StrictClient([Talk(90)]), _round_robin(hooked)
         team = RoundRobinGroupChat([SocietyOfMindAgent("mind", inner, client), _agent("carol", client, hooked)])
         await team.load_state(await team.save_state())
         await inner.run(task="Find out which boiler leaks.")
         return dict(await team.save_state())
 
     return json.dumps(asyncio.run(saved()))
-
-
-async def look(item: int) -> str:
-    """Look at an item of the list."""
-    return prose(item, 120)
-
-
-class _Talk:
-    """Replies that differ: a tool call every third time, where there are tools."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> str | list[FunctionCall]:
-        self.count += 1
-        if tools and self.count % 3 == 0:
-            return [call("look", f"call_{self.count}", item=self.count)]
-        return f"Reply {self.count}: {prose(self.count, 90)}"
 
 
 def _agent(name: str, client: StrictClient, hooked: Hooked, **kwargs: Any) -> AssistantAgent:
@@ -83,12 +64,12 @@ def _agent(name: str, client: StrictClient, hooked: Hooked, **kwargs: Any) -> As
 
 
 def _round_robin(hooked: Hooked) -> Team:
-    client = StrictClient([_Talk()])
+    client = StrictClient([Talk(90)])
     return RoundRobinGroupChat([_agent(name, client, hooked, tools=[look]) for name in ("ann", "bob")], max_turns=9)
 
 
 def _selector(hooked: Hooked) -> Team:
-    client, picked = StrictClient([_Talk()]), iter(range(100))
+    client, picked = StrictClient([Talk(90)]), iter(range(100))
     chooser = StrictClient([lambda messages, tools: ("ann", "bob")[next(picked) % 2]])
     return SelectorGroupChat([_agent(name, client, hooked) for name in ("ann", "bob")], chooser, max_turns=9)
 
@@ -107,7 +88,7 @@ def _swarm(hooked: Hooked) -> Team:
 
 
 def _magentic_one(hooked: Hooked) -> Team:
-    rounds, said = iter(range(1, 100)), _Talk()
+    rounds, said = iter(range(1, 100)), Talk(90)
 
     def reply(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> str:
         if "is_request_satisfied" not in str(messages[-1].content):
