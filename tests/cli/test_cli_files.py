@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("typer")
@@ -160,7 +160,6 @@ def files(draw: st.DrawFn) -> bytes:
 
 @every_command
 @given(content=files())
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes(command: str, content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     file.write_bytes(content)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("typer")
@@ -142,7 +142,6 @@ def test_a_diff_is_of_one_agent(tmp_path: Path) -> None:
 
 
 @given(histories(), st.integers(60, 3_000))
-@settings(max_examples=25, deadline=None)
 async def test_every_unit_has_its_messages_in_the_view(history: list[LLMMessage], budget: int) -> None:
     manager = ContextManager()
     fit = await fitted(SavedHistory("", history), budget, None, manager)

@@ -18,7 +18,7 @@ from autogen_core.models import (
     SystemMessage,
     UserMessage,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PILImage
 
@@ -210,7 +210,6 @@ def test_a_state_within_states_without_end() -> None:
 
 
 @given(histories())
-@settings(max_examples=40, deadline=None)
 def test_whatever_a_context_saves_is_read(history: list[LLMMessage]) -> None:
     async def saved() -> str:
         context = UnboundedChatCompletionContext(initial_messages=history)
@@ -238,7 +237,6 @@ LEAVES: st.SearchStrategy[object] = st.none() | st.booleans() | st.integers() | 
 
 
 @given(st.recursive(LEAVES, containers, max_leaves=12))
-@settings(max_examples=150, deadline=None)
 def test_any_json_is_read_or_refused(value: object) -> None:
     with suppress(BadFileError):
         assert read_state(value).kind

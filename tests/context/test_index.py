@@ -16,7 +16,7 @@ from autogen_core.models import (
     SystemMessage,
     UserMessage,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autogen_ext_tokenctx import ContextManager, EstimatedTokenCounter
@@ -56,7 +56,6 @@ def state(index: HistoryIndex) -> tuple[Any, ...]:
     return [unit.originals for unit in index.units], [unit.index for unit in index.units], index.sizes, index.tokens
 
 
-@settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 12), st.lists(MESSAGES, max_size=5)), min_size=1, max_size=6))
 def test_it_follows_a_history_that_grows_and_changes(changes: list[tuple[int, list[LLMMessage]]]) -> None:
     index = HistoryIndex(COUNTER)
@@ -72,7 +71,6 @@ def test_it_follows_a_history_that_grows_and_changes(changes: list[tuple[int, li
         assert [unit.messages for unit in index.units] == [unit.messages for unit in split(history)]
 
 
-@settings(max_examples=150)
 @given(st.lists(MESSAGES, max_size=12), st.integers(0, 12))
 def test_one_by_one_it_reads_the_same_as_at_once(history: list[LLMMessage], start: int) -> None:
     index, whole = HistoryIndex(COUNTER), HistoryIndex(COUNTER)

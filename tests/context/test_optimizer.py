@@ -17,7 +17,7 @@ from autogen_core.models import (
     SystemMessage,
     UserMessage,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PILImage
 
@@ -117,7 +117,6 @@ def _order_refusals(talk: Sequence[LLMMessage]) -> list[str]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
 @given(histories(), st.sampled_from(MODELS))
 def test_any_history_becomes_acceptable_and_stays_as_it_is(history: list[LLMMessage], model: str) -> None:
     before = [repr(message) for message in history]
@@ -131,7 +130,6 @@ def test_any_history_becomes_acceptable_and_stays_as_it_is(history: list[LLMMess
     assert all(a is b for a, b in zip(view, again, strict=True))
 
 
-@settings(max_examples=60, deadline=None)
 @given(histories(), st.sampled_from(MODELS))
 def test_no_words_are_lost(history: list[LLMMessage], model: str) -> None:
     def words(messages: Sequence[LLMMessage]) -> set[str]:

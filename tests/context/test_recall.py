@@ -19,7 +19,7 @@ from autogen_core.models import (
     UserMessage,
 )
 from autogen_core.tools import Tool, ToolSchema
-from hypothesis import given, settings
+from hypothesis import given
 from PIL import Image as PILImage
 
 from autogen_ext_tokenctx.context.manager import ContextManager
@@ -268,7 +268,6 @@ def test_the_room_is_kept_exactly(counter: TokenCounter | None) -> None:
     assert costs[-1] > 2 * costs[0]
 
 
-@settings(max_examples=150, deadline=None)
 @given(history=histories())
 def test_any_history(history: list[LLMMessage]) -> None:
     before = deepcopy(history, {id(PICTURE): PICTURE})

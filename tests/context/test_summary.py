@@ -6,7 +6,6 @@ import asyncio
 import gc
 import io
 import logging
-import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -23,7 +22,7 @@ from autogen_core.models import (
     SystemMessage,
     UserMessage,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
@@ -36,6 +35,7 @@ from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
 
 from ..support.histories import conversation, prose
 from ..support.strict_client import Reply, StrictClient, call
+from ..support.work import calls
 
 GOOD = "## Goal and standing rules\n- Find the boiler that leaks.\n## Facts\n- Nothing found yet."
 COUNTER = EstimatedTokenCounter()
@@ -171,10 +171,8 @@ async def test_a_success_lets_the_next_failure_be_told(caplog: pytest.LogCapture
 
 @pytest.mark.parametrize("stubborn", [False, True])
 async def test_a_hung_model_is_given_up(stubborn: bool) -> None:
-    client = SlowClient(0.5, stubborn=stubborn)
-    start = time.monotonic()
-    assert await summarizer(client, timeout=0.02).merge(None, HISTORY) is None
-    assert time.monotonic() - start < 0.4
+    client = SlowClient(60, stubborn=stubborn)
+    assert await asyncio.wait_for(summarizer(client, timeout=0.02).merge(None, HISTORY), 30) is None
     await asyncio.sleep(0)
     assert client.cancelled == 2
 
@@ -380,7 +378,6 @@ async def test_a_standing_summary_too_large_for_the_window_is_summarised_as_text
 
 
 @given(st.lists(st.text(max_size=200), min_size=1, max_size=8), st.integers(8, 80))
-@settings(max_examples=100, deadline=None)
 def test_what_is_taken_fits_and_the_rest_is_left(texts: list[str], room: int) -> None:
     left: tuple[str, ...] = tuple(texts)
     taken: list[str] = []
@@ -462,7 +459,6 @@ def test_headings_are_found_as_models_write_them(answer: str) -> None:
 
 
 @given(st.lists(st.sampled_from([*(f"## {name}" for name in HEADINGS), "- a b c", "word " * 30, ""]), max_size=40))
-@settings(max_examples=100, deadline=None)
 def test_what_is_taken_of_an_answer_keeps_its_limit(lines: list[str]) -> None:
     reading = read("\n".join(lines), "", 400, len)
     assert bool(reading.text) != bool(reading.problems)
@@ -712,16 +708,16 @@ async def test_a_summary_is_no_call_of_the_agent() -> None:
     assert seen == ["nobody"]
 
 
-async def test_starting_takes_no_time() -> None:
+async def test_starting_reads_no_message() -> None:
     rolling = RollingSummary(summarizer(StrictClient([GOOD])))
-    history = conversation(500)
-    times: list[float] = []
-    for _ in range(20):
-        start = time.perf_counter()
-        rolling.start(history)
-        times.append(time.perf_counter() - start)
+
+    def start(history: list[LLMMessage]) -> int:
+        count = calls(lambda: rolling.start(history))
         rolling.cancel()
-    assert sorted(times)[10] < 0.0005  # 50 microseconds here, on a machine with nothing else to do
+        return count
+
+    start(conversation(1))  # what is imported at the first start is not counted
+    assert start(conversation(500)) <= start(conversation(5)) + 5
 
 
 async def test_a_failed_merge_leaves_what_stands() -> None:

@@ -19,7 +19,7 @@ from autogen_core.models import (
     SystemMessage,
     UserMessage,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from typing_extensions import Self
@@ -526,7 +526,6 @@ def transforms(draw: st.DrawFn) -> MessageTransform:
 
 
 @given(history=histories(), chain=st.lists(transforms(), min_size=1, max_size=3))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_history_keeps_its_pairs_and_its_end(history: list[LLMMessage], chain: list[MessageTransform]) -> None:
     closed, still_open = split_open_call(history)
     sendable = [*repair(closed), *still_open]
@@ -547,7 +546,6 @@ def test_any_history_keeps_its_pairs_and_its_end(history: list[LLMMessage], chai
 
 
 @given(history=histories(), per_message=LIMITS, together=LIMITS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_token_limits_hold(history: list[LLMMessage], per_message: int | None, together: int | None) -> None:
     count = counter_for_model("gpt-4o").count_text
     limited = MessageTokenLimiter(per_message, together).apply_transform(history)

@@ -14,7 +14,7 @@ from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent
 from autogen_core.models import CreateResult, LLMMessage, ModelInfo
 from autogen_core.tools import Tool, ToolSchema
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autogen_ext_tokenctx.context.manager import ContextManager
@@ -303,7 +303,6 @@ async def test_what_the_caller_gets_wrong_is_told() -> None:
             TaskDecomposer(StrictClient(), timeout=timeout)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     weights=st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=12),
     available=st.integers(360, 60_000),
@@ -323,7 +322,6 @@ def test_budgets_add_up_and_every_step_has_its_minimum(weights: list[float], ava
         assert all(less <= more + 2 for less, more in pairwise(given_tokens))
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data(), count=st.integers(1, 9))
 def test_order_puts_every_step_after_those_it_needs(data: st.DataObject, count: int) -> None:
     earlier = [data.draw(st.sets(st.integers(0, n - 1)) if n else st.just(set[int]())) for n in range(count)]

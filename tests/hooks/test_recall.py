@@ -20,7 +20,7 @@ from autogen_core.models import (
     SystemMessage,
     UserMessage,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autogen_ext_tokenctx.context.manager import ContextManager
@@ -544,7 +544,6 @@ async def test_an_agent_behind_both_hooks_is_told_what_it_asks_for() -> None:
     )  # the view with a block is known again
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(history=histories(), seed=st.integers(0, 1_000))
 async def test_any_history_read_at_any_time(history: list[LLMMessage], seed: int) -> None:
     rng = random.Random(seed)

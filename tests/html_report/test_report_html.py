@@ -16,7 +16,7 @@ pytest.importorskip("plotly")
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.teams import RoundRobinGroupChat
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autogen_ext_tokenctx.html_report import details as report_details
@@ -119,7 +119,6 @@ def test_with_one_hook_its_numbers_are_there_once(tmp_path: Path) -> None:
     assert {series["hook"] for series in page.data["series"]} == {"calls"}
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.text() | st.sampled_from([HOSTILE, "</SCRIPT >", "<!--<script>", "\u2028\u2029", "]]>", "\ud800"]))
 def test_what_agents_say_stays_text(tmp_path_factory: pytest.TempPathFactory, said: str) -> None:
     folder = tmp_path_factory.mktemp("report")

@@ -1,9 +1,9 @@
-"""Random histories, a third of them broken in the ways real ones are."""
+"""Strategies for histories as AutoGen makes them, a third of them broken in the ways real ones are."""
 
 from __future__ import annotations
 
 import json
-import random
+from functools import cache
 
 from autogen_core import FunctionCall, Image
 from autogen_core.models import (
@@ -31,6 +31,8 @@ BIG = {
     "words": "the quick brown fox jumps over the lazy dog. " * 22_000,
     "lines": "\n".join(f"{n:06d} INFO worker-{n % 7} handled request r-{n * 7919 % 100003}" for n in range(6_000)),
 }
+"""Texts of a megabyte. They take most of the time of a test, so that tests name them where they want them."""
+
 ODD = (
     "<|endoftext|>",
     "\ud83d",
@@ -44,98 +46,143 @@ ODD = (
     "\x00",
 )
 PICTURE = Image.from_pil(PILImage.new("RGB", (640, 480)))
+MAYBE_THIRD = st.sampled_from((False, False, True))
 
 
-def sentence(rng: random.Random, most: int) -> str:
-    """Some words; now and then a text that is odd."""
-    if rng.random() < 0.04:
-        return rng.choice(ODD)
-    return " ".join(rng.choice(WORDS) for _ in range(rng.randint(1, most)))
+def prose(seed: int, words: int) -> str:
+    """Words that differ from seed to seed; fewer of them where an example shrinks."""
+    chosen: list[str] = []
+    for _ in range(words):
+        seed = (seed * 48271 + 11) % 2147483647  # the multiplier of Park and Miller's minimal generator
+        chosen.append(WORDS[seed // 7 % len(WORDS)])
+    return " ".join(chosen)
 
 
-def result_text(rng: random.Random) -> str:
-    """What a tool says: text, lines, JSON records, or an error."""
-    kind = rng.randrange(5)
-    if kind == 0:
-        return json.dumps([{"id": rng.randrange(10**6), "name": rng.choice(WORDS)} for _ in range(rng.randint(0, 40))])
-    if kind == 1:
-        return json.dumps({rng.choice(WORDS): sentence(rng, 12), "nested": {"deep": [sentence(rng, 5)] * 3}})
-    if kind == 2:
-        return "\n".join(sentence(rng, 10) for _ in range(rng.randint(0, 40)))
-    return sentence(rng, 5 if kind == 3 else 120)
+def sentences(most: int) -> st.SearchStrategy[str]:
+    """Some words, at most so many; now and then a text that is odd."""
+    plain = st.builds(prose, st.integers(1, 10**6), st.integers(1, most))
+    return st.one_of(*[plain] * 9, st.sampled_from(ODD))
 
 
-def exchange(rng: random.Random, number: int) -> list[LLMMessage]:
+CALLS = st.sampled_from((1, 1, 1, 2, 3))
+NAMES = st.sampled_from(("search", "read_file", "write_file"))
+ARGUMENTS = st.one_of(sentences(4), sentences(4), sentences(150))
+THOUGHTS = sentences(30)
+
+
+def _records(seed: int, count: int) -> str:
+    return json.dumps([{"id": (seed + n * 7919) % 10**6, "name": WORDS[(seed + n) % len(WORDS)]} for n in range(count)])
+
+
+def _nested(word: str, text: str, other: str) -> str:
+    return json.dumps({word: text, "nested": {"deep": [other] * 3}})
+
+
+def _lines(seed: int, count: int) -> str:
+    return "\n".join(prose(seed + n, 1 + (seed + n) % 10) for n in range(count))
+
+
+RESULT_TEXTS: st.SearchStrategy[str] = st.one_of(
+    sentences(120),
+    sentences(5),
+    st.builds(_records, st.integers(0, 10**6), st.integers(0, 40)),
+    st.builds(_nested, st.sampled_from(WORDS), sentences(12), sentences(5)),
+    st.builds(_lines, st.integers(1, 10**6), st.integers(0, 40)),
+)
+"""What a tool says: text, lines, JSON records, or an error."""
+
+
+@st.composite
+def exchanges(draw: st.DrawFn, number: int) -> list[LLMMessage]:
     """A tool-calling message with its results."""
+    count = draw(CALLS)
     calls = [
         FunctionCall(
             id=f"call_{number}_{n}",
-            name=rng.choice(("search", "read_file", "write_file")),
-            arguments=json.dumps({"q": sentence(rng, rng.choice((4, 4, 150)))}),
+            name=draw(NAMES),
+            arguments=json.dumps({"q": draw(ARGUMENTS)}),
         )
-        for n in range(rng.choice((1, 1, 1, 2, 3)))
+        for n in range(count)
     ]
     results = [
-        FunctionExecutionResult(content=result_text(rng), name=c.name, call_id=c.id, is_error=False) for c in calls
+        FunctionExecutionResult(content=draw(RESULT_TEXTS), name=c.name, call_id=c.id, is_error=False) for c in calls
     ]
-    thought = sentence(rng, 30) if rng.random() < 0.3 else None
+    thought = draw(THOUGHTS) if draw(MAYBE_THIRD) else None
     message = AssistantMessage(content=calls, source="coder", thought=thought)
-    if len(results) > 1 and rng.random() < 0.3:  # some tools answer in messages of their own
+    if count > 1 and draw(MAYBE_THIRD):  # some tools answer in messages of their own
         return [message, *(FunctionExecutionResultMessage(content=[result]) for result in results)]
     return [message, FunctionExecutionResultMessage(content=results)]
 
 
-def well_formed(rng: random.Random) -> list[LLMMessage]:
-    """A history as AutoGen makes them."""
-    history: list[LLMMessage] = []
-    if rng.random() < 0.7:
-        history.append(SystemMessage(content=sentence(rng, 30) or "rules"))
-    for number in range(rng.randint(1, 16)):
-        kind = rng.randrange(8)
-        if kind < 3:
-            history += exchange(rng, number)
-        elif kind == 3:
-            history.append(UserMessage(content=sentence(rng, 40), source="user"))
-        elif kind == 4 and rng.random() < 0.3:
-            history.append(SystemMessage(content="\nRelevant memory:\n1. " + sentence(rng, 6)))
-        elif kind == 5 and rng.random() < 0.2:
-            history.append(UserMessage(content=[sentence(rng, 9), PICTURE], source="user"))
-        elif kind == 6 and rng.random() < 0.004:
-            history.append(UserMessage(content=rng.choice(list(BIG.values())), source="user"))
-        else:
-            history.append(AssistantMessage(content=sentence(rng, 60), source=rng.choice(("coder", "planner"))))
-    return history
+def _rare(text: str, picture: bool) -> list[LLMMessage]:
+    if picture:
+        return [UserMessage(content=[text, PICTURE], source="user")]
+    return [SystemMessage(content="\nRelevant memory:\n1. " + text)]
 
 
-def broken(rng: random.Random) -> list[LLMMessage]:
-    """A history that a provider would refuse."""
-    history = well_formed(rng)
-    for _ in range(rng.randint(1, 4)):
-        place = rng.randint(0, len(history))
-        kind = rng.randrange(6)
-        if kind == 0:
-            history[place:place] = exchange(rng, 900)[:1]
-        elif kind == 1:
-            history[place:place] = exchange(rng, 901)[1:]
-        elif kind == 2:
-            history.insert(place, AssistantMessage(content=[], source="coder", thought=rng.choice((None, "hm"))))
-        elif kind == 3:
-            same = rng.choice(("", "same"))
-            calls = [FunctionCall(id=same, name=f"tool{n}", arguments="{}") for n in range(2)]
-            results = [FunctionExecutionResult(content=f"r{n}", name=f"tool{n}", call_id=same) for n in range(2)]
-            history[place:place] = [
-                AssistantMessage(content=calls, source="coder"),
-                FunctionExecutionResultMessage(content=results[: rng.randint(1, 2)]),
-            ]
-        elif kind == 4:
-            history.insert(place, FunctionExecutionResultMessage(content=[]))
-        else:
-            history.insert(place, UserMessage(content=[], source="user"))
-    return history
+def _said(text: str, source: str) -> list[LLMMessage]:
+    return [AssistantMessage(content=text, source=source)]
+
+
+def _asked(text: str) -> list[LLMMessage]:
+    return [UserMessage(content=text, source="user")]
+
+
+SAID = st.builds(_said, sentences(60), st.sampled_from(("coder", "planner")))
+ASKED = st.builds(_asked, sentences(40))
+RARE = st.builds(_rare, sentences(9), st.booleans())
+
+
+@cache
+def _turns(number: int) -> st.SearchStrategy[list[LLMMessage]]:
+    """The messages of one step of a conversation; built once, since building costs more than drawing."""
+    calls = exchanges(number)
+    return st.sampled_from((calls,) * 6 + (ASKED,) * 3 + (SAID,) * 6 + (RARE,)).flatmap(lambda chosen: chosen)
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[LLMMessage]:
-    """A random history; one in three is broken."""
-    rng = random.Random(draw(st.integers(0, 2**32 - 1)))
-    return broken(rng) if draw(st.integers(0, 2)) == 0 else well_formed(rng)
+def well_formed(draw: st.DrawFn) -> list[LLMMessage]:
+    """A history as AutoGen makes them."""
+    history: list[LLMMessage] = []
+    if not draw(MAYBE_THIRD):
+        history.append(SystemMessage(content=draw(THOUGHTS) or "rules"))
+    for number in range(draw(st.integers(1, 16))):
+        history += draw(_turns(number))
+    return history
+
+
+def _doubled(call_id: str, answered: int) -> list[LLMMessage]:
+    calls = [FunctionCall(id=call_id, name=f"tool{n}", arguments="{}") for n in range(2)]
+    results = [
+        FunctionExecutionResult(content=f"r{n}", name=f"tool{n}", call_id=call_id, is_error=False) for n in range(2)
+    ]
+    return [
+        AssistantMessage(content=calls, source="coder"),
+        FunctionExecutionResultMessage(content=results[:answered]),
+    ]
+
+
+FAULTS: st.SearchStrategy[list[LLMMessage]] = st.one_of(
+    exchanges(900).map(lambda messages: messages[:1]),  # a cancelled run: calls without results
+    exchanges(901).map(lambda messages: messages[1:]),  # results without calls
+    st.sampled_from((None, "hm")).map(lambda said: [AssistantMessage(content=[], source="coder", thought=said)]),
+    st.builds(_doubled, st.sampled_from(("", "same")), st.integers(1, 2)),
+    st.builds(lambda: [FunctionExecutionResultMessage(content=[])]),
+    st.builds(lambda: [UserMessage(content=[], source="user")]),
+)
+"""What a provider would refuse, to be put anywhere."""
+
+
+@st.composite
+def broken(draw: st.DrawFn) -> list[LLMMessage]:
+    """A history that a provider would refuse."""
+    history = draw(well_formed())
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(history)))
+        history[place:place] = draw(FAULTS)
+    return history
+
+
+def histories() -> st.SearchStrategy[list[LLMMessage]]:
+    """Any history; one in three is broken."""
+    return st.one_of(well_formed(), well_formed(), broken())

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import threading
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from autogen_core.models import (
     SystemMessage,
     UserMessage,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace
 
@@ -42,6 +41,7 @@ from ..support.events import EVENTS, Collected, fit, step
 from ..support.histories import prose
 from ..support.random_histories import histories
 from ..support.strict_client import StrictClient
+from ..support.work import calls, growth
 
 STEPS = (step(1), step(2))
 
@@ -256,7 +256,6 @@ def test_the_log_has_a_header_and_a_line_a_fit(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.lists(st.sampled_from([step(n, why=f"“{n}”") for n in range(4)]), max_size=5), max_size=6))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 def test_steps_are_logged_as_they_are_however_they_change(tmp_path: Path, history: list[list[Any]]) -> None:
     path = tmp_path / "steps.jsonl"
     path.unlink(missing_ok=True)
@@ -338,7 +337,6 @@ def exported(collected: Collected, log: Path, metrics: TokenMetrics) -> str:
 
 
 @given(histories())
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_word_of_any_message_is_told(tmp_path: Path, history: list[LLMMessage]) -> None:
     history = [_marked(message) for message in history]
     collected, path = Collected(), tmp_path / "fits.jsonl"
@@ -427,45 +425,41 @@ def test_what_is_no_secret_stays(text: str) -> None:
 @pytest.mark.parametrize(
     "part", ["password", "sk-a-", "-----BEGIN PRIVATE KEY-----", "eyJ", "://a:", "token=", '"\\', "a" * 9]
 )
-def test_redaction_takes_no_time_to_speak_of(part: str) -> None:
-    started = time.process_time()
-    redact(part * (200_000 // len(part)))
-    assert time.process_time() - started < 1.0
+def test_redaction_takes_time_in_proportion_to_the_text(part: str) -> None:
+    assert growth(lambda size: redact(part * (size // len(part))), 25_000) < 8
 
 
 # Cost
 
 
-async def test_telemetry_costs_a_small_part_of_the_fits(tmp_path: Path) -> None:
-    """The bound leaves room for a busy machine; the benchmark of the README has the figure."""
-    session, collected = make_session(80), Collected()
-    spent = 0.0
+async def test_telemetry_costs_a_small_part_of_the_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autogen_ext_tokenctx.context.manager._MANY_UNITS", 10**6)  # all of it in one thread
+    session, collected = make_session(40), Collected()
+    records: list[logging.LogRecord] = []
 
-    class Clock(logging.Handler):
-        """Hands on what it hears and notes the time that takes."""
-
+    class Recorder(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            nonlocal spent
-            started = time.process_time()
-            for listener in listeners:
-                listener.handle(record)
-            spent += time.process_time() - started
+            records.append(record)
 
     listeners = (collected.handler, TokenMetrics(), FitLog(tmp_path / "fits.jsonl"))
-    context = TokenBudgetChatCompletionContext(model="gpt-4o", budget=4_000)
-    clock, level, called = Clock(logging.INFO), EVENTS.level, 0.0
-    EVENTS.addHandler(clock)
+    context = TokenBudgetChatCompletionContext(model="gpt-4o", budget=2_000)
+    recorder, level, fits = Recorder(logging.INFO), EVENTS.level, 0
+    EVENTS.addHandler(recorder)
     EVENTS.setLevel(logging.INFO)
+
+    def read() -> None:
+        with pytest.raises(StopIteration):  # there is nothing to wait for
+            context.get_messages().send(None)
+
     try:
         for number, message in enumerate(session.messages):
             if number in session.calls:
-                started = time.process_time()
-                await context.get_messages()
-                called += time.process_time() - started
+                fits += calls(read)
             await context.add_message(message)
     finally:
-        EVENTS.removeHandler(clock)
+        EVENTS.removeHandler(recorder)
         EVENTS.setLevel(level)
-        listeners[-1].close()
     assert any(step.form is Form.GONE for step in (context.last_report.steps if context.last_report else ()))
-    assert spent < 0.1 * (called - spent)
+    heard = calls(lambda: [listener.handle(record) for record in records for listener in listeners])
+    listeners[-1].close()
+    assert 0 < heard < 0.1 * fits

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 from autogen_core import Image
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
@@ -168,7 +168,6 @@ def test_broken_states_are_refused(change: dict[str, object]) -> None:
         Calibration.load({**Calibration().dump(), **change})
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 20), st.floats(-1, 30)), max_size=25), st.booleans())
 def test_whatever_the_bills_estimates_stay_bounded(bills: list[tuple[int, float]], trusted: bool) -> None:
     calibration = Calibration(trusted=trusted)

@@ -1,7 +1,6 @@
 """Counts equal the published bills, add up, and are made once."""
 
 import threading
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +15,7 @@ from autogen_core.models import (
     UserMessage,
 )
 from autogen_core.tools import ParametersSchema, ToolSchema
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PILImage
 
@@ -28,6 +27,8 @@ from autogen_ext_tokenctx.tokens.counting import (
     TokenCounter,
     counter_for_model,
 )
+
+from ..support.work import growth
 
 TIKTOKEN = TiktokenCounter()
 ESTIMATED = EstimatedTokenCounter()
@@ -194,7 +195,6 @@ def test_ids_are_not_counted() -> None:
 
 
 @BOTH
-@settings(deadline=None, max_examples=30)
 @given(request=st.lists(messages, max_size=6), offered=st.lists(tools(), max_size=2))
 def test_a_request_is_the_sum_of_its_parts(
     counter: RequestTokenCounter, request: list[LLMMessage], offered: list[ToolSchema]
@@ -205,7 +205,6 @@ def test_a_request_is_the_sum_of_its_parts(
     assert counter.count_request([], offered[:-1]) <= counter.count_request([], offered)
 
 
-@settings(deadline=None)
 @given(message=messages)
 def test_a_message_is_left_as_it_was(message: LLMMessage) -> None:
     before = message.model_copy(deep=True)
@@ -234,15 +233,13 @@ def test_a_message_and_a_tool_are_counted_once_by_content() -> None:
     assert sum("also once" in text for text in counter.counted) == 1
 
 
-def test_a_megabyte_is_looked_up_in_no_time() -> None:
-    message = UserMessage(content="hello world " * 90_000, source="user")
-    tokens = TIKTOKEN.count_message(message)
-    durations: list[float] = []
-    for _ in range(20):
-        started = time.perf_counter()
-        assert TIKTOKEN.count_message(message) == tokens
-        durations.append(time.perf_counter() - started)
-    assert sorted(durations)[10] < 50e-6
+def test_what_was_counted_is_looked_up_whatever_its_size() -> None:
+    def look_up(size: int) -> object:
+        return [TIKTOKEN.count_message(messages[size]) for _ in range(100)]
+
+    messages = {size: UserMessage(content="hello world " * size, source="user") for size in (1_000, 90_000)}
+    assert look_up(90_000)
+    assert growth(look_up, 1_000, 90) < 8
 
 
 def test_the_cache_is_bounded() -> None:
@@ -343,7 +340,5 @@ def test_without_a_tokenizer_the_counter_estimates_for_life(monkeypatch: pytest.
 
 @BOTH
 @pytest.mark.parametrize("text", ["\ud800", "<|endoftext|>", " " * 1_000_000, "y" * 1_000_000, "\x00" * 100])
-def test_no_text_raises_or_hangs(counter: RequestTokenCounter, text: str) -> None:
-    started = time.perf_counter()
+def test_no_text_raises(counter: RequestTokenCounter, text: str) -> None:
     assert counter.count_message(UserMessage(content=text, source="u")) > 4
-    assert time.perf_counter() - started < 1.0

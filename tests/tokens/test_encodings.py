@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import random
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from importlib import import_module
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import tiktoken
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autogen_ext_tokenctx.tokens import encodings
@@ -143,25 +142,22 @@ def test_a_hanging_download_is_waited_for_once_and_for_a_bounded_time(monkeypatc
         return fetching(b"", release)(url, sha256)
 
     monkeypatch.setattr(encodings, "fetch", hang)
-    started = time.monotonic()
     with pytest.warns(UserWarning, match="o200k_base"):
         assert [load_encoding("o200k_base") for _ in range(20)] == [None] * 20
     release.set()
-    assert time.monotonic() - started < 1.0
     assert len(calls) == 1
 
 
 @pytest.mark.usefixtures("bare")
 async def test_a_loop_is_never_blocked_even_while_a_thread_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
-    monkeypatch.setattr(f"{MODULE}.DOWNLOAD_SECONDS", 2.0)
+    monkeypatch.setattr(f"{MODULE}.DOWNLOAD_SECONDS", 30.0)
     monkeypatch.setattr(encodings, "fetch", fetching(b"", release))
     monkeypatch.setattr(encodings, "warn_once", ignore)  # the warning has its own tests
     waiting = asyncio.create_task(asyncio.to_thread(load_encoding, "o200k_base"))
     await asyncio.sleep(0.05)
-    started = time.monotonic()
     assert load_encoding("o200k_base") is None
-    assert time.monotonic() - started < 0.1
+    assert not waiting.done()  # the thread still waits, the loop did not
     release.set()
     await waiting
 
@@ -190,13 +186,11 @@ def test_ordinary_text_is_counted_as_tiktoken_does(kind: str, name: str) -> None
     assert count_tokens(tokenizer(name), text) == len(tokenizer(name).encode_ordinary(text))
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(), max_size=500), st.sampled_from(SHIPPED))
 def test_any_short_text_is_counted_as_tiktoken_does(text: str, name: str) -> None:
     assert count_tokens(tokenizer(name), text) == len(tokenizer(name).encode_ordinary(text))
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([" ", "\n", "a", "-", "é", "中", "/", "x y", "😀"]), st.integers(1, 1_500)),
@@ -209,26 +203,44 @@ def test_a_cut_costs_a_few_tokens_at_most(runs: list[tuple[str, int]]) -> None:
     assert abs(difference) <= 4 * (len(text) // 1024)
 
 
+class Seen:
+    """A tokenizer that notes what it is handed."""
+
+    def __init__(self, encoding: tiktoken.Encoding) -> None:
+        self._encoding = encoding
+        self.pieces: list[int] = []
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        self.pieces.append(len(text))
+        return self._encoding.encode_ordinary(text)
+
+
+def assert_short_pieces(seen: Seen, text: str) -> None:
+    """Each character was handed over once, and no piece is long: what tiktoken takes grows with their square."""
+    assert sum(seen.pieces) == len(text)
+    assert max(seen.pieces) <= 1_024
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize(
     ("text", "tokens"),
     [(" " * 1_000_000, 7_813), ("a" * 1_000_000, 125_000), ("-" * 1_000_000, 15_625), ("中" * 300_000, 300_000)],
     ids=["spaces", "letter", "dashes", "han"],
 )
-def test_a_megabyte_of_one_character_is_counted_quickly(text: str, tokens: int, name: str) -> None:
-    encoding = tokenizer(name)
-    started = time.perf_counter()
-    assert count_tokens(encoding, text) == tokens
-    assert time.perf_counter() - started < 1.0
+def test_a_megabyte_of_one_character_is_handed_to_the_tokenizer_in_short_pieces(
+    text: str, tokens: int, name: str
+) -> None:
+    seen = Seen(tokenizer(name))
+    assert count_tokens(seen, text) == tokens  # pyright: ignore[reportArgumentType]
+    assert_short_pieces(seen, text)
 
 
-def test_a_megabyte_of_mixed_white_space_or_letters_is_counted_quickly() -> None:
-    r = random.Random(1)
-    for alphabet in (" \n\t\r", "abcdefghijklmnopqrstuvwxyz", "/\n"):
-        text = "".join(r.choices(alphabet, k=1_000_000))
-        started = time.perf_counter()
-        assert 0 < count_tokens(tokenizer(), text) < len(text)
-        assert time.perf_counter() - started < 1.0
+@pytest.mark.parametrize("alphabet", [" \n\t\r", "abcdefghijklmnopqrstuvwxyz", "/\n"])
+def test_so_is_mixed_white_space_and_a_text_without_any(alphabet: str) -> None:
+    text = "".join(random.Random(1).choices(alphabet, k=200_000))
+    seen = Seen(tokenizer())
+    assert 0 < count_tokens(seen, text) < len(text)  # pyright: ignore[reportArgumentType]
+    assert_short_pieces(seen, text)
 
 
 class _Raising:

@@ -2,16 +2,16 @@
 
 import random
 import statistics
-import time
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autogen_ext_tokenctx.tokens.encodings import count_tokens, load_encoding
 from autogen_ext_tokenctx.tokens.estimate import byte_length, estimate_tokens
 
+from ..support.work import growth
 from .corpora import REQUIRED, chunks, corpora
 
 CORPORA = corpora()
@@ -46,7 +46,6 @@ def test_table_of_errors() -> None:
     assert all(min(values) > 0.85 for values in rows.values())
 
 
-@settings(deadline=None)
 @given(ANY_TEXT)
 def test_between_nothing_and_the_bytes(text: str) -> None:
     assert (0 if not text else 1) <= estimate_tokens(text) <= byte_length(text)
@@ -60,15 +59,14 @@ def test_odd_text_never_raises(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        " " * 1_000_000,
-        "x" * 1_000_000,
-        (" " * 999 + "x") * 1_000,
-        CORPORA["code"][:100_000] * 10,
-        "".join(random.Random(1).choices("abcdef \n.,ABC01é中", k=1_000_000)),
+        " " * 200_000,
+        "x" * 200_000,
+        (" " * 999 + "x") * 200,
+        CORPORA["code"][:100_000] * 2,
+        "".join(random.Random(1).choices("abcdef \n.,ABC01é中", k=200_000)),
     ],
     ids=["spaces", "one letter", "gaps", "code", "noise"],
 )
-def test_a_megabyte_takes_less_than_a_second(text: str) -> None:
-    started = time.perf_counter()
+def test_the_time_it_takes_grows_with_the_text_only(text: str) -> None:
     assert 0 < estimate_tokens(text) <= byte_length(text)
-    assert time.perf_counter() - started < 1.0
+    assert growth(lambda size: estimate_tokens(text[:size]), 50_000) < 8

@@ -1,0 +1,14 @@
+"""How Hypothesis runs: a few examples, always the same; many random ones with `--hypothesis-profile random`."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# Histories are large, and fits slow beside what Hypothesis expects; how long an example takes decides nothing.
+_SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
+
+settings.register_profile(
+    "deterministic", derandomize=True, database=None, deadline=None, max_examples=25, suppress_health_check=_SLOW
+)
+settings.register_profile("random", deadline=None, max_examples=250, print_blob=True, suppress_health_check=_SLOW)
+settings.load_profile("deterministic")
