@@ -213,10 +213,11 @@ class MessageTokenLimiter(ComponentBase[BaseModel], Component[MessageTokenLimite
         is_newest = True
         for unit in reversed(split(messages)):
             if _is_system(unit):
-                kept.append(self._cut(unit, _Room(math.inf), 0))
+                kept.append(self._cut(unit, _Room(math.inf)))
             elif not room.is_full:
                 speaks = _source(unit) is not None and not unit.is_exchange
-                shortened = self._cut(unit, room, 1 if is_newest and speaks else 0)
+                room.least = 1 if is_newest and speaks else 0
+                shortened = self._cut(unit, room)
                 if is_newest or not _is_emptied(unit, shortened, room):
                     kept.append(shortened)
                 is_newest = False
@@ -232,14 +233,12 @@ class MessageTokenLimiter(ComponentBase[BaseModel], Component[MessageTokenLimite
     def _tokens(self, messages: Iterable[LLMMessage]) -> int:
         return sum(map(self._count, all_texts(messages)))
 
-    def _cut(self, unit: Unit, room: _Room, least: int) -> list[LLMMessage]:
-        newest_first = [
-            edited(message, lambda said: self._texts(said, room, least)) for message in reversed(unit.originals)
-        ]
+    def _cut(self, unit: Unit, room: _Room) -> list[LLMMessage]:
+        newest_first = [edited(message, lambda said: self._texts(said, room)) for message in reversed(unit.originals)]
         return newest_first[::-1]
 
-    def _texts(self, said: Said, room: _Room, least: int) -> tuple[str, ...]:
-        """The heads of the texts that fit, of the first one so many characters at least."""
+    def _texts(self, said: Said, room: _Room) -> tuple[str, ...]:
+        """The heads of the texts that fit."""
         tokens = sum(map(self._count, said.texts))
         if not self._filter.selects(said):
             room.left -= tokens
@@ -251,7 +250,9 @@ class MessageTokenLimiter(ComponentBase[BaseModel], Component[MessageTokenLimite
         texts: list[str] = []
         for text in said.texts:
             # The parts of one message share what it may have, the first ones first.
-            head = self._head(text, share) or (text[:least] if not texts else "")
+            head = self._head(text, share) or text[: room.least]
+            if head:
+                room.least = 0
             texts.append(head)
             share -= min(share, self._count(head))
             room.left -= self._count(head)
@@ -287,6 +288,8 @@ class _Room:
     """Tokens."""
     is_full: bool = False
     """Whether a message was too much, so that those before it go."""
+    least: int = 0
+    """Characters to keep of the next text that has any, though they do not fit: what is newest is never nothing."""
 
 
 def _is_emptied(unit: Unit, shortened: list[LLMMessage], room: _Room) -> bool:

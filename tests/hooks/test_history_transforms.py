@@ -19,7 +19,7 @@ from autogen_core.models import (
     SystemMessage,
     UserMessage,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from typing_extensions import Self
@@ -545,7 +545,20 @@ def test_any_history_keeps_its_pairs_and_its_end(history: list[LLMMessage], chai
     assert repr(sendable) == before
 
 
+CUT_OFF = [
+    AssistantMessage(content=[], source="coder", thought="hm"),
+    FunctionExecutionResultMessage(
+        content=[
+            FunctionExecutionResult(content=f"{n}: one two three four five", name="t", call_id=f"c{n}", is_error=False)
+            for n in range(2)
+        ]
+    ),
+]
+
+
 @given(history=histories(), per_message=LIMITS, together=LIMITS)
+@example(history=CUT_OFF, per_message=None, together=9)
+@example(history=CUT_OFF, per_message=None, together=2)
 def test_token_limits_hold(history: list[LLMMessage], per_message: int | None, together: int | None) -> None:
     count = counter_for_model("gpt-4o").count_text
     limited = MessageTokenLimiter(per_message, together).apply_transform(history)
