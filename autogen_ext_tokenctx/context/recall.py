@@ -23,7 +23,7 @@ from .passages import Passage, clip
 from .profile import ProfileCache, Segment
 from .relevance import is_entity, rarity, spread, terms
 from .report import FitStep, Form
-from .units import Unit, split, texts
+from .units import NO_RESULT, Unit, split, texts
 
 RECALL_SOURCE = "recalled_context"
 """Source of the user message that holds what was recalled."""
@@ -199,7 +199,7 @@ def _spots(units: Iterable[Unit], profiles: ProfileCache) -> Iterator[_Spot]:
             found = tuple(dict.fromkeys((*segment.words, *segment.ids))) if segment.ids else segment.words
             if segment.line < 0:
                 label = found
-            else:
+            elif profile.passages[segment.passage].text() != NO_RESULT:  # which nobody said
                 yield _Spot(unit, profile.passages, segment, found, label)
 
 

@@ -25,6 +25,7 @@ from PIL import Image as PILImage
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.recall import RECALL_SOURCE, Recalled
 from autogen_ext_tokenctx.context.report import Form
+from autogen_ext_tokenctx.context.units import NO_RESULT
 from autogen_ext_tokenctx.tokens.counting import TokenCounter, counter_for_model
 from tests.support.guarantees import Said
 from tests.support.random_histories import PICTURE, histories
@@ -266,6 +267,16 @@ def test_the_room_is_kept_exactly(counter: TokenCounter | None) -> None:
             assert manager.counter.count_message(found.message) == found.step.tokens_after <= room
             costs.append(found.step.tokens_after)
     assert costs[-1] > 2 * costs[0]
+
+
+def test_what_stands_for_a_result_that_never_came_is_not_quoted() -> None:
+    interrupted: list[LLMMessage] = [
+        UserMessage(content="Find the invoice.", source="user"),
+        AssistantMessage(content=[FunctionCall(id="1", name="search", arguments='{"q": "invoice"}')], source="coder"),
+        *talk([f"Parcel {n} is at depot_{n}." for n in range(30)]),
+    ]
+    found = recalled(interrupted, "Was the search for the invoice interrupted?")
+    assert found is None or NO_RESULT not in str(found.message.content)
 
 
 @given(history=histories())
