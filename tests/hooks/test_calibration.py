@@ -53,8 +53,7 @@ def wrapped(inner: StrictClient, budget: int | TokenBudget = WINDOW) -> TokenBud
     return TokenBudgetChatCompletionClient(inner, budget, model=MODEL)
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("start", [1, 20])
+@pytest.mark.parametrize(("stream", "start"), [(False, 20), (True, 1)])
 async def test_no_request_is_over_the_window_and_all_come_close_to_it(stream: bool, start: int) -> None:
     inner = foreign()
     client = wrapped(inner, FULL)

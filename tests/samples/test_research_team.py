@@ -19,7 +19,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=600,
         check=False,
     )
 
@@ -56,7 +56,7 @@ def test_a_real_model_needs_the_openai_client(tmp_path: Path) -> None:
         [sys.executable, "-c", _RUN_WITHOUT_AUTOGEN_EXT, str(tmp_path), str(SAMPLE)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 1
