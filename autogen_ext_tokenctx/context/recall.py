@@ -18,9 +18,9 @@ from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, Use
 
 from ..tokens.counting import TokenCounter
 from .archive import ContextArchive
-from .compression import runs
+from .compression import quoted
 from .passages import Passage, clip
-from .profile import ProfileCache, Segment
+from .profile import Profile, ProfileCache, Segment
 from .relevance import is_entity, rarity, spread, terms
 from .report import FitStep, Form
 from .units import NO_RESULT, Unit, split, texts
@@ -101,7 +101,8 @@ class _Spot(NamedTuple):
     """A line of the history, and where it stands."""
 
     unit: Unit
-    passages: Sequence[Passage]
+    profile: Profile
+    number: int
     segment: Segment
     terms: tuple[str, ...]
     label: tuple[str, ...]
@@ -195,12 +196,12 @@ def _spots(units: Iterable[Unit], profiles: ProfileCache) -> Iterator[_Spot]:
     for unit in units:
         profile = profiles.get(unit)
         label: tuple[str, ...] = ()
-        for segment in profile.segments:
+        for number, segment in enumerate(profile.segments):
             found = tuple(dict.fromkeys((*segment.words, *segment.ids))) if segment.ids else segment.words
             if segment.line < 0:
                 label = found
             elif profile.passages[segment.passage].text() != NO_RESULT:  # which nobody said
-                yield _Spot(unit, profile.passages, segment, found, label)
+                yield _Spot(unit, profile, number, segment, found, label)
 
 
 class _Hit(NamedTuple):
@@ -296,19 +297,31 @@ class _Said:
 
 
 def _within(best: Iterable[_Spot], room: int) -> list[_Spot]:
-    """Of the best lines those that fit, by their estimates."""
+    """Of the best lines those that fit with what names their record, by their estimates."""
     room -= _HEAD_TOKENS
     chosen: list[_Spot] = []
-    labels: set[tuple[int, int]] = set()
+    taken: set[tuple[int, int]] = set()
     for spot in best:
         if room < _LEAST_TOKENS:
             break
-        cost = spot.segment.tokens + (0 if spot.passage in labels else _LABEL_TOKENS)
-        if cost <= room:
+        segments = spot.profile.segments
+        added = [number for number in _required(spot) if (spot.unit.index, number) not in taken]
+        cost = sum(_LABEL_TOKENS if segments[number].line < 0 else segments[number].tokens for number in added)
+        if added and cost <= room:
             room -= cost
             chosen.append(spot)
-            labels.add(spot.passage)
+            taken.update((spot.unit.index, number) for number in added)
     return chosen
+
+
+def _required(spot: _Spot) -> list[int]:
+    """The numbers of a line's segment and of those without which it says nothing: its label, what names its record."""
+    segments, found = spot.profile.segments, dict[int, None]()
+    number = spot.number
+    while number >= 0 and number not in found:
+        found[number] = None
+        number = segments[number].requires
+    return list(found)
 
 
 def _written(chosen: Sequence[_Spot], handle: str) -> UserMessage:
@@ -316,15 +329,15 @@ def _written(chosen: Sequence[_Spot], handle: str) -> UserMessage:
     kept: dict[tuple[int, int], set[int]] = defaultdict(set)
     passages: dict[tuple[int, int], Passage] = {}
     for spot in chosen:
-        kept[spot.passage].add(spot.segment.line)
-        passages[spot.passage] = spot.passages[spot.segment.passage]
+        lines = (spot.profile.segments[number].line for number in _required(spot))
+        kept[spot.passage].update(line for line in lines if line >= 0)
+        passages[spot.passage] = spot.profile.passages[spot.segment.passage]
     entries = [_entry(passages[place], kept[place]) for place in sorted(kept)]
     head = f'[from earlier messages, for the message below: expand_context("{handle}") gives them whole]'
     return UserMessage(content="\n".join([head, *entries]), source=RECALL_SOURCE)
 
 
 def _entry(passage: Passage, kept: set[int]) -> str:
-    headers = {passage.lines[number].header for number in kept} - {-1}  # a row says nothing without its keys
-    lines = runs(passage.lines, kept | headers)
+    lines = quoted(passage.lines, kept)
     label = clip(passage.label, _LABEL_CHARS)
     return f"{label}: {lines[0]}" if len(lines) == 1 else "\n".join([f"{label}:", *lines])

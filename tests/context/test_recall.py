@@ -25,9 +25,9 @@ from PIL import Image as PILImage
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.recall import RECALL_SOURCE, Recalled
 from autogen_ext_tokenctx.context.report import Form
-from autogen_ext_tokenctx.context.units import NO_RESULT
+from autogen_ext_tokenctx.context.units import NO_RESULT, split
 from autogen_ext_tokenctx.tokens.counting import TokenCounter, counter_for_model
-from tests.support.guarantees import Said
+from tests.support.guarantees import Said, check_neighbours
 from tests.support.random_histories import PICTURE, histories
 
 MANAGER = ContextManager()
@@ -294,8 +294,12 @@ def test_any_history(history: list[LLMMessage]) -> None:
     assert found.step.tokens_after == MANAGER.counter.count_message(found.message) <= room
     originals = MANAGER.expand(found.step.handle)
     assert all(message in history[:asking] for message in originals)
+    sources = [Said.by(unit.messages) for unit in split(originals)]
+    check_neighbours(str(found.message.content), sources, labelled=True)
     said = Said.by(originals)
     for line in lines_of(found):
         bare = line.strip()
+        if bare == "…":
+            continue
         parts = [bare, *(bare[place + 2 :] for place in range(len(bare)) if bare.startswith(": ", place))]
         assert bare.endswith(":") or any(part in said for part in parts), f"invented: {bare!r}"
