@@ -133,7 +133,7 @@ def test_a_line_brings_the_one_that_names_its_record(text: str, word: str, kept:
 
 ROWS = st.sampled_from(
     ["- a: {n}", "  b: {n}", "id: {n}", "  id: x{n}", "<p>", "</p>", '<q id="{n}">', "</q>", "   <id>{n}</id>", "-",
-     "{{", "}}", "", "---", "# A{n}", "## B{n}", "### C{n}", "P: {n}", "Crane: {n}", "\t\tdeep {n}", "plain {n}", "<br>"]
+     "{{", "}}", "", "---", "# A{n}", "## B{n}", "### C{n}", "P: {n}", "Q: {n}", "\t\tdeep {n}", "plain {n}", "<br>"]
 )  # fmt: skip
 
 
