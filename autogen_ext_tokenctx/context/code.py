@@ -8,15 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
-from .outline import Outline
-
-_NUMBER = re.compile(r"[ ]*(\d+)(?:\t|→|: ?| ?[|│] ?|$)")
-"""The number of a row, as ``cat -n``, editors and agents' tools write it."""
-
-_LOOK_AT = 12
-"""Rows that tell whether rows are numbered."""
+from .outline import Outline, unnumbered, width
 
 _MODIFIERS = (
     r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|unsafe|sealed|override|virtual"
@@ -59,7 +52,7 @@ def code(rows: Sequence[str]) -> Outline:
         >>> code(["@cached", "def f(x):", "    y = x", "    return y", "print(f(1))"])
         Outline(joined={1}, belongs={2: 1, 3: 1})
     """
-    rows = _unnumbered(rows)
+    rows = unnumbered(rows)
     outline = Outline()
     blocks: list[tuple[int, int]] = []  # indentation and first row of each block around a row
     braces_apart = "{" in set(map(str.strip, rows))
@@ -69,7 +62,7 @@ def code(rows: Sequence[str]) -> Outline:
         text = row.lstrip()
         if number < after or not text:
             continue
-        indent = _width(row)
+        indent = width(row)
         if blocks and text[0] in _CLOSERS and not text.strip(_CLOSERS):
             outline.joined.add(number)
             while blocks and blocks[-1][0] > indent:
@@ -118,7 +111,7 @@ def _signature_end(rows: Sequence[str], number: int, text: str, indent: int) -> 
     if not (bare.endswith("{") or _PYTHON.fullmatch(bare)):
         return -1
     body = _next(rows, end)[1]
-    return end if _width(body) > indent or _ASIDE.match(body.strip()) else -1
+    return end if width(body) > indent or _ASIDE.match(body.strip()) else -1
 
 
 def _next(rows: Sequence[str], number: int) -> tuple[int, str]:
@@ -131,17 +124,3 @@ def _next(rows: Sequence[str], number: int) -> tuple[int, str]:
 
 def _uncommented(text: str) -> str:
     return _COMMENT.sub("", text) if "#" in text or "/" in text else text
-
-
-def _width(row: str) -> int:
-    row = row.expandtabs(4) if row.startswith("\t") else row
-    return len(row) - len(row.lstrip())
-
-
-def _unnumbered(rows: Sequence[str]) -> Sequence[str]:
-    """The rows without their numbers, where most of the first ones have rising numbers."""
-    first = [row for row in rows[: 2 * _LOOK_AT] if row][:_LOOK_AT]
-    found = [int(match[1]) for row in first if (match := _NUMBER.match(row))]
-    if 4 * len(found) < 3 * len(first) or any(one >= other for one, other in pairwise(found)):
-        return rows
-    return [row[match.end() :] if (match := _NUMBER.match(row)) else row for row in rows]

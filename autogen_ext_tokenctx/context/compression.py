@@ -20,7 +20,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from .lines import Line
+from .lines import GAP, Line
 from .passages import Passage, Slot, passages
 from .units import Unit
 
@@ -42,7 +42,7 @@ class DigestEntry:
 
     Args:
         label: Who said it, or the call it answers.
-        lines: The lines that were chosen, in order.
+        lines: The lines that were chosen, in order, with a sign between those that are no neighbours.
     """
 
     label: str
@@ -129,7 +129,7 @@ class ContextCompressor:
             if len(entry.lines) == 1:
                 written.append(f"{entry.label}: {entry.lines[0]}")
             else:
-                written.append("\n".join([f"{entry.label}:", *entry.lines]) if entry.lines else entry.label)
+                written.append("\n".join([f"{entry.label}:", *entry.lines]) if entry.lines else f"{entry.label}: {GAP}")
         return UserMessage(content="\n".join(written), source=DIGEST_SOURCE)
 
 
@@ -142,19 +142,28 @@ def join_kept(lines: Sequence[Line], kept: Set[int]) -> str:
         if number == last + 1:
             out.append(line.text if line.continues or number == 0 else f"\n{line.text}")
         else:
-            out.append(f"{chr(10) if out else ''}…\n{line.text}")
+            out.append(f"{chr(10) if out else ''}{GAP}\n{line.text}")
         last = number
     if last < len(lines) - 1:
-        out.append("\n…" if out else "…")
+        out.append(f"\n{GAP}" if out else GAP)
     return "".join(out)
 
 
-def runs(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
-    """The kept lines for the digest; pieces of one line that are neighbours are put together again."""
+def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
+    """The kept lines away from their place, with a sign at each gap between two of them.
+
+    Pieces of one line that are neighbours are put together again.
+
+    Example:
+        >>> quoted([Line("a"), Line("b"), Line("c")], {0, 2})
+        ('a', '…', 'c')
+    """
     out: list[str] = []
-    last = -2
+    last = -1
     for number in sorted(kept):
         line = lines[number]
+        if out and number > last + 1:
+            out.append(GAP)
         if line.continues and number == last + 1 and out:
             out[-1] += line.text
         else:

@@ -22,30 +22,41 @@ def has_headings(text: str) -> bool:
 
 
 def headings(rows: Sequence[str]) -> Outline:
-    """What belongs together under the headings of a text.
+    """What belongs together under the headings of a text: a row with its heading, a heading with that of its chapter.
 
     Example:
         >>> headings(["# Trip", "", "## Hotel", "Harbour Inn", "", "## Train", "at 9:14"]).belongs
-        {3: 2, 6: 5}
+        {2: 0, 3: 2, 5: 0, 6: 5}
     """
     outline = Outline()
-    above = -1
+    above: list[tuple[int, int]] = []  # level and row of each heading around a row
     fenced = False
-    after_blank = True  # a row of code or of a configuration may begin with # too: there is seldom a blank one before
+    after_blank = True
+    close = False  # whether text follows the headings of this file without a blank row, and so do headings the text
     for number, row in enumerate(rows):
         if not row:
             after_blank = True
             continue
         if row.startswith(("```", "~~~")):
             fenced = not fenced
-        first = row[0]
-        is_heading = not fenced and (
-            (first == "#" and after_blank and _MARKDOWN.fullmatch(row) is not None)
-            or (first in "_@" and _OTHER.fullmatch(row) is not None)
-        )
-        if is_heading:
-            above = number
-        elif above >= 0:
-            outline.belongs[number] = above
-        after_blank = is_heading
+        level = 0 if fenced else _level(row)
+        if level == 1 and row[0] == "#" and not (after_blank or close):
+            level = 0  # a comment: there is seldom a blank row before those of code or of a configuration
+        if level:
+            while above and above[-1][0] >= level:
+                above.pop()
+        elif above and number == above[-1][1] + 1:
+            close = close or above[-1][0] == 1
+        if above:
+            outline.belongs[number] = above[-1][1]
+        if level:
+            above.append((level, number))
+        after_blank = level > 0
     return outline
+
+
+def _level(row: str) -> int:
+    """The level of a heading, the topmost is 1; 0 for any other row."""
+    if row[0] == "#":
+        return len(row) - len(row.lstrip("#")) if _MARKDOWN.fullmatch(row) else 0
+    return int(row[0] in "_@" and _OTHER.fullmatch(row) is not None)

@@ -15,6 +15,7 @@ from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 from ..tokens.guarded import GuardedTokenCounter
 from .relevance import terms, written
 from .report import FitStep
+from .stems import is_finnish
 from .units import Unit, is_call, message_key, split, text_of
 
 _logger = logging.getLogger(__name__)
@@ -122,7 +123,8 @@ class HistoryIndex:
         with one warning.
         """
         telling = (word for word in written(text) if terms(word))
-        words = list(dict.fromkeys(part.lower() for word in telling for part in _WORD.findall(word)))[:_MOST_WORDS]
+        parts = (part.lower() for word in (*telling, *terms(text)) for part in _WORD.findall(word))
+        words = list(dict.fromkeys(parts))[:_MOST_WORDS]
         if not words:
             return []
         try:
@@ -201,7 +203,13 @@ class HistoryIndex:
 
 
 def _storable(text: str) -> str:
-    """The text without the lone surrogates that a truncated tool result may have."""
+    """The text without the lone surrogates that a truncated tool result may have; stems beside what is not English.
+
+    SQLite's own stemmer knows English only.
+    """
+    others = [line for line in text.splitlines() if not line.isascii() or is_finnish(written(line))]
+    if others:
+        text = "\n".join([text, *(" ".join(terms(line)) for line in others)])
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

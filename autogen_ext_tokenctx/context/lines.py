@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+GAP = "…"
+"""Stands between quoted lines that are no neighbours in their text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:

@@ -123,6 +123,11 @@ def _add_text(text: str, lines: list[Line]) -> None:
         lines.append(line if line.header < 0 else replace(line, header=line.header + before))
 
 
+def _go_with(header: int, lines: list[Line]) -> None:
+    """The lines after a line, those that stand alone, say little without it from now on."""
+    lines[header + 1 :] = [line if line.header >= 0 else replace(line, header=header) for line in lines[header + 1 :]]
+
+
 def _write(value: dict[str, Any] | list[Any], path: str, lines: list[Line], width: int = LINE_CHARS) -> None:
     whole = _inline(value)
     if len(whole) <= width:
@@ -157,8 +162,10 @@ def _write_dict(value: dict[str, Any], path: str, lines: list[Line]) -> None:
             _write(item, f"{path}.{key}" if path else key, lines)
         elif _is_text(item):
             flush()
+            header = len(lines)
             lines.append(Line(f"{prefix}{key}:"))
             _add_text(item, lines)
+            _go_with(header, lines)
         else:
             if sum(map(len, pending)) + len(entry) > LINE_CHARS:
                 flush()
@@ -179,7 +186,9 @@ def _write_list(value: list[Any], path: str, lines: list[Line]) -> None:
         if _is_text(item):
             _add_text(item, lines)
         elif _is_container(item):
+            first = len(lines)
             _write(item, "", lines, _RECORD_CHARS)
+            _go_with(first, lines)
         else:
             pending.append(text)
     if pending:

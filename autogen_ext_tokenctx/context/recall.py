@@ -2,13 +2,13 @@
 
 A line is looked for by the words it shares with what is asked, rare ones and names of single things first, and by
 those of the lines around it: an answer often stands beside the words of the question. Lines that the view says already
-are not taken, and talk that names nothing brings nothing back.
+are not taken, talk that names nothing brings nothing back, and neither does what shares no rare word with it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 from math import fsum, log
@@ -18,10 +18,10 @@ from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, Use
 
 from ..tokens.counting import TokenCounter
 from .archive import ContextArchive
-from .compression import runs
-from .passages import Passage, clip
-from .profile import ProfileCache, Segment
-from .relevance import is_entity, rarity, spread, terms
+from .compression import quoted
+from .passages import clip
+from .profile import Profile, ProfileCache, Segment
+from .relevance import is_entity, is_identifier, rarity, spread, terms
 from .report import FitStep, Form
 from .units import NO_RESULT, Unit, split, texts
 
@@ -66,6 +66,10 @@ _RARE = 0.8
 _COVERED = 0.2
 """Share of what is asked, by rarity, that some line must match, unless it names the same single thing."""
 
+_FEW_MESSAGES = 2
+_FEW_SHARE = 0.05
+"""A word is rare, and may bring back a line, if no more messages have it than that, or than this share of them."""
+
 _CLOSE = 0.5
 """Lines are taken down to this share of the best one's score."""
 
@@ -77,7 +81,7 @@ _LEAST_TOKENS = 4
 _LABEL_TOKENS = 6
 """What a label in the block costs, about."""
 
-_HEAD_TOKENS = 32
+_HEAD_TOKENS = 24
 """What the block costs without a line, about."""
 
 _NAMED = 5
@@ -101,7 +105,8 @@ class _Spot(NamedTuple):
     """A line of the history, and where it stands."""
 
     unit: Unit
-    passages: Sequence[Passage]
+    profile: Profile
+    number: int
     segment: Segment
     terms: tuple[str, ...]
     label: tuple[str, ...]
@@ -147,18 +152,30 @@ def recall(
         return None
     hits = _hits(wanted, spots)
     weights = _weights(wanted, hits, len(spots) * of // len(earlier))
-    chosen = _within(_best(spots, hits, weights, lambda: _spots(split(view), profiles)), room)
+    rare = _rare(spots, hits, max(_FEW_MESSAGES, int(_FEW_SHARE * of)))
+    asking = set(map(id, asked))
+    shown = split([message for message in view if id(message) not in asking])
+    chosen = _within(_best(spots, hits, weights, rare, lambda: _spots(shown, profiles)), room)
+    echoes = _Said(_spots(split(asked), profiles), [spot.terms for spot in chosen])
+    chosen = _with_cause(chosen, rare, echoes)
     while chosen:
         units = {spot.unit.index: spot.unit for spot in chosen}
         handle = archive.put_group([archive.put(units[index].originals) for index in sorted(units)])
-        message = _written(chosen, handle)
+        quotes = _quotes(chosen)
+        message = _written(quotes, handle)
         cost = counter.count_message(message)
         if cost <= room:
             before = sum(profiles.get(unit).tokens for unit in units.values())
+            lines = UserMessage(
+                content="\n".join(line for quote in quotes for line in quote.lines), source=RECALL_SOURCE
+            )
+            if cost > max(before, 2 * counter.count_message(lines)):
+                return None  # more is said about the lines than they say
             why = f"lines: {len(chosen)}; asked for: {', '.join(list(weights)[:_NAMED])}"
             return Recalled(message, FitStep(-1, RECALL_SOURCE, Form.RECALLED, before, cost, why, handle))
         while chosen and cost > room:  # the estimates were too low
             cost -= chosen.pop().segment.tokens
+        chosen = _with_cause(chosen, rare, echoes)
     return None
 
 
@@ -195,12 +212,12 @@ def _spots(units: Iterable[Unit], profiles: ProfileCache) -> Iterator[_Spot]:
     for unit in units:
         profile = profiles.get(unit)
         label: tuple[str, ...] = ()
-        for segment in profile.segments:
+        for number, segment in enumerate(profile.segments):
             found = tuple(dict.fromkeys((*segment.words, *segment.ids))) if segment.ids else segment.words
             if segment.line < 0:
                 label = found
             elif profile.passages[segment.passage].text() != NO_RESULT:  # which nobody said
-                yield _Spot(unit, profile.passages, segment, found, label)
+                yield _Spot(unit, profile, number, segment, found, label)
 
 
 class _Hit(NamedTuple):
@@ -236,12 +253,25 @@ def _rarest(lines: int) -> float:
     return log(1.0 + (lines - 0.5) / 1.5)
 
 
+def _rare(spots: Sequence[_Spot], hits: Sequence[_Hit], most: int) -> frozenset[str]:
+    """The terms asked for that no more than ``most`` messages have, and ids."""
+    messages: dict[str, set[int]] = defaultdict(set)
+    for spot, hit in zip(spots, hits, strict=True):
+        for term in chain(hit.own, hit.label):
+            messages[term].add(spot.unit.index)
+    return frozenset(term for term, found in messages.items() if len(found) <= most or is_identifier(term))
+
+
 def _best(
-    spots: Sequence[_Spot], hits: Sequence[_Hit], weights: Mapping[str, float], view: Callable[[], Iterable[_Spot]]
+    spots: Sequence[_Spot],
+    hits: Sequence[_Hit],
+    weights: Mapping[str, float],
+    rare: Set[str],
+    view: Callable[[], Iterable[_Spot]],
 ) -> Iterable[_Spot]:
     """The lines that answer best and are not in the view, best first, the newest first among equals."""
     own = [_match(hit, weights) if hit.own or hit.label else 0.0 for hit in hits]
-    if not _is_telling(hits, own, weights):
+    if not _is_telling(hits, own, weights, rare):
         return []
     scores = spread(own, [spot.segment.tokens for spot in spots], _REACH)
     least = _CLOSE * max(scores)
@@ -253,19 +283,36 @@ def _best(
     return (spot for found, spot in chosen.items() if not said.has(found))
 
 
+def _with_cause(chosen: Sequence[_Spot], rare: Set[str], asked: _Said) -> list[_Spot]:
+    """Of the lines those with a rare term that is asked for, and those of the same message or the ones beside it.
+
+    A line that says no more than what asks stays only beside an answer to it.
+    """
+    causes = [spot for spot in chosen if not rare.isdisjoint((*spot.terms, *spot.label))]
+    found = _beside(chosen, causes)
+    return _beside(found, [spot for spot in found if not asked.has(spot.terms)])
+
+
+def _beside(spots: Sequence[_Spot], others: Iterable[_Spot]) -> list[_Spot]:
+    """Those that stand in the same messages as others, or in the ones beside them."""
+    units = {spot.unit.index for spot in others}
+    return [spot for spot in spots if any(spot.unit.index + step in units for step in (-1, 0, 1))]
+
+
 def _match(hit: _Hit, weights: Mapping[str, float]) -> float:
     # exact sums: the order of a set must not show in them
     own = fsum([weights[term] for term in hit.own if term in weights])
     return own + _LABEL * fsum([weights[term] for term in hit.label if term in weights])
 
 
-def _is_telling(hits: Sequence[_Hit], own: Sequence[float], weights: Mapping[str, float]) -> bool:
+def _is_telling(hits: Sequence[_Hit], own: Sequence[float], weights: Mapping[str, float], rare: Set[str]) -> bool:
     """Whether the best match is more than chance."""
     total = sum(weights.values())
     for hit, score in zip(hits, own, strict=True):
-        if score >= _RARE and (
-            score >= _COVERED * total
-            or any(is_entity(term) and weights.get(term, 0.0) >= _ENTITY * _RARE for term in hit.own)
+        if score < _RARE or rare.isdisjoint(hit.own | hit.label):
+            continue
+        if score >= _COVERED * total or any(
+            is_entity(term) and weights.get(term, 0.0) >= _ENTITY * _RARE for term in hit.own
         ):
             return True
     return False
@@ -296,35 +343,62 @@ class _Said:
 
 
 def _within(best: Iterable[_Spot], room: int) -> list[_Spot]:
-    """Of the best lines those that fit, by their estimates."""
+    """Of the best lines those that fit with what names their record, by their estimates."""
     room -= _HEAD_TOKENS
     chosen: list[_Spot] = []
-    labels: set[tuple[int, int]] = set()
+    taken: set[tuple[int, int]] = set()
     for spot in best:
         if room < _LEAST_TOKENS:
             break
-        cost = spot.segment.tokens + (0 if spot.passage in labels else _LABEL_TOKENS)
-        if cost <= room:
+        segments = spot.profile.segments
+        added = [number for number in _required(spot) if (spot.unit.index, number) not in taken]
+        cost = sum(_LABEL_TOKENS if segments[number].line < 0 else segments[number].tokens for number in added)
+        if added and cost <= room:
             room -= cost
             chosen.append(spot)
-            labels.add(spot.passage)
+            taken.update((spot.unit.index, number) for number in added)
     return chosen
 
 
-def _written(chosen: Sequence[_Spot], handle: str) -> UserMessage:
-    """The lines in the order of the history, each passage with who said it."""
+def _required(spot: _Spot) -> list[int]:
+    """The numbers of a line's segment and of those without which it says nothing: its label, what names its record."""
+    segments, found = spot.profile.segments, dict[int, None]()
+    number = spot.number
+    while number >= 0 and number not in found:
+        found[number] = None
+        number = segments[number].requires
+    return list(found)
+
+
+class _Quote(NamedTuple):
+    """Lines of one passage."""
+
+    label: str
+    lines: tuple[str, ...]
+    whole: bool
+
+
+def _quotes(chosen: Sequence[_Spot]) -> list[_Quote]:
+    """The lines in the order of the history, by the passage they are from, with what names their records."""
     kept: dict[tuple[int, int], set[int]] = defaultdict(set)
-    passages: dict[tuple[int, int], Passage] = {}
+    spots: dict[tuple[int, int], _Spot] = {}
     for spot in chosen:
-        kept[spot.passage].add(spot.segment.line)
-        passages[spot.passage] = spot.passages[spot.segment.passage]
-    entries = [_entry(passages[place], kept[place]) for place in sorted(kept)]
-    head = f'[from earlier messages, for the message below: expand_context("{handle}") gives them whole]'
-    return UserMessage(content="\n".join([head, *entries]), source=RECALL_SOURCE)
+        lines = (spot.profile.segments[number].line for number in _required(spot))
+        kept[spot.passage].update(line for line in lines if line >= 0)
+        spots[spot.passage] = spot
+    quotes: list[_Quote] = []
+    for place in sorted(kept):
+        spot = spots[place]
+        passage = spot.profile.passages[spot.segment.passage]
+        whole = len(kept[place]) == len(passage.lines) and isinstance(spot.unit.head.content, str)
+        quotes.append(_Quote(clip(passage.label, _LABEL_CHARS), quoted(passage.lines, kept[place]), whole))
+    return quotes
 
 
-def _entry(passage: Passage, kept: set[int]) -> str:
-    headers = {passage.lines[number].header for number in kept} - {-1}  # a row says nothing without its keys
-    lines = runs(passage.lines, kept | headers)
-    label = clip(passage.label, _LABEL_CHARS)
-    return f"{label}: {lines[0]}" if len(lines) == 1 else "\n".join([f"{label}:", *lines])
+def _written(quotes: Sequence[_Quote], handle: str) -> UserMessage:
+    """The block: the lines of each passage below who said it, and a handle where a passage has more of them."""
+    more = "" if all(quote.whole for quote in quotes) else f': expand_context("{handle}")'
+    written = [f"[recalled from earlier messages{more}]"]
+    for label, lines, _ in quotes:
+        written.append(f"{label}: {lines[0]}" if len(lines) == 1 else "\n".join([f"{label}:", *lines]))
+    return UserMessage(content="\n".join(written), source=RECALL_SOURCE)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import accumulate, chain
 from math import exp, log
+
+from .stems import finnish_stem, is_cyrillic, is_finnish, russian_stem
 
 _WORD = re.compile(r"[^\W_]+(?:[_@.#/:'’-]+[^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
@@ -32,18 +34,27 @@ K1, B = 1.2, 0.75
 
 
 class _Terms(dict[str, tuple[str, ...]]):
-    """Each written word and the terms it stands for; filled as words come, emptied before it grows too large."""
+    """Each written word and the terms it stands for; filled as words come, emptied before it grows too large.
+
+    Args:
+        stem: What makes the stem of a word in Latin letters.
+    """
 
     _MAX = 400_000
+
+    def __init__(self, stem: Callable[[str], str]) -> None:
+        super().__init__()
+        self._stem = stem
 
     def __missing__(self, word: str) -> tuple[str, ...]:
         if len(self) > self._MAX:
             self.clear()
-        self[word] = found = tuple(_terms_of(word.lower()))
+        self[word] = found = tuple(_terms_of(word.lower(), self._stem))
         return found
 
 
-def _terms_of(word: str) -> Iterable[str]:
+def _terms_of(word: str, latin: Callable[[str], str]) -> Iterable[str]:
+    stem = russian_stem if is_cyrillic(word) else latin
     if _WIDE.search(word):  # no blanks between words there: pairs of characters do as well
         yield from (word[i : i + 2] for i in range(max(1, len(word) - 1)))
         return
@@ -59,9 +70,6 @@ def _terms_of(word: str) -> Iterable[str]:
     yield bare
     if not bare.isalnum():
         yield from (stem(part) for part in _PART.findall(bare) if len(part) > 2 and part not in _STOP)
-
-
-_KNOWN = _Terms()
 
 
 def terms(text: str) -> list[str]:
@@ -80,8 +88,10 @@ def written(text: str) -> list[str]:
 
 
 def terms_of(words: Iterable[str]) -> list[str]:
-    """The terms of words as `written` gives them."""
-    return [term for word in words for term in _KNOWN[word]]
+    """The terms of the words of a line as `written` gives them."""
+    words = list(words)
+    known = _FINNISH if is_finnish(words) else _KNOWN
+    return [term for word in words for term in known[word]]
 
 
 _NAME = re.compile(r"\b[A-Z][\w’'-]+(?:[ ](?:(?:of|the|de|and|&|for|in|to)[ ]){0,2}[A-Z][\w’'-]+){1,5}")
@@ -166,6 +176,10 @@ def stem(word: str) -> str:
     if len(word) > 3 and word[-1] in "ey":
         return word[:-1] + ("i" if word[-1] == "y" else "")
     return word
+
+
+_KNOWN = _Terms(stem)
+_FINNISH = _Terms(finnish_stem)
 
 
 def is_entity(term: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .code import code, has_code
 from .headings import has_headings, headings
 from .lines import Line
-from .outline import WHOLE_CHARS, Outline, write
+from .outline import WHOLE_CHARS, Outline, fields, nested, write
 from .repeats import fold
 from .terminal import shown
 from .traces import has_traces, traces
@@ -38,6 +38,10 @@ def text_lines(text: str) -> list[Line]:
         free = rows
     source = code(free) if has_code(text) else Outline()
     outline.add(source)
-    if has_headings(text) and ("```" in text or not source.belongs):  # in code, what begins with # is a comment
+    # in code, what begins with # is a comment
+    has_titles = has_headings(text) and ("```" in text or not source.belongs)
+    outline.add(nested(free))
+    if has_titles:
         outline.add(headings(rows))
+    outline.add(fields(free, outline.rows()))
     return write(rows, outline)

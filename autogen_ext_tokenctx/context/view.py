@@ -12,7 +12,7 @@ from autogen_core.models import LLMMessage
 from ..tokens.counting import TokenCounter
 from .allocation import Choice, kept_lines
 from .archive import ContextArchive
-from .compression import ContextCompressor, DigestEntry, label_of, runs
+from .compression import ContextCompressor, DigestEntry, label_of, quoted
 from .passages import clip
 from .priority import ScoredUnit
 from .report import FitStep, Form
@@ -147,7 +147,7 @@ class ViewBuilder:
             for number in sorted(labels | lines.keys()):
                 passage = profile.passages[number]
                 entries.append(
-                    DigestEntry(clip(passage.label, _LABEL_CHARS), runs(passage.lines, lines.get(number, ())))
+                    DigestEntry(clip(passage.label, _LABEL_CHARS), quoted(passage.lines, lines.get(number, ())))
                 )
         units = [self._scope.units[choice.scored.unit.index] for choice in away]
         handles = {unit.index: self._archived(unit) for unit in units} | {

@@ -124,6 +124,13 @@ class Fold:
         report = self.report.with_unweighed(-tokens, -1)
         return replace(self, covered=self.covered[:-1], view=self.view[:-1], report=report)
 
+    @property
+    def shortens_newest(self) -> bool:
+        """Whether the newest message is not in the view with all that it says."""
+        newest = self.report.units - 1
+        lossless = (Form.FULL, Form.COMPACT, Form.REPAIRED)
+        return any(step.unit == newest and step.form not in lossless for step in self.report.steps)
+
     def recalling(self, turn: Turn | None, found: Recalled | None) -> Fold:
         """The fold with what a turn of the history recalls."""
         if turn is None or found is None:

@@ -103,14 +103,17 @@ class GrowingView:
         view, report = fold.given()
         if terms.size(view, report.tokens_after) <= terms.budget.available:
             return fold
-        # what is recalled does not fit beside the view: the history makes room for it
+        # what is recalled does not fit beside the view: the history makes room for it, the newest message does not
+        remembered = self.fold
         try:
             smaller = await self._made(history, terms, fold.recalled_tokens)
         except BudgetTooSmallError:
             smaller = None
-        if smaller is None and self.fold is not None:
-            self.fold = self.fold.recalling(newest_turn(history), None)
-        return smaller or fold.recalling(newest_turn(history), None)
+        if smaller is not None and smaller.recalled_tokens:
+            return smaller
+        turn = newest_turn(history)
+        self.fold = remembered and remembered.recalling(turn, None)
+        return fold.recalling(turn, None)
 
     async def _grown(self, history: Sequence[LLMMessage], terms: Terms) -> Fold | None:
         """The remembered view with the new messages, if it still serves."""
@@ -157,7 +160,7 @@ class GrowingView:
         if fold.recalled is not None and fold.recalled.turn == turn:
             return fold
         found = None
-        if turn is not None and room > 0 and fold.report.level > Level.LOSSLESS:
+        if turn is not None and room > 0 and fold.report.level > Level.LOSSLESS and not fold.shortens_newest:
             earlier, asked = history[: turn.start], history[turn.start :]
             found = await self._fitter.recall(self.manager, earlier, asked, fold.view, room)
         return fold.recalling(turn, found)

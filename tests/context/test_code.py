@@ -246,10 +246,10 @@ diff --git a/cart.py b/cart.py
                 "});",
             ],
         ),
-        (MARKDOWN, "Harbour", ["## Hotel", "Harbour Inn"]),
-        (MARKDOWN, "return 90", ["## Hotel", "def price():", "    return 90"]),
+        (MARKDOWN, "Harbour", ["# Trip", "## Hotel", "Harbour Inn"]),
+        (MARKDOWN, "return 90", ["# Trip", "## Hotel", "def price():", "    return 90"]),
         (MARKDOWN, "Notes", ["# Trip", "Notes of the trip."]),
-        (MARKDOWN, "9:14", ["## Train", "at 9:14"]),
+        (MARKDOWN, "9:14", ["# Trip", "## Train", "at 9:14"]),
         (
             PYTEST,
             "assert 4",
@@ -287,11 +287,8 @@ def test_rows_with_numbers_are_read_as_well(number: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "First class (the best):\n  wine\nSecond class:\n  water",
         "To do:\n- call Ann (at noon)\n- write the function\n\nThat is all.",
-        "shopping = {\n  milk\n  eggs\n}",
         "[server]\n# where it listens\nport: 80\n# and the client\nport: 81",
-        "if (a) {\n  b();\n} else {\n  c();\n}",
     ],
 )
 def test_what_is_not_clearly_code_stays_as_it_is(text: str) -> None:

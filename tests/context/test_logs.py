@@ -116,7 +116,7 @@ def test_text_in_json_is_read_like_any_other() -> None:
     assert [line.text for line in lines[:5]] == [
         "exit_code: 0", "stdout:", "ok", "12:00:10 poll", "[×50, last 12:00:59]",
     ]  # fmt: skip
-    assert [line.header for line in lines[:5]] == [-1, -1, -1, -1, 3]
+    assert [line.header for line in lines[:5]] == [-1, -1, 1, 1, 3]
 
 
 async def test_the_error_among_a_thousand_polls() -> None:

@@ -25,9 +25,9 @@ from PIL import Image as PILImage
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.recall import RECALL_SOURCE, Recalled
 from autogen_ext_tokenctx.context.report import Form
-from autogen_ext_tokenctx.context.units import NO_RESULT
+from autogen_ext_tokenctx.context.units import NO_RESULT, split
 from autogen_ext_tokenctx.tokens.counting import TokenCounter, counter_for_model
-from tests.support.guarantees import Said
+from tests.support.guarantees import Said, check_neighbours
 from tests.support.random_histories import PICTURE, histories
 
 MANAGER = ContextManager()
@@ -93,13 +93,24 @@ def test_the_block_says_what_it_is_and_how_to_get_the_whole() -> None:
     assert found is not None
     assert found.message.source == RECALL_SOURCE == "recalled_context"
     step = found.step
-    head = f'[from earlier messages, for the message below: expand_context("{step.handle}") gives them whole]'
-    assert str(found.message.content).splitlines()[0] == head
+    assert str(found.message.content).splitlines()[0] == "[recalled from earlier messages]"
     assert history[2] in manager.expand(step.handle)
     assert (step.unit, step.form) == (-1, Form.RECALLED)
     assert step.tokens_after == manager.counter.count_message(found.message)
     assert step.tokens_before == sum(map(manager.counter.count_message, manager.expand(step.handle)))
     assert "lyon" in step.why
+
+
+def test_the_block_says_how_to_get_what_it_does_not_quote() -> None:
+    manager = ContextManager()
+    sentences = [f"Paragraph {n} deals with matter {n * 7} in some detail." for n in range(60)]
+    sentences[33] = "The landlord in Graz is called Ottokar Wendelin."
+    history = [user(" ".join(sentences)), *talk()]
+    found = recalled(history, "How is the landlord in Graz called?", manager=manager, room=80)
+    assert found is not None
+    head = f'[recalled from earlier messages: expand_context("{found.step.handle}")]'
+    assert str(found.message.content).splitlines()[0] == head
+    assert manager.expand(found.step.handle) == history[:1]
 
 
 def test_an_answer_beside_the_words_of_the_question_is_recalled() -> None:
@@ -130,7 +141,7 @@ def test_lines_stand_in_the_order_of_the_history() -> None:
 def test_pieces_of_a_long_message_are_recalled_not_the_whole() -> None:
     sentences = [f"Paragraph {n} deals with matter {n * 7} in some detail." for n in range(60)]
     sentences[33] = "The landlord in Graz is called Ottokar Wendelin."
-    (line,) = lines_of(recalled([user(" ".join(sentences)), *talk()], "How is the landlord in Graz called?", room=60))
+    (line,) = lines_of(recalled([user(" ".join(sentences)), *talk()], "How is the landlord in Graz called?", room=50))
     assert line == f"user: {sentences[33]}"
 
 
@@ -294,8 +305,12 @@ def test_any_history(history: list[LLMMessage]) -> None:
     assert found.step.tokens_after == MANAGER.counter.count_message(found.message) <= room
     originals = MANAGER.expand(found.step.handle)
     assert all(message in history[:asking] for message in originals)
+    sources = [Said.by(unit.messages) for unit in split(originals)]
+    check_neighbours(str(found.message.content), sources, labelled=True)
     said = Said.by(originals)
     for line in lines_of(found):
         bare = line.strip()
+        if bare == "…":
+            continue
         parts = [bare, *(bare[place + 2 :] for place in range(len(bare)) if bare.startswith(": ", place))]
         assert bare.endswith(":") or any(part in said for part in parts), f"invented: {bare!r}"

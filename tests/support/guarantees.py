@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Hashable, Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 from autogen_core import FunctionCall
@@ -18,11 +19,14 @@ from autogen_core.models import (
 
 from autogen_ext_tokenctx.context.compression import DIGEST_SOURCE
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.passages import passages
+from autogen_ext_tokenctx.context.passages import clip, passages
 from autogen_ext_tokenctx.context.report import FitResult, Form
 from autogen_ext_tokenctx.context.units import STRAY_SOURCE, is_call, message_key, repair, split
 
 HANDLE = re.compile(r'expand_context\(\\?"([0-9a-f]+)\\?"\)')
+
+_MARK = re.compile(r"…|\[image left out\]|\[.*expand_context\(.*")
+"""A row of a view that says that something is missing there."""
 
 
 def texts(message: LLMMessage) -> list[str]:
@@ -135,13 +139,16 @@ class Said:
     def __init__(self, messages: Sequence[LLMMessage]) -> None:
         parts = [text for message in messages for text in texts(message)]
         self.compact: set[str] = set()
+        self.labels: set[str] = set()
         for unit in split(messages):
             for passage in passages(unit):
                 self.compact.add(passage.text())
                 parts += [line.text for line in passage.lines]
                 parts += [passage.text(), passage.label]
+                self.labels.add(clip(passage.label, 90))
         self._lines = {line.strip() for part in parts for line in part.splitlines()}
         self._all = "\n".join(parts)
+        self._rows = "\n\0\n".join("\n".join(_rows(part)) for part in parts)
 
     @classmethod
     def by(cls, messages: Sequence[LLMMessage]) -> Said:
@@ -153,6 +160,31 @@ class Said:
 
     def __contains__(self, line: str) -> bool:
         return line in self._lines or line in self._all
+
+    def has_neighbours(self, above: str, below: str) -> bool:
+        """Whether the second row follows the first one in a text; blank rows aside."""
+        return f"{above}\n{below}" in self._rows
+
+
+def _rows(text: str) -> list[str]:
+    return [row.rstrip() for row in text.splitlines() if row.strip()]
+
+
+def check_neighbours(text: str, sources: Sequence[Said], *, labelled: bool = False) -> None:
+    """Part of G4: rows that stand together are neighbours in one source, or a mark is between them.
+
+    Args:
+        text: What a view quotes.
+        sources: What it may quote.
+        labelled: Whether the rows of each source come below the label of who said them.
+    """
+    labels = {label for said in sources for label in said.labels} if labelled else set[str]()
+    for above, below in pairwise(_rows(text)):
+        if _MARK.fullmatch(above) or _MARK.fullmatch(below):
+            continue
+        if any(above == f"{label}:" or below.startswith(f"{label}:") for label in labels):
+            continue
+        assert any(said.has_neighbours(above, below) for said in sources), f"no neighbours: {above!r}, {below!r}"
 
 
 def _check_shortened(
@@ -179,6 +211,7 @@ def _check_shortened(
             for line in text.splitlines():
                 bare = line.strip()
                 assert bare == "…" or bare.startswith("[") or bare in said, f"invented: {bare!r}"
+            check_neighbours(text, [said])
 
 
 def _check_digest(manager: ContextManager, block: LLMMessage, history: Sequence[LLMMessage]) -> None:
@@ -192,6 +225,7 @@ def _check_digest(manager: ContextManager, block: LLMMessage, history: Sequence[
         tails = [bare, *(bare[match.end() :] for match in re.finditer(": ", bare))]
         label = bare.endswith((":", ")", "…"))
         assert label or any(tail in one for tail in tails for one in said), f"invented: {bare!r}"
+    check_neighbours(text, said, labelled=True)
 
 
 def check_untouched(
