@@ -81,7 +81,7 @@ def records(rng: random.Random) -> str:
 
 def log(rng: random.Random) -> str:
     lines = [
-        f"2026-03-{1 + n % 28:02d} 10:{n % 60:02d}:07 INFO worker-{n % 5} handled job {rng.randrange(9_999)} in {n % 97} ms"
+        f"2026-03-{1 + n % 28:02d} 10:{n % 60:02d}:07 INFO worker-{n % 5} did job {rng.randrange(9_999)} in {n % 97} ms"
         for n in range(rng.randint(20, 120))
     ]
     lines[rng.randrange(len(lines))] = (
@@ -169,12 +169,10 @@ def service(rng: random.Random, turns: int) -> list[LLMMessage]:
 def team(rng: random.Random, rounds: int) -> list[LLMMessage]:
     """What one agent of a team sees: the task, others' messages, and its own work."""
     history: list[LLMMessage] = [user(f"Write a report on the {rng.choice(GOODS)} trade in {rng.choice(PLACES)}.")]
-    number = 0
-    for _ in range(rounds):
+    for number in range(rounds):
         history += [user(paragraph(rng, 2), "planner"), user(page(rng), "WebSurfer")]
         history += tool(rng, "search", {"q": sentence(rng, 4)}, rng.choice(RESULTS)(rng), number)
         history.append(agent(paragraph(rng, 3), "writer"))
-        number += 1
     return [*history, user("Go on with the next section.", "planner")]
 
 
