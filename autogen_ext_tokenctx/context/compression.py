@@ -21,6 +21,7 @@ from autogen_core.models import (
 )
 
 from .lines import Line
+from .pages import expand_call, shown_by
 from .passages import Passage, Slot, passages
 from .units import Unit
 
@@ -106,7 +107,7 @@ class ContextCompressor:
                 arguments = _argument(unit, passage.slot).arguments
                 texts[passage.slot] = min(shorten_arguments(arguments, handle), arguments, key=len)
                 continue
-            shorter = _shortened(passage, lines, handle)
+            shorter = _shortened(passage, lines, _expand_call(unit, passage.slot, handle))
             if len(shorter) < len(passage.text()):
                 texts[passage.slot] = shorter
             elif passage.compact:
@@ -209,16 +210,32 @@ def clip_key(key: str) -> str:
     return key if len(key) <= _MAX_STRING else f"{key[:_MAX_STRING]}…"
 
 
-def _shortened(passage: Passage, kept: Set[int], handle: str) -> str:
-    """A passage's text with some of its lines; as long as the passage where none is missing."""
+def _expand_call(unit: Unit, slot: Slot, handle: str) -> str:
+    """What brings a text back: of a page the lines that it shows, where they are archived already."""
+    message = unit.messages[slot.message]
+    if isinstance(message, FunctionExecutionResultMessage):
+        shown = shown_by(message.content[slot.item])
+        if shown is not None:
+            return shown.call
+    return expand_call(handle)
+
+
+def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
+    """A passage's text with some of its lines; as long as the passage where none is missing.
+
+    Args:
+        passage: The passage.
+        kept: Numbers of the lines to keep.
+        call: What brings all of them back.
+    """
     lines = passage.lines
     if len(kept) == len(lines):
         return passage.text()
     if passage.slot.kind == "thought":
         return join_kept(lines, kept) if kept else ""
     if not kept:
-        return f'[left out: {_count(len(lines))}; expand_context("{handle}") gives them back]'
-    mark = f'[shortened: {len(kept)} of {_count(len(lines))}; expand_context("{handle}") gives the whole]'
+        return f"[left out: {_count(len(lines))}; {call} gives them back]"
+    mark = f"[shortened: {len(kept)} of {_count(len(lines))}; {call} gives the whole]"
     return f"{join_kept(lines, kept)}\n{mark}"
 
 
