@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.base import ChatAgent, Team
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import FunctionCall
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
@@ -37,7 +36,7 @@ def place_line(n: int) -> str:
 
 
 def note_line(n: int) -> str:
-    return f"## Note {n}: locker {n * 37 % 1009} of guest {n * 7919 % 9973} was opened {n * 61 % 97} times on day {n}"
+    return f"## {n}: locker {n * 37 % 1009} of guest {n * 7919 % 9973} was opened {n * 61 % 97} times on day {n}, by nobody whom we know"
 
 
 def row_line(n: int) -> str:
