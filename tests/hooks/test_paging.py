@@ -36,7 +36,8 @@ def place_line(n: int) -> str:
 
 
 def note_line(n: int) -> str:
-    return f"## {n}: locker {n * 37 % 1009} of guest {n * 7919 % 9973} was opened {n * 61 % 97} times on day {n}, by nobody whom we know"
+    where = f"## {n}: locker {n * 37 % 1009} of guest {n * 7919 % 9973}"
+    return f"{where} was opened {n * 61 % 97} times on day {n}, by nobody whom we know"
 
 
 def row_line(n: int) -> str:
