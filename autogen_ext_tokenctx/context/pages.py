@@ -81,6 +81,17 @@ def shown_by(result: FunctionExecutionResult) -> Shown | None:
     return Shown(found[1], int(found[2]), int(found[3])) if found else None
 
 
+def is_paging(messages: Sequence[LLMMessage]) -> bool:
+    """Whether what came back in a tool exchange is pages and nothing else."""
+    results = [
+        result
+        for message in messages
+        if isinstance(message, FunctionExecutionResultMessage)
+        for result in message.content
+    ]
+    return bool(results) and all(shown_by(result) is not None for result in results)
+
+
 def page_lines(messages: Sequence[LLMMessage]) -> list[PageLine]:
     """Messages as lines, each with who said it; pages among them as the call that gives them again.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -81,7 +82,7 @@ class ExpandContextTool(_ArchiveTool[ExpandContextArgs]):
         handle = args.handle.strip().strip("\"'")
         manager = self._manager()
         try:
-            lines = page_lines(manager.expand(handle))
+            lines = await asyncio.to_thread(page_lines, manager.expand(handle))  # it may be all that ever left a view
         except UnknownHandleError as error:
             return ToolText(text=str(error))
         count = manager.counter.count_text
@@ -111,7 +112,7 @@ class SearchContextTool(_ArchiveTool[SearchContextArgs]):
 
     async def run(self, args: SearchContextArgs, cancellation_token: CancellationToken) -> ToolText:
         """The best lines with handle and range, best first, a line each."""
-        hits = self._manager().search(args.query)
+        hits = await asyncio.to_thread(self._manager().search, args.query)  # all that left the view is read for it
         found = "\n".join(
             f"{expand_call(hit.handle, hit.first, hit.last)} of {hit.total} lines: {hit.excerpt}" for hit in hits
         )
@@ -121,8 +122,7 @@ class SearchContextTool(_ArchiveTool[SearchContextArgs]):
 def page_tokens(budget: TokenBudget) -> int:
     """Tokens that a page may have under a budget: a third of what a compaction goes down to.
 
-    A newest tool exchange that takes at most half of that is not shortened; what is left of the half is for the call,
-    the tools' schemas, and tokens that a provider counts and the counter does not.
+    So it fits whole beside system messages, the task and the tools' schemas, and the page before it often does too.
 
     Example:
         >>> page_tokens(TokenBudget(limit=3_000))

@@ -80,12 +80,19 @@ def results(message: LLMMessage) -> list[str]:
     return []
 
 
-def agent_with(mode: Mode, inner: StrictClient, tools: Sequence[Any]) -> AssistantAgent:
-    client, context = client_for(mode, inner, BUDGET), context_for(mode, BUDGET)
+def agent_with(
+    mode: Mode, inner: StrictClient, tools: Sequence[Any], budget: int = BUDGET, system: str = "You read records."
+) -> AssistantAgent:
+    client, context = client_for(mode, inner, budget), context_for(mode, budget)
     reader = context if isinstance(context, TokenBudgetChatCompletionContext) else client
     assert isinstance(reader, (TokenBudgetChatCompletionContext, TokenBudgetChatCompletionClient))
     return AssistantAgent(
-        "reader", client, tools=[*tools, *reader.tools()], model_context=context, max_tool_iterations=60
+        "reader",
+        client,
+        tools=[*tools, *reader.tools()],
+        model_context=context,
+        max_tool_iterations=60,
+        system_message=system,
     )
 
 
@@ -148,6 +155,24 @@ async def test_one_endless_line_comes_back_in_pieces_that_make_it_whole(record: 
                 pages[head] = body.split("\n", 1)[1]
     whole = "\n".join(pages.values()).replace("\n↪ ", "").removeprefix("↪ ")
     assert whole == record
+
+
+@pytest.mark.parametrize("mode", MODES[:2])
+@pytest.mark.parametrize("budget", [900, 1_500])
+async def test_pages_stand_whole_beside_tools_and_system_messages_that_take_most_of_a_small_budget(
+    mode: Mode, budget: int
+) -> None:
+    lines = [log_line(n) for n in range(60)]
+
+    async def read_record() -> str:
+        """Read the record."""
+        return "\n".join(lines)
+
+    inner = StrictClient([Reader([call("read_record", "c0")])])
+    await agent_with(mode, inner, [read_record], budget, "Always be careful with the records. " * 40).run(task=TASK)
+    pages = [text for request in inner.requests for message in request.messages for text in results(message)]
+    seen = {line for page in pages for line in page.split("\n")}
+    assert [line for line in lines if line not in seen] == []
 
 
 async def test_pages_asked_for_side_by_side_that_do_not_fit_are_marked_with_their_own_lines() -> None:
