@@ -48,6 +48,11 @@ PINNED_END = 10_000.0
 """A unit that must stay and does not fit keeps this many lines of its head and tail before others."""
 
 
+CALLS_SHARE = 0.5
+"""The calls of a unit that must stay come before its result if they take at most this share of the room. A call that
+lost a line is told as text, and most are short beside what comes back."""
+
+
 @dataclass(slots=True)
 class Choice:
     """The form chosen for one unit so far.
@@ -194,7 +199,7 @@ class Allocation:
         worth = self._worth.lines(scored)
         content = [s for s, segment in enumerate(segments) if segment.line >= 0]
         if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
-            for s in {*content[:ENDS], *content[-ENDS:]}:
+            for s in {*content[:ENDS], *content[-ENDS:], *self._whole_calls(scored)}:
                 worth[s] = worth[s]._replace(mass=PINNED_END)
         choice.worth = worth
         choice.open = {s: self._worth.gain(worth[s]) for s in content}
@@ -207,6 +212,16 @@ class Allocation:
                 if room < 0:  # more lines than could be taken need not be tried
                     break
         self._push(i, _UP, choice.gain, scored.profile.compact_tokens - choice.cost)
+
+    def _whole_calls(self, scored: ScoredUnit) -> list[int]:
+        """The lines of a unit's call arguments, if together they may come first: so that the calls stay calls."""
+        passages, segments = scored.profile.passages, scored.profile.segments
+        lines = [
+            s
+            for s, segment in enumerate(segments)
+            if segment.line >= 0 and passages[segment.passage].slot.kind == "arguments"
+        ]
+        return lines if sum(segments[s].tokens for s in lines) <= CALLS_SHARE * self._room else []
 
     def _push(self, i: int, step: int, gain: float, cost: int) -> None:
         key = -gain / max(1, cost)

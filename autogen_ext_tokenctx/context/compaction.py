@@ -12,6 +12,7 @@ from ..tokens.budget_manager import CONTEXT_TYPE_OF_CATEGORY
 from .allocation import Allocation
 from .compression import label_of
 from .duplicates import duplicates
+from .pages import is_paging
 from .passages import clip
 from .priority import MEMORY, PrioritizedContext, ScoredUnit
 from .project import section_of
@@ -120,7 +121,10 @@ class Compaction:
         return [i for i in pinned if i not in in_place], in_place
 
     def _is_greedy(self, scored: ScoredUnit) -> bool:
-        return scored.unit.is_exchange and scored.profile.tokens > _GREEDY_SHARE * self._goal
+        if scored.profile.tokens <= _GREEDY_SHARE * self._goal:
+            return False
+        # pages are as large as they may be, and asked for because less did not do
+        return scored.unit.is_exchange and not is_paging(scored.unit.messages)
 
     def _least(self, scored: ScoredUnit) -> int:
         """Exact tokens of the shortest form of a unit in its place."""

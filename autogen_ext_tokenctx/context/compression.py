@@ -6,12 +6,10 @@ missing and how to get it back, or as entries of the shared digest block.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from autogen_core import FunctionCall
 from autogen_core.models import (
     AssistantMessage,
     FunctionExecutionResultMessage,
@@ -21,19 +19,15 @@ from autogen_core.models import (
 )
 
 from .lines import GAP, Line
+from .pages import expand_call, shown_by
 from .passages import Passage, Slot, passages
+from .transcript import transcript
 from .units import Unit
 
 DIGEST_SOURCE = "context_digest"
 """Source of the user message that holds the digest block."""
 
 IMAGE_LEFT_OUT = "[image left out]"
-
-_MAX_STRING = 120
-"""Characters a string in shortened call arguments keeps."""
-
-_MAX_ITEMS = 8
-"""Entries a list or object in shortened call arguments keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +84,9 @@ class ContextCompressor:
     ) -> tuple[LLMMessage, ...]:
         """The unit in its place with some of its lines.
 
+        Call arguments are never shortened: who repeats a call of its history must do what was done. An exchange whose
+        arguments are not kept whole is told as text instead; see `transcript`.
+
         Args:
             unit: The unit.
             read: Its passages.
@@ -97,20 +94,19 @@ class ContextCompressor:
             handle: What brings the whole back.
 
         Returns:
-            Messages of the same types. Each text that lost lines says so, and names the handle.
+            As many messages, of the same types unless calls became text. Each text that lost lines says so, and names
+            the handle.
         """
         texts: dict[Slot, str] = {}
         for number, passage in enumerate(read):
             lines = kept.get(number, frozenset[int]())
-            if passage.slot.kind == "arguments":
-                arguments = _argument(unit, passage.slot).arguments
-                texts[passage.slot] = min(shorten_arguments(arguments, handle), arguments, key=len)
-                continue
-            shorter = _shortened(passage, lines, handle)
+            shorter = _shortened(passage, lines, _expand_call(unit, passage.slot, handle))
             if len(shorter) < len(passage.text()):
                 texts[passage.slot] = shorter
-            elif passage.compact:
+            elif passage.compact and passage.slot.kind != "arguments":
                 texts[passage.slot] = passage.text()
+        if any(slot.kind == "arguments" for slot in texts):
+            return transcript(unit, texts)
         return _rewrite(unit, texts, keep_images=False)
 
     def digest(self, entries: Sequence[DigestEntry], left_out: int, handle: str) -> UserMessage:
@@ -172,75 +168,37 @@ def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
     return tuple(text.rstrip() for text in out)
 
 
-def shorten_arguments(arguments: str, handle: str) -> str:
-    """Call arguments as one shorter JSON object.
+def _expand_call(unit: Unit, slot: Slot, handle: str) -> str:
+    """What brings a text back: of a page the lines that it shows, where they are archived already."""
+    message = unit.messages[slot.message]
+    if isinstance(message, FunctionExecutionResultMessage):
+        shown = shown_by(message.content[slot.item])
+        if shown is not None:
+            return shown.call
+    return expand_call(handle)
 
-    Long strings keep their head and tail, long lists and objects their first entries, and each cut says so. What is
-    no JSON object becomes one that quotes it.
 
-    Example:
-        >>> json.loads(shorten_arguments('{"text": "' + "x" * 1000 + '"}', "c0ffee00"))["text"].count("x") < 150
-        True
+def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
+    """A passage's text with some of its lines; as long as the passage where none is missing.
+
+    Args:
+        passage: The passage.
+        kept: Numbers of the lines to keep.
+        call: What brings all of them back.
     """
-    try:
-        value: Any = json.loads(arguments)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        value = {"shortened": arguments}
-    return json.dumps(_shorter(value, handle, 0), ensure_ascii=False)
-
-
-def _shorter(value: Any, handle: str, depth: int) -> Any:
-    if isinstance(value, str) and len(value) > 2 * _MAX_STRING:
-        half = _MAX_STRING // 2
-        gap = f'…[{len(value) - _MAX_STRING} characters left out; expand_context("{handle}")]…'
-        return value[:half] + gap + value[-half:]
-    if isinstance(value, (dict, list)) and depth > 3:
-        return f'[left out; expand_context("{handle}")]'
-    if isinstance(value, dict):
-        entries = list(cast("dict[str, Any]", value).items())
-        kept = {clip_key(key): _shorter(item, handle, depth + 1) for key, item in entries[:_MAX_ITEMS]}
-        if len(entries) > _MAX_ITEMS:
-            kept["…"] = f'{len(entries) - _MAX_ITEMS} entries left out; expand_context("{handle}")'
-        return kept
-    if isinstance(value, list):
-        items = cast("list[Any]", value)
-        shorter = [_shorter(item, handle, depth + 1) for item in items[:_MAX_ITEMS]]
-        if len(items) > _MAX_ITEMS:
-            shorter.append(f'… {len(items) - _MAX_ITEMS} items left out; expand_context("{handle}")')
-        return shorter
-    return value
-
-
-def clip_key(key: str) -> str:
-    """A key of an object, cut where it is absurdly long."""
-    return key if len(key) <= _MAX_STRING else f"{key[:_MAX_STRING]}…"
-
-
-def _shortened(passage: Passage, kept: Set[int], handle: str) -> str:
-    """A passage's text with some of its lines; as long as the passage where none is missing."""
     lines = passage.lines
     if len(kept) == len(lines):
         return passage.text()
     if passage.slot.kind == "thought":
         return join_kept(lines, kept) if kept else ""
     if not kept:
-        return f'[left out: {_count(len(lines))}; expand_context("{handle}") gives them back]'
-    mark = f'[shortened: {len(kept)} of {_count(len(lines))}; expand_context("{handle}") gives the whole]'
+        return f"[left out: {_count(len(lines))}; {call} gives them back]"
+    mark = f"[shortened: {len(kept)} of {_count(len(lines))}; {call} gives the whole]"
     return f"{join_kept(lines, kept)}\n{mark}"
 
 
 def _count(lines: int) -> str:
     return "1 line" if lines == 1 else f"{lines} lines"
-
-
-def _argument(unit: Unit, slot: Slot) -> FunctionCall:
-    message = unit.messages[slot.message]
-    assert isinstance(message, AssistantMessage)
-    call = message.content[slot.item]
-    assert isinstance(call, FunctionCall)
-    return call
 
 
 def _rewrite(unit: Unit, texts: Mapping[Slot, str], *, keep_images: bool) -> tuple[LLMMessage, ...]:
@@ -258,12 +216,6 @@ def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str], keep
                 for slot, result in zip(slots, message.content, strict=True)
             ]
     elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
-        slots = [Slot(number, item, "arguments") for item in range(len(message.content))]
-        if any(slot in texts for slot in slots):
-            update["content"] = [
-                FunctionCall(id=call.id, name=call.name, arguments=texts[slot]) if slot in texts else call
-                for slot, call in zip(slots, message.content, strict=True)
-            ]
         thought = Slot(number, 0, "thought")
         if thought in texts:
             update["thought"] = texts[thought] or None

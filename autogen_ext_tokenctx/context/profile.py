@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
 
-from autogen_core.models import LLMMessage, UserMessage
+from autogen_core import FunctionCall
+from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 
 from ..tokens.counting import TokenCounter
 from .compression import ContextCompressor
@@ -132,9 +133,18 @@ class ProfileCache:
         for number, passage in enumerate(read):
             _add_passage(segments, counts, passage, _At(number, rate, person))
         marked = sum(passage.slot.kind != "thought" for passage in read) * _MARK_TOKENS
-        calls = sum(len(repr(message.content)) for message in unit.messages[:1]) if unit.is_exchange else 0
-        stub = _MESSAGE_TOKENS * len(unit.messages) + marked + min(calls, 1_000) // 4
+        stub = _MESSAGE_TOKENS * len(unit.messages) + marked + _call_chars(unit, read) // 4
         return Profile(tokens, compact, compact_tokens, stub, read, tuple(segments), counts, tuple(counts))
+
+
+def _call_chars(unit: Unit, read: Sequence[Passage]) -> int:
+    """Characters of a unit's calls that are no lines of it."""
+    head = unit.messages[0] if unit.is_exchange else None
+    if not isinstance(head, AssistantMessage):
+        return 0
+    lines = {passage.slot.item for passage in read if passage.slot.kind == "arguments"}
+    calls = [call for call in head.content if isinstance(call, FunctionCall)]
+    return sum(len(call.name) + (0 if item in lines else len(call.arguments)) for item, call in enumerate(calls))
 
 
 def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage, at: _At) -> None:

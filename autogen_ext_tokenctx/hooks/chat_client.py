@@ -18,7 +18,7 @@ from autogen_core.models import (
     ModelInfo,
     RequestUsage,
 )
-from autogen_core.tools import Tool, ToolSchema
+from autogen_core.tools import BaseTool, Tool, ToolSchema
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
@@ -39,6 +39,7 @@ from .conversation import Conversation
 from .events import DEFAULT_AGENT, emit
 from .fitting import Fitter
 from .growing import RECALL, share_of_recall
+from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain, detached
 
 _REMEMBERED_CALLS = 1_000
@@ -211,6 +212,25 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
                     continue
         raise UnknownHandleError(handle)
 
+    def tools(self) -> list[BaseTool[Any, Any]]:
+        """The tools ``expand_context`` and ``search_context`` over what left the requests of the agent that calls them.
+
+        One list serves all agents of this client: each reads its own archive only. Agents that run outside of a
+        runtime, such as by ``agent.run()``, have no name there, and share one.
+
+        Example:
+            >>> def names(client: TokenBudgetChatCompletionClient) -> list[str]:
+            ...     return [tool.name for tool in client.tools()]
+        """
+
+        def manager() -> ContextManager:
+            return self._conversation_of(current_agent()).manager
+
+        def tokens() -> int:
+            return page_tokens(self._calibrated.within_limit(self._given_budget(), None))
+
+        return [ExpandContextTool(manager, tokens), SearchContextTool(manager)]
+
     async def create(
         self,
         messages: Sequence[LLMMessage],
@@ -273,8 +293,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
 
     def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
         """Tokens the calling agent's budget has left beside such a request; negative when it would be compacted."""
-        given = TokenBudget.of(self._budget_of(self._name(current_agent())))
-        budget = self._calibrated.within_limit(given, None)
+        budget = self._calibrated.within_limit(self._given_budget(), None)
         return budget.available - self._calibrated.expect(messages, tools).upper
 
     def dump_calibration(self) -> dict[str, Any]:
@@ -446,6 +465,10 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
 
     def _budget_of(self, name: str) -> int | TokenBudget:
         return self._agent_budgets.get(name, self._budget)
+
+    def _given_budget(self) -> TokenBudget:
+        """The budget of the agent that calls."""
+        return TokenBudget.of(self._budget_of(self._name(current_agent())))
 
     def _conversation_of(self, agent: AgentId | None) -> Conversation:
         """The requests of one agent of one team: agents of the same name in other teams have archives of their own."""

@@ -32,7 +32,7 @@ from .fold import Fold, TurnRecall
 from .growing import RECALL, GrowingView, share_of_recall
 from .prefix import SentPrefix
 from .summaries import Summaries
-from .tools import ExpandContextTool, SearchContextTool
+from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain
 from .warn import WarnOnce
 
@@ -270,7 +270,10 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             >>> [tool.name for tool in context.tools()]
             ['expand_context', 'search_context']
         """
-        return [ExpandContextTool(lambda: self._growing.manager), SearchContextTool(lambda: self._growing.manager)]
+        return [
+            ExpandContextTool(lambda: self.manager, lambda: page_tokens(self._request_budget())),
+            SearchContextTool(lambda: self.manager),
+        ]
 
     def learn_overhead(self, beside: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> None:
         """Take note of the system messages and tools that were sent beside the last view.

@@ -13,6 +13,8 @@ from autogen_core.models import (
     UserMessage,
 )
 
+from ..context.transcript import is_transcript
+
 
 def split_open_call(messages: Sequence[LLMMessage]) -> tuple[Sequence[LLMMessage], Sequence[LLMMessage]]:
     """``messages`` without, and then only, a tool call at the end whose results are not all there yet.
@@ -68,7 +70,7 @@ def newest_turn(messages: Sequence[LLMMessage]) -> Turn | None:
     speakers: set[str] = set()
     for number in range(len(messages) - 1, -1, -1):
         message = messages[number]
-        if isinstance(message, UserMessage) and message.source not in speakers:
+        if isinstance(message, UserMessage) and message.source not in speakers and not is_transcript(message):
             turn = Turn(number, number) if turn is None else turn._replace(start=number)
             speakers.add(message.source)
         elif turn is not None and not isinstance(message, SystemMessage):

@@ -24,11 +24,12 @@ from ..context.failure import FAILURE_SOURCE, FailedResult
 from ..context.manager import RECOVERY_TOKENS, ContextManager
 from ..context.passages import clip
 from ..context.report import FitResult
+from ..context.summary_text import rendered
 from ..errors import BudgetTooSmallError
 from .history import split_open_call
 from .proposals import INSTRUCTION, Answer, read, repair_of
 from .strategies import Failed, RecoveryStrategy, derived, failed_of
-from .tools import ToolText, written
+from .tools import ToolText
 
 _logger = logging.getLogger(__name__)
 
@@ -224,7 +225,8 @@ class ErrorRecovery:
     def _request(self, view: FitResult, plan: object | None, failed: Failed) -> list[LLMMessage]:
         # As text, not as messages: some providers refuse tool calls in a request that lists no tools, and a model
         # that finds itself in a conversation goes on with it.
-        parts = [f"The history, shortened; it ends with the failure:\n{written(view.messages)}"]
+        history = "\n".join(map(rendered, view.messages))
+        parts = [f"The history, shortened; it ends with the failure:\n{history}"]
         if plan is not None:
             parts.append(f"The plan it was part of:\n{_plan_text(plan)}")
         if failed.working:

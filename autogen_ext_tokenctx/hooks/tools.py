@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from autogen_core import CancellationToken
-from autogen_core.models import (
-    AssistantMessage,
-    FunctionExecutionResultMessage,
-    LLMMessage,
-    SystemMessage,
-)
 from autogen_core.tools import BaseTool
 from pydantic import BaseModel, Field
 
 from ..context.manager import ContextManager
+from ..context.pages import EXPAND_TOOL, GOES_ON, SEARCH_TOOL, expand_call, page, page_lines
 from ..errors import UnknownHandleError
+from ..tokens.budget import TokenBudget
 
 
 class ExpandContextArgs(BaseModel):
     """Arguments of ``expand_context``."""
 
     handle: str = Field(description='The id in expand_context("…") of a shortened message.')
+    start: int = Field(default=1, description='First line to give, as in "lines 50-99 of 200"; 1 is the first of all.')
+    end: int | None = Field(default=None, description="Last line to give; without it as many as fit a page.")
 
 
 class SearchContextArgs(BaseModel):
@@ -52,31 +51,42 @@ class _ArchiveTool(BaseTool[ArgsT, ToolText]):
 
 
 class ExpandContextTool(_ArchiveTool[ExpandContextArgs]):
-    """Gives an agent the whole of a message that was shortened or left out of its view.
+    """Gives an agent what was shortened or left out of its view, a page of lines at a time.
+
+    Every page says which lines it shows of how many, and how to go on. A page is small enough to stand in the view
+    whole, so that everything can be read, however small the budget is beside it.
 
     Args:
         manager: Gives the manager of the agent's context, and with it the agent's own archive.
+        page_tokens: Gives the tokens that one page may have; see `page_tokens`.
 
     Example:
         >>> from autogen_ext_tokenctx.hooks.tools import ExpandContextTool
-        >>> ExpandContextTool(ContextManager).name
+        >>> ExpandContextTool(ContextManager, lambda: 600).name
         'expand_context'
     """
 
-    def __init__(self, manager: Callable[[], ContextManager]) -> None:
+    def __init__(self, manager: Callable[[], ContextManager], page_tokens: Callable[[], int]) -> None:
         super().__init__(
             manager,
             ExpandContextArgs,
-            "expand_context",
-            'Get back the full text of a message that was shortened or left out, by the id in expand_context("id").',
+            EXPAND_TOOL,
+            "Get back the text of a message that was shortened or left out, a page of lines at a time, by the id in "
+            f'{EXPAND_TOOL}("id"). The two numbers of {EXPAND_TOOL}("id", 50, 99) are start and end. Each page says '
+            f"how to go on. What begins with {GOES_ON.strip()} goes on in the line before it.",
         )
+        self._page_tokens = page_tokens
 
     async def run(self, args: ExpandContextArgs, cancellation_token: CancellationToken) -> ToolText:
-        """The originals as text, or a sentence that says there are none."""
+        """One page of the originals as text, or a sentence that says why there is none."""
+        handle = args.handle.strip().strip("\"'")
+        manager = self._manager()
         try:
-            return ToolText(text=written(self._manager().expand(args.handle.strip().strip("\"'"))))
+            lines = await asyncio.to_thread(page_lines, manager.expand(handle))  # it may be all that ever left a view
         except UnknownHandleError as error:
             return ToolText(text=str(error))
+        count = manager.counter.count_text
+        return ToolText(text=page(handle, lines, args.start, args.end, tokens=self._page_tokens(), count=count))
 
 
 class SearchContextTool(_ArchiveTool[SearchContextArgs]):
@@ -95,29 +105,27 @@ class SearchContextTool(_ArchiveTool[SearchContextArgs]):
         super().__init__(
             manager,
             SearchContextArgs,
-            "search_context",
-            "Search the messages that were left out of this conversation; gives their ids and best lines.",
+            SEARCH_TOOL,
+            "Search the messages that were left out of this conversation; gives their best lines, each with the call "
+            f"of {EXPAND_TOOL} that shows it among its neighbours.",
         )
 
     async def run(self, args: SearchContextArgs, cancellation_token: CancellationToken) -> ToolText:
-        """Handles and their best lines, best first, a line each."""
-        hits = self._manager().search(args.query)
-        found = "\n".join(f'expand_context("{hit.handle}"): {hit.excerpt}' for hit in hits)
+        """The best lines with handle and range, best first, a line each."""
+        hits = await asyncio.to_thread(self._manager().search, args.query)  # all that left the view is read for it
+        found = "\n".join(
+            f"{expand_call(hit.handle, hit.first, hit.last)} of {hit.total} lines: {hit.excerpt}" for hit in hits
+        )
         return ToolText(text=found or "nothing found")
 
 
-def written(messages: Sequence[LLMMessage]) -> str:
-    """Messages as text, each with who said it; images are named, not shown."""
-    return "\n".join(_written(message) for message in messages)
+def page_tokens(budget: TokenBudget) -> int:
+    """Tokens that a page may have under a budget: a third of what a compaction goes down to.
 
+    So it fits whole beside system messages, the task and the tools' schemas, and the page before it often does too.
 
-def _written(message: LLMMessage) -> str:
-    if isinstance(message, FunctionExecutionResultMessage):
-        return "\n".join(f"{result.name} gave:\n{result.content}" for result in message.content)
-    source = "system" if isinstance(message, SystemMessage) else message.source
-    if isinstance(message.content, str):
-        return f"{source}: {message.content}"
-    if isinstance(message, AssistantMessage):
-        said = [f"{source}: {message.thought}"] if message.thought else []
-        return "\n".join([*said, *(f"{source} called {call.name}({call.arguments})" for call in message.content)])
-    return "\n".join(f"{source}: {part if isinstance(part, str) else '[image]'}" for part in message.content)
+    Example:
+        >>> page_tokens(TokenBudget(limit=3_000))
+        600
+    """
+    return budget.target_tokens // 3

@@ -16,7 +16,6 @@ from autogen_core.models import (
 )
 
 from autogen_ext_tokenctx import TokenBudgetChatCompletionContext
-from autogen_ext_tokenctx.hooks.tools import written
 from tests.support.strict_client import StrictClient
 
 
@@ -38,7 +37,7 @@ async def test_an_agent_searches_and_expands_what_left_its_own_view() -> None:
     found = search.return_value_as_string(
         await search.run_json({"query": f"code of guest_{guest}"}, CancellationToken())
     )
-    handle = re.search(r'expand_context\("(\w+)"\)', found)
+    handle = re.search(r'expand_context\("(\w+)", 1, 1\) of 1 lines: user: Note', found)
     assert handle is not None
     whole = str(await expand.run_json({"handle": handle[1]}, CancellationToken()))
     assert f"code {guest * 7919 % 9973}" in whole
@@ -65,4 +64,7 @@ async def test_the_tools_work_in_an_agent() -> None:
     agent = AssistantAgent("desk", client, model_context=context, tools=context.tools(), reflect_on_tool_use=True)
     await agent.run(task="What was left out?")
     results = [m for m in client.requests[-1].messages if isinstance(m, FunctionExecutionResultMessage)]
-    assert results[-1].content[0].content == written(context.expand(step.handle))
+    (original,) = context.expand(step.handle)
+    assert isinstance(original, (UserMessage, AssistantMessage))
+    head = f'[expand_context("{step.handle}"): lines 1-1 of 1; this is the end]'
+    assert results[-1].content[0].content == f"{head}\n{original.source}:\n{original.content}"
