@@ -18,11 +18,13 @@ class Line:
         header: Position of the line without which this one says little, such as the header of a table, the first line
             of a function, the message of an exception; -1 for a line that stands alone.
         continues: Whether it goes on in the line before it, with nothing between them.
+        odd: Bits of surprise that a line like this stands among the others of its text; 0 for a usual one.
     """
 
     text: str
     header: int = -1
     continues: bool = False
+    odd: float = 0.0
 
 
 def join(lines: Sequence[Line]) -> str:

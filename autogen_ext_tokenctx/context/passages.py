@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal, cast
 
 from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, SystemMessage, UserMessage
 
 from .lines import Line, join
+from .logs import MIN_LINES, oddities
 from .notation import compact_json
+from .repeats import is_folded
 from .text import text_lines
 from .units import Unit
 
@@ -23,6 +26,9 @@ SlotKind = Literal["content", "result", "arguments", "thought"]
 
 _MAX_LINES = 2_000
 """A text of more lines is taken in blocks of lines."""
+
+_MAX_ODD = 500
+"""So many lines of a text may be odd: each is a line of its own, and of a very long text there are many."""
 
 _LABEL_CHARS = 90
 
@@ -136,16 +142,35 @@ def _passage(slot: Slot, label: str, text: str) -> Passage:
     lines = compact_json(text)
     if lines is None:
         lines = text_lines(text)
-    whole = tuple(_blocks(lines))
+    whole = tuple(_blocks(_with_odd(lines)))
     return Passage(slot, label, whole, len(join(whole)) < len(text))
 
 
+def _with_odd(lines: list[Line]) -> list[Line]:
+    """The lines, and of each that differs from the others how much."""
+    if len(lines) < MIN_LINES:
+        return lines
+    alone = [number for number, line in enumerate(lines) if not line.continues and not is_folded(line.text)]
+    found = oddities([lines[number].text for number in alone])
+    most = sorted(found, key=lambda number: (-found[number], number))[:_MAX_ODD]
+    for number in most:
+        lines[alone[number]] = replace(lines[alone[number]], odd=found[number])
+    return lines
+
+
 def _blocks(lines: list[Line]) -> Iterator[Line]:
-    if len(lines) <= _MAX_LINES:
+    """Lines as they are, and those of a very long text some at a time; what is odd stays a line of its own."""
+    size = -(-len(lines) // _MAX_LINES)
+    if size <= 1:
         yield from lines
         return
-    size = -(-len(lines) // _MAX_LINES)
-    for number, start in enumerate(range(0, len(lines), size)):
+    block_of: list[int] = []
+    starts: list[int] = []
+    for number, line in enumerate(lines):
+        if not starts or number - starts[-1] == size or line.odd or lines[number - 1].odd:
+            starts.append(number)
+        block_of.append(len(starts) - 1)
+    for block, (start, end) in enumerate(pairwise([*starts, len(lines)])):
         first = lines[start]
-        header = first.header // size  # of -1 it is less than 0 too
-        yield Line(join(lines[start : start + size]), header if header < number else -1, first.continues)
+        header = block_of[first.header] if first.header >= 0 else -1
+        yield Line(join(lines[start:end]), header if header < block else -1, first.continues, first.odd)

@@ -37,6 +37,7 @@ class Segment:
         numbers: Its other numbers.
         names: Its names of several words.
         rule: Whether a person gives a standing instruction in it.
+        odd: Bits of surprise that such a line stands among the others of its text.
     """
 
     passage: int
@@ -48,6 +49,7 @@ class Segment:
     numbers: tuple[str, ...]
     names: tuple[str, ...]
     rule: bool
+    odd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,5 +175,6 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
                     tuple(numbers),
                     tuple(names(line.text)),
                     rule,
+                    line.odd,
                 )
             )

@@ -71,6 +71,16 @@ def fold(rows: Sequence[str]) -> tuple[list[str], dict[int, int]]:
     return out, belongs
 
 
+def is_folded(row: str) -> bool:
+    """Whether a row is what is left of several: it says what differs between them.
+
+    Example:
+        >>> is_folded("[×50, last 12:00:59]"), is_folded("12:00:59 waiting")
+        (True, False)
+    """
+    return row.startswith(("[×", "[between: "))
+
+
 def _runs(rows: Sequence[str]) -> Iterator[Sequence[str]]:
     """Neighbours that differ in nothing but varying values, if in anything."""
     shapes = _VARYING.sub(_HOLE, "\n".join(rows)).split("\n")

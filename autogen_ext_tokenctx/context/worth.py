@@ -58,6 +58,10 @@ _QUERY = 3.0
 _RULE = 2.0
 """Worth of a token of a standing instruction, as long as there is room in their reserve."""
 
+_ODD = 4.0
+"""Worth of a token of a line that differs from the others of its text, for each bit of surprise: what a failed build or
+a person's word among pasted rows says is in no query, and worth more than any usual line."""
+
 _STEPS = 1 << 16
 """Rarities are whole multiples of 1 / _STEPS: their sums are exact, so that the order of a set changes nothing."""
 
@@ -71,6 +75,7 @@ class LineWorth(NamedTuple):
         per_word: Worth of rarity 1 that is new.
         per_id: Worth of a new identifier.
         per_name: Worth of a new name.
+        per_odd: Worth of its difference from the other lines of its text, as long as the view has nothing like it.
         per_asked: Share of what it is worth that it has words of the query.
         asked: Its words that the query has.
         unit: Number of the unit.
@@ -82,6 +87,7 @@ class LineWorth(NamedTuple):
     per_word: float
     per_id: float
     per_name: float
+    per_odd: float
     per_asked: float
     asked: tuple[str, ...]
     unit: int
@@ -171,7 +177,8 @@ class Worth:
         rare = self._rare
         known = sum([rare[term] for term in covered.intersection(segment.words)])
         new = 1.0 - known / line.weight
-        gain = line.mass * (1.0 - self._repeats + self._repeats * new) + line.per_word * (line.weight - known)
+        gain = (line.mass + line.per_odd) * (1.0 - self._repeats + self._repeats * new)
+        gain += line.per_word * (line.weight - known)
         if line.per_id:
             facts = len(segment.ids) - len(covered.intersection(segment.ids))
             facts += _NUMBERS * (len(segment.numbers) - len(covered.intersection(segment.numbers)))
@@ -212,6 +219,7 @@ class Worth:
             per_word=new * _WORDS / _STEPS,
             per_id=per_id,
             per_name=per_name,
+            per_odd=new * _ODD * segment.odd * segment.tokens,
             per_asked=scored.current,
             asked=asked,
             unit=index,

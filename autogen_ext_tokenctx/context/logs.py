@@ -1,0 +1,152 @@
+"""The odd line out: in a text whose lines are alike, those that differ from the others.
+
+A build log has a thousand lines that report success and one that does not; a pasted table may have an instruction
+between its rows. What they say is not known in advance, so they are found by their rarity and not by a list of words.
+Each line is looked at in several ways: what kind of text it is, its shape once words, numbers, paths and times are
+masked, and its values in the columns that the lines have in common. Where nearly all lines share a few answers to one
+of these questions, a line with another answer is odd.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import chain, groupby, zip_longest
+from math import log2
+from typing import NamedTuple
+
+MIN_LINES = 24
+"""Of fewer lines none is odd: chance makes differences as large."""
+
+_RARE_SHARE = 0.03
+"""Share of the lines that may be odd in one way. More of them are a kind of their own, and no exception."""
+
+_RARE_LINES = 4
+"""So many lines may be odd in a short text, too: a compiler's message has some lines."""
+
+_GAP = 10
+"""An answer is rare if the others are given so many times as often, each. Without such a gap there is no common kind: of
+numbers drawn at random some come up once, and others a few times."""
+
+_LINE_CHARS = 240
+"""What is looked at of a line; what differs in kind does so at its beginning."""
+
+_LEFT, _RIGHT = 12, 3
+"""Columns that are looked at from either side."""
+
+_ENDS = ".,:;!?)'\"…。！？"
+"""Punctuation at the end of a word in a sentence."""
+
+_PROSE_WORDS, _PROSE_SHARE = 4, 0.7
+"""So many words, and such a share of words among all that stands between blanks, make a line a sentence."""
+
+_FIELD = re.compile(r"[^\s,;|=]+")
+_RUNS = [(re.compile(rf"{kind}{{2,}}"), kind) for kind in "aA0"] + [(re.compile(r"([^\Wa-zA-Z0-9_])\1+"), r"\1")]
+_CORE = re.compile(r"[^\W_](?:.*[^\W_])?")
+
+
+class _Kinds(dict[int, str]):
+    """For each character its kind: one sign for the small letters of Latin, one for its capitals, one for digits, and
+    one for the letters of each other script. Anything else is its own kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._signs = {"LATIN": "a"}
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        kind = char
+        if unicodedata.category(char)[0] in "LM":
+            script = unicodedata.name(char, "LATIN").split()[0]
+            kind = self._signs.setdefault(script, chr(0x4E00 + len(self._signs)))
+            kind = "A" if kind == "a" and char.isupper() else kind
+        elif char.isdecimal():
+            kind = "0"
+        self[code] = kind
+        return kind
+
+
+_KINDS = _Kinds()
+
+
+def oddities(lines: Sequence[str]) -> dict[int, float]:
+    """The lines that differ from the others, and how much.
+
+    Args:
+        lines: The lines of one text.
+
+    Returns:
+        By the number of a line its surprise in bits: of 1,024 lines, a single one of its kind has 10. Nothing for a
+        text whose lines are all of different kinds, or that has few lines.
+
+    Example:
+        >>> log = [f"12:00:{n} INFO job {n} done" for n in range(10, 60)]
+        >>> log[20] = "12:00:30 FATAL job 30 done"
+        >>> {number: round(bits) for number, bits in oddities(log).items()}
+        {20: 6}
+    """
+    if len(lines) < MIN_LINES:
+        return {}
+    heads = [line[:_LINE_CHARS] for line in lines]
+    rows = [_FIELD.findall(head) for head in heads]
+    kinds = _kinds(heads)
+    columns: Iterator[Sequence[Hashable]] = chain(
+        [[kind.register for kind in kinds], [kind.shape for kind in kinds]],
+        zip_longest(*[row[:_LEFT] for row in rows], fillvalue=""),
+        ([row[-place] if len(row) >= place else "" for row in rows] for place in range(1, 1 + _RIGHT)),
+    )
+    found: dict[int, float] = {}
+    for answers in columns:
+        for number, bits in _rare(answers):
+            found[number] = max(bits, found.get(number, 0.0))
+    return found
+
+
+class _Kind(NamedTuple):
+    """What kind of line it is: the script of most of its words, whether it is a sentence, its margin; and its shape."""
+
+    register: tuple[str, bool, bool]
+    shape: str
+
+
+def _kinds(lines: Sequence[str]) -> list[_Kind]:
+    masked = "\n".join(lines).translate(_KINDS)
+    for run, kind in _RUNS:
+        masked = run.sub(kind, masked)
+    rows = masked.split("\n")
+    known = {row: _kind(row) for row in set(rows)}
+    return [known[row] for row in rows]
+
+
+def _kind(row: str) -> _Kind:
+    fields = [_CORE.sub(_core, field, count=1) for field in _FIELD.findall(row)]
+    words = [word for field in fields if len(word := field.rstrip(_ENDS)) == 1 and word.isalpha() and word != "w"]
+    script = max(sorted(set(words)), key=words.count, default="")
+    is_sentence = len(words) >= max(_PROSE_WORDS, _PROSE_SHARE * len(fields))
+    return _Kind((script, is_sentence, row[:1].isspace()), " ".join(field for field, _ in groupby(fields)))
+
+
+def _core(match: re.Match[str]) -> str:
+    """A word, a word in capitals and a number as one sign each, and what mixes them, such as a path, as another."""
+    core = match[0]
+    return "a" if core == "Aa" else core if len(core) == 1 else "w"
+
+
+def _rare(answers: Sequence[Hashable]) -> Iterator[tuple[int, float]]:
+    """The lines whose answer is an exception, with the bits of how few have one that is as rare."""
+    counts = Counter(answers)
+    by_count = Counter(counts.values())
+    most = max(_RARE_LINES, int(_RARE_SHARE * len(answers)))
+    lines, different = 0, 0
+    bits: dict[int, float] = {}
+    for count in sorted(by_count):
+        lines += count * by_count[count]
+        different += by_count[count]
+        # the mean of the others, without a division: all of them may be gone
+        if lines > most or len(answers) - lines < _GAP * count * (len(counts) - different):
+            break
+        bits[count] = log2(len(answers) / lines)
+    if bits:
+        yield from ((n, bits[count]) for n, answer in enumerate(answers) if (count := counts[answer]) in bits)
