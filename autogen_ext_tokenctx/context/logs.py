@@ -89,7 +89,7 @@ def oddities(lines: Sequence[str]) -> dict[int, float]:
     """
     if len(lines) < MIN_LINES:
         return {}
-    heads = [line[:_LINE_CHARS] for line in lines]
+    heads = [line[:_LINE_CHARS].replace("\n", " ") for line in lines]  # a line may be of several rows
     rows = [_FIELD.findall(head) for head in heads]
     kinds = _kinds(heads)
     columns: Iterator[Sequence[Hashable]] = chain(
