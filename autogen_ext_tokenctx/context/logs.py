@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import chain, groupby, zip_longest
+from itertools import groupby, zip_longest
 from math import log2
 from typing import NamedTuple
 
@@ -29,6 +29,10 @@ _RARE_LINES = 4
 _GAP = 10
 """An answer is rare if the others are given so many times as often, each. Without such a gap there is no common kind: of
 numbers drawn at random some come up once, and others a few times."""
+
+_SHAPES, _LINES_A_SHAPE, _ALIKE = 8, 20, 0.9
+"""A text is uniform if so many shapes, or one for each so many lines, are those of such a share of its lines: build logs and
+tables have 1 to 6 shapes for nearly all, pages of the web have 8 for a half. In any other text only a sentence is odd."""
 
 _LINE_CHARS = 240
 """What is looked at of a line; what differs in kind does so at its beginning."""
@@ -90,24 +94,39 @@ def oddities(lines: Sequence[str]) -> dict[int, float]:
     if len(lines) < MIN_LINES:
         return {}
     heads = [line[:_LINE_CHARS].replace("\n", " ") for line in lines]  # a line may be of several rows
-    rows = [_FIELD.findall(head) for head in heads]
     kinds = _kinds(heads)
-    columns: Iterator[Sequence[Hashable]] = chain(
-        [[kind.register for kind in kinds], [kind.shape for kind in kinds]],
-        zip_longest(*[row[:_LEFT] for row in rows], fillvalue=""),
-        ([row[-place] if len(row) >= place else "" for row in rows] for place in range(1, 1 + _RIGHT)),
-    )
-    found: dict[int, float] = {}
-    for answers in columns:
-        for number, bits in _rare(answers):
-            found[number] = max(bits, found.get(number, 0.0))
-    return found
+    shapes = [kind.shape for kind in kinds]
+    if _are_alike(shapes):
+        rows = [_FIELD.findall(head) for head in heads]
+        left = zip_longest(*[row[:_LEFT] for row in rows], fillvalue="")
+        right = ([row[-place] if len(row) >= place else "" for row in rows] for place in range(1, 1 + _RIGHT))
+        found: dict[int, float] = {}
+        for answers in ([kind.register for kind in kinds], shapes, *left, *right):
+            for number, bits in _rare(answers):
+                found[number] = max(bits, found.get(number, 0.0))
+        return found
+    rare = _rare([kind.register for kind in kinds])
+    return {number: bits for number, bits in rare if kinds[number].register.is_sentence}
+
+
+def _are_alike(shapes: Sequence[str]) -> bool:
+    """Whether a few shapes are those of nearly all lines."""
+    few = max(_SHAPES, len(shapes) // _LINES_A_SHAPE)
+    return sum(count for _, count in Counter(shapes).most_common(few)) >= _ALIKE * len(shapes)
+
+
+class _Register(NamedTuple):
+    """What kind of text a line is: the script of most of its words, whether it is a sentence, and its margin."""
+
+    script: str
+    is_sentence: bool
+    indented: bool
 
 
 class _Kind(NamedTuple):
-    """What kind of line it is: the script of most of its words, whether it is a sentence, its margin; and its shape."""
+    """A line without its values. In its shape neighbours of one kind count once."""
 
-    register: tuple[str, bool, bool]
+    register: _Register
     shape: str
 
 
@@ -125,7 +144,7 @@ def _kind(row: str) -> _Kind:
     words = [word for field in fields if len(word := field.rstrip(_ENDS)) == 1 and word.isalpha() and word != "w"]
     script = max(sorted(set(words)), key=words.count, default="")
     is_sentence = len(words) >= max(_PROSE_WORDS, _PROSE_SHARE * len(fields))
-    return _Kind((script, is_sentence, row[:1].isspace()), " ".join(field for field, _ in groupby(fields)))
+    return _Kind(_Register(script, is_sentence, row[:1].isspace()), " ".join(field for field, _ in groupby(fields)))
 
 
 def _core(match: re.Match[str]) -> str:

@@ -219,7 +219,7 @@ class Worth:
             per_word=new * _WORDS / _STEPS,
             per_id=per_id,
             per_name=per_name,
-            per_odd=new * _ODD * segment.odd * segment.tokens,
+            per_odd=self._score[index] * _ODD * segment.odd * segment.tokens,
             per_asked=scored.current,
             asked=asked,
             unit=index,
