@@ -27,12 +27,13 @@ _RARE_LINES = 4
 """So many lines may be odd in a short text, too: a compiler's message has some lines."""
 
 _GAP = 10
-"""An answer is rare if the others are given so many times as often, each. Without such a gap there is no common kind: of
-numbers drawn at random some come up once, and others a few times."""
+"""An answer is rare if the others are given so many times as often, each. Without such a gap there is no common kind:
+of numbers drawn at random some come up once, and others a few times."""
 
 _SHAPES, _LINES_A_SHAPE, _ALIKE = 8, 20, 0.9
-"""A text is uniform if so many shapes, or one for each so many lines, are those of such a share of its lines: build logs and
-tables have 1 to 6 shapes for nearly all, pages of the web have 8 for a half. In any other text only a sentence is odd."""
+"""A text is uniform if so many shapes, or one for each so many lines, are those of such a share of its lines. Logs of
+builds and tables have 1 to 6 shapes in nearly all lines, of pages of the web 8 shapes have a half. In a text that is
+not uniform only a sentence can be odd."""
 
 _LINE_CHARS = 240
 """What is looked at of a line; what differs in kind does so at its beginning."""

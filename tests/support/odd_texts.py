@@ -8,13 +8,21 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from autogen_core.models import AssistantMessage, FunctionExecutionResult, FunctionExecutionResultMessage, LLMMessage, UserMessage
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    UserMessage,
+)
 
 from .strict_client import call
 
 BUILD = "Build the project and fix what is broken."
 
-_PARTS = "auth billing cache catalog config crypto events export gateway geo http import index ledger mail media".split()
+_PARTS = (
+    "auth billing cache catalog config crypto events export gateway geo http import index ledger mail media".split()
+)
 _NOUNS = "adapter buffer codec cursor driver encoder factory filter handler helper loader mapper model parser".split()
 
 
@@ -93,13 +101,17 @@ LOGS: Mapping[str, OddText] = {
         ("tests/ledger/test_codec.py::test_rounds_half_even FAILED [ 50%]",),
     ),
     "log level": OddText(
-        lambda n: f"2026-03-02T{_clock(n)}Z {_pick(n, ['INFO ', 'INFO ', 'DEBUG'])} [worker-{_count(n, 8)}] "
-        f"{_pick(n, _PARTS, 5)}: job {40_000 + n} took {_count(n, 5_000)} ms",
+        lambda n: (
+            f"2026-03-02T{_clock(n)}Z {_pick(n, ['INFO ', 'INFO ', 'DEBUG'])} [worker-{_count(n, 8)}] "
+            f"{_pick(n, _PARTS, 5)}: job {40_000 + n} took {_count(n, 5_000)} ms"
+        ),
         ("2026-03-02T09:41:07Z ERROR [worker-3] billing: job 40711 took 4711 ms",),
     ),
     "http 500": OddText(
-        lambda n: f"10.0.{n % 7}.{_count(n, 250)} - - [02/Mar/2026:{_clock(n)} +0000] "
-        f'"GET /api/{_pick(n, _PARTS)}/{n} HTTP/1.1" {_pick(n, ["200"] * 9 + ["304"])} {_count(n, 9_000)}',
+        lambda n: (
+            f"10.0.{n % 7}.{_count(n, 250)} - - [02/Mar/2026:{_clock(n)} +0000] "
+            f'"GET /api/{_pick(n, _PARTS)}/{n} HTTP/1.1" {_pick(n, ["200"] * 9 + ["304"])} {_count(n, 9_000)}'
+        ),
         ('10.0.3.77 - - [02/Mar/2026:09:21:00 +0000] "GET /api/export/771 HTTP/1.1" 500 1043',),
     ),
 }
@@ -114,7 +126,12 @@ INSTRUCTIONS = (
 )
 
 _CITIES = "Oslo Turin Lyon Bergen Porto Gdansk Malmo Ghent Graz Riga".split()
-_CHINESE = ("北方的港口在冬天也不结冰。", "船只每天早晨离开码头去捕鱼。", "市场上的人们谈论天气和价格。", "老人记得桥还没有建成的时候。")
+_CHINESE = (
+    "北方的港口在冬天也不结冰。",
+    "船只每天早晨离开码头去捕鱼。",
+    "市场上的人们谈论天气和价格。",
+    "老人记得桥还没有建成的时候。",
+)
 _RUSSIAN = (
     "Порт на севере не замерзает даже зимой.",
     "Лодки каждое утро уходят от причала.",
@@ -135,10 +152,13 @@ def _prose(sentences: Sequence[str]) -> Callable[[int], str]:
 _SOURCE = inspect.getsource(textwrap).splitlines() + inspect.getsource(random).splitlines()
 
 CARRIERS: Mapping[str, Callable[[int], str]] = {
-    "markdown table": lambda n: f"| {n} | {_pick(n, _CITIES)} | {_count(n, 900)}.{n % 90 + 10} | "
-    f"{_pick(n, ['open', 'paid', 'late'], 3)} |",
-    "csv": lambda n: f"{n},{_pick(n, _CITIES)},2026-0{n % 9 + 1}-1{n % 9},{_count(n, 900)}.50,"
-    f"{_pick(n, ['open', 'paid', 'late'], 3)}",
+    "markdown table": lambda n: (
+        f"| {n} | {_pick(n, _CITIES)} | {_count(n, 900)}.{n % 90 + 10} | {_pick(n, ['open', 'paid', 'late'], 3)} |"
+    ),
+    "csv": lambda n: (
+        f"{n},{_pick(n, _CITIES)},2026-0{n % 9 + 1}-1{n % 9},{_count(n, 900)}.50,"
+        f"{_pick(n, ['open', 'paid', 'late'], 3)}"
+    ),
     "python source": lambda n: _SOURCE[n % len(_SOURCE)],
     "sql": lambda n: f"INSERT INTO {_pick(n, _PARTS)} (id, name, total) VALUES ({n}, '{_pick(n, _NOUNS)}', {n * 7});",
     "chinese": _prose(_CHINESE),
@@ -151,6 +171,15 @@ CARRIERS: Mapping[str, Callable[[int], str]] = {
 def pasted(carrier: str, instruction: str, lines: int = 500) -> str:
     """A pasted text with an instruction in the middle."""
     return OddText(CARRIERS[carrier], ("", instruction, "")).text(lines)
+
+
+def gcc_errors(number: int) -> list[str]:
+    """Different errors of one compiler, each of three rows."""
+    return [
+        f"src/{_name(97 * n)}.c:{212 + n}:18: error: 'struct {_pick(n, _NOUNS)}' has no member named '{_PARTS[n]}'\n"
+        f"  {212 + n} |     return c->{_PARTS[n]} + {n};\n      |                  ^~~~~~"
+        for n in range(number)
+    ]
 
 
 def build_history(log: str, request: str = BUILD) -> list[LLMMessage]:
