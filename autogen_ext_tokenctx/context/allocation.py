@@ -34,6 +34,9 @@ MAX_MISSES = 80
 NOTATION = 0.02
 """Share of a unit's worth that its own notation adds to its values."""
 
+NOISE = 1e-6
+"""The same where that is noise: it comes after all words, into room that nothing else needs."""
+
 CLOSE = 1.25
 """A step that comes this close to the best is taken without looking for the best."""
 
@@ -113,13 +116,17 @@ class Allocation:
         self, context: PrioritizedContext, whole: Iterable[int], in_place: Iterable[int], out: Iterable[int], room: int
     ) -> None:
         self._room = room
+        self._context = context
         self.choices = [Choice(scored) for scored in context.units]
         self._worth = Worth(context, int(RULES_SHARE * room))
         self._heap: list[tuple[float, int, int]] = []
         self._done: list[_Undo] = []
         for i in whole:
             choice = self.choices[i]
-            choice.form, choice.fixed, choice.cost = Form.FULL, True, choice.scored.profile.tokens
+            profile = choice.scored.profile
+            choice.form, choice.fixed, choice.cost = Form.FULL, True, profile.tokens
+            if context.leaves_noise_out(choice.scored):
+                choice.form, choice.cost = Form.COMPACT, profile.compact_tokens
             self._worth.cover(choice.scored.profile)
         for i in in_place:
             choice = self.choices[i]
@@ -243,7 +250,7 @@ class Allocation:
         if choice.form is Form.FULL:
             return 0.0, 0, ()
         if choice.form is Form.COMPACT:
-            return NOTATION * self._worth.of_unit(choice.scored), max(1, profile.tokens - choice.cost), ()
+            return self._notation(choice.scored), max(1, profile.tokens - choice.cost), ()
         self._reweigh(choice)
         moved = (1.0 - IN_DIGEST) * choice.mass if choice.form is Form.DIGEST else 0.0
         return choice.gain + moved, max(1, profile.compact_tokens - choice.cost), ()
@@ -301,7 +308,11 @@ class Allocation:
                 choice.form = Form.FULL
             else:
                 choice.form = Form.COMPACT
-                self._push(i, _UP, NOTATION * self._worth.of_unit(choice.scored), profile.tokens - choice.cost)
+                self._push(i, _UP, self._notation(choice.scored), profile.tokens - choice.cost)
+
+    def _notation(self, scored: ScoredUnit) -> float:
+        """What a unit gains as it was written, noise included."""
+        return (NOISE if self._context.leaves_noise_out(scored) else NOTATION) * self._worth.of_unit(scored)
 
 
 def _with_required(segments: Sequence[Segment], number: int, kept: set[int]) -> tuple[int, ...]:

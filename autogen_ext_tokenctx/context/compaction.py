@@ -50,7 +50,7 @@ class Compaction:
         """The fullest view within the goal, counted exactly."""
         whole, in_place = self._pinned()
         units = self._context.units
-        least = {i: units[i].profile.tokens for i in whole} | {i: self._least(units[i]) for i in in_place}
+        least = {i: self._tokens(units[i]) for i in whole} | {i: self._least(units[i]) for i in in_place}
         floor = sum(least.values())
         if floor > self._limit:
             raise self._too_small(least)
@@ -105,23 +105,36 @@ class Compaction:
         """The units that stand in full, and those that must be shortened in their place to fit."""
         units = self._context.units
         pinned = [i for i, scored in enumerate(units) if scored.pinned and i not in self.reasons]
-        cost = sum(units[i].profile.tokens for i in pinned)
+        cost = sum(self._tokens(units[i]) for i in pinned)
         if cost > self._limit:  # of memories only the newest is sure of its place
             pinned = [i for i in pinned if units[i].pinned != MEMORY]
-            cost = sum(units[i].profile.tokens for i in pinned)
+            cost = sum(self._tokens(units[i]) for i in pinned)
         # a tool result that would take most of the room competes with the rest; it may still come out whole
         in_place = [i for i in pinned if units[i].pinned == "newest message" and self._is_greedy(units[i])]
-        cost -= sum(units[i].profile.tokens - self._least(units[i]) for i in in_place)
+        cost -= sum(self._tokens(units[i]) - self._least(units[i]) for i in in_place)
         for why in ("newest message", "first task"):
             for i in pinned:
-                saved = units[i].profile.tokens - self._least(units[i])
+                saved = self._tokens(units[i]) - self._least(units[i])
                 if i not in in_place and units[i].pinned == why and cost > self._limit and saved > 0:
                     in_place.append(i)
                     cost -= saved
-        return [i for i in pinned if i not in in_place], in_place
+        whole = [i for i in pinned if i not in in_place]
+        for i in reversed(range(len(units))):
+            if i not in pinned and i not in self.reasons and self._context.is_asked_noise(units[i]):
+                cost += self._tokens(units[i])
+                if cost > self._goal - _BLOCK_TOKENS:
+                    break
+                whole.append(i)
+        return whole, in_place
+
+    def _tokens(self, scored: ScoredUnit) -> int:
+        """Exact tokens of a unit that stands whole."""
+        if self._context.leaves_noise_out(scored):
+            return self._builder.cost(self._builder.without_noise(scored))
+        return scored.profile.tokens
 
     def _is_greedy(self, scored: ScoredUnit) -> bool:
-        if scored.profile.tokens <= _GREEDY_SHARE * self._goal:
+        if self._tokens(scored) <= _GREEDY_SHARE * self._goal:
             return False
         # pages are as large as they may be, and asked for because less did not do
         return scored.unit.is_exchange and not is_paging(scored.unit.messages)

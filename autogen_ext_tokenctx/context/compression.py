@@ -66,17 +66,22 @@ class ContextCompressor:
         """The unit's text as passages of lines."""
         return passages(unit)
 
-    def compact(self, unit: Unit, read: Sequence[Passage]) -> tuple[LLMMessage, ...] | None:
-        """The unit with the same values in less notation and without thoughts; None where that changes nothing.
+    def compact(self, unit: Unit, read: Sequence[Passage], handle: str = "") -> tuple[LLMMessage, ...] | None:
+        """The unit with the same values in less notation, without thoughts and noise; None where that changes nothing.
 
         Call arguments stay as they are: they are code's business.
+
+        Args:
+            unit: The unit.
+            read: Its passages.
+            handle: What brings the noise back.
         """
         texts: dict[Slot, str] = {}
         for passage in read:
             if passage.slot.kind == "thought":
                 texts[passage.slot] = ""
             elif passage.compact and passage.slot.kind != "arguments":
-                texts[passage.slot] = passage.text()
+                texts[passage.slot] = _with_mark(passage, expand_call(handle))
         return _rewrite(unit, texts, keep_images=True) if texts else None
 
     def extract(
@@ -104,7 +109,7 @@ class ContextCompressor:
             if len(shorter) < len(passage.text()):
                 texts[passage.slot] = shorter
             elif passage.compact and passage.slot.kind != "arguments":
-                texts[passage.slot] = passage.text()
+                texts[passage.slot] = _with_mark(passage, expand_call(handle))
         if any(slot.kind == "arguments" for slot in texts):
             return transcript(unit, texts)
         return _rewrite(unit, texts, keep_images=False)
@@ -176,6 +181,13 @@ def _expand_call(unit: Unit, slot: Slot, handle: str) -> str:
         if shown is not None:
             return shown.call
     return expand_call(handle)
+
+
+def _with_mark(passage: Passage, call: str) -> str:
+    """All of a passage's lines; where they have marks for noise, how to get it back."""
+    if not passage.noise:
+        return passage.text()
+    return f"{passage.text()}\n[shortened: {', '.join(sorted(passage.noise))}; {call} gives the whole]"
 
 
 def _shortened(passage: Passage, kept: Set[int], call: str) -> str:

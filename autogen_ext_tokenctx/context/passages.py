@@ -17,7 +17,9 @@ from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage
 
 from .lines import Line, join
 from .logs import MIN_LINES, oddities
+from .noise import Noise, without_noise
 from .notation import compact_json
+from .pages import shown_by
 from .repeats import is_folded
 from .text import text_lines
 from .units import Unit
@@ -63,12 +65,14 @@ class Passage:
         label: Who said it, or the call it answers; stands before it in the digest.
         lines: The lines.
         compact: Whether the lines, put together, are shorter than the text and hold the same values.
+        noise: Kinds of noise in the text, of which the lines have marks only.
     """
 
     slot: Slot
     label: str
     lines: tuple[Line, ...]
     compact: bool
+    noise: frozenset[Noise] = frozenset()
 
     def text(self) -> str:
         """All lines put together."""
@@ -119,7 +123,9 @@ def _passages(unit: Unit) -> Iterator[Passage]:
         if isinstance(message, FunctionExecutionResultMessage):
             for item, result in enumerate(message.content):
                 label = labels.get(result.call_id, result.name)
-                yield _passage(Slot(number, item, "result"), label, result.content)
+                yield _passage(
+                    Slot(number, item, "result"), label, result.content, is_page=shown_by(result) is not None
+                )
         elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
             if message.thought:
                 yield _passage(Slot(number, 0, "thought"), message.source, message.thought)
@@ -138,12 +144,15 @@ def _passages(unit: Unit) -> Iterator[Passage]:
             yield _passage(Slot(number, 0, "content"), label, cast(str, message.content))
 
 
-def _passage(slot: Slot, label: str, text: str) -> Passage:
-    lines = compact_json(text)
+def _passage(slot: Slot, label: str, text: str, *, is_page: bool = False) -> Passage:
+    # a mark in arguments would be executed with them, and a page was asked for
+    reads_noise = slot.kind in ("arguments", "thought") or is_page
+    said, noise = (text, frozenset[Noise]()) if reads_noise else without_noise(text)
+    lines = compact_json(said)
     if lines is None:
-        lines = text_lines(text)
+        lines = text_lines(said)
     whole = tuple(_blocks(_with_odd(lines)))
-    return Passage(slot, label, whole, len(join(whole)) < len(text))
+    return Passage(slot, label, whole, len(join(whole)) < len(text), noise)
 
 
 def _with_odd(lines: list[Line]) -> list[Line]:

@@ -16,6 +16,7 @@ from ..tokens.task import TaskDefinition
 from .compression import ContextCompressor
 from .duplicates import stale
 from .embedding import Embedder
+from .noise import Noise, noise_asked_for
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
 from .query import code_names, looks_back, query_of, question, talk_of, telling
@@ -118,6 +119,7 @@ class PrioritizedContext:
         doubt: How far it is open what is asked, from 0 (a full question was just asked) to 1; recency decides then.
         looks_back: Whether the question is about the run itself: it names those who take part in it, or their tools.
         code_names: Terms of the question that are names in code.
+        noise: Kinds of noise that the question names.
     """
 
     units: tuple[ScoredUnit, ...]
@@ -127,6 +129,19 @@ class PrioritizedContext:
     doubt: float
     looks_back: bool = False
     code_names: frozenset[str] = frozenset()
+    noise: frozenset[Noise] = frozenset()
+
+    def is_asked_noise(self, scored: ScoredUnit) -> bool:
+        """Whether a unit has noise of a kind that the question names: only the whole of it is of use then."""
+        return not scored.profile.noise.isdisjoint(self.noise)
+
+    def leaves_noise_out(self, scored: ScoredUnit) -> bool:
+        """Whether a unit stands without its noise even where it stands whole.
+
+        What a person pinned, and system messages, are kept word for word.
+        """
+        kept_as_it_is = scored.pinned not in ("", "newest message", "first task")
+        return bool(scored.profile.noise) and not kept_as_it_is and not self.is_asked_noise(scored)
 
 
 class ContextPrioritizer:
@@ -237,7 +252,14 @@ class ContextPrioritizer:
                 )
             )
         return PrioritizedContext(
-            tuple(scored), full_query, talk_of(units, known), idf, doubt, looks_back(units), code_names(units, task)
+            tuple(scored),
+            full_query,
+            talk_of(units, known),
+            idf,
+            doubt,
+            looks_back(units),
+            code_names(units, task),
+            noise_asked_for(question(units, task)),
         )
 
     async def prepare(

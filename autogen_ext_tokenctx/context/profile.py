@@ -14,6 +14,7 @@ from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 from ..tokens.counting import TokenCounter
 from .compression import ContextCompressor
 from .lines import Line
+from .noise import Noise
 from .passages import Passage
 from .relevance import facts, is_rule, names, terms_of, written
 from .units import Unit
@@ -21,6 +22,9 @@ from .units import Unit
 _MESSAGE_TOKENS = 4
 _MARK_TOKENS = 24
 """What a mark with its handle costs, about."""
+
+_ANY_HANDLE = "0" * 8
+"""Stands in compact forms for the handle, which is known only when a view is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Profile:
         segments: Its lines and labels.
         counts: How often it says each term.
         distinct: Its terms.
+        noise: Kinds of noise in its text; its compact form has marks for them.
     """
 
     tokens: int
@@ -75,6 +80,7 @@ class Profile:
     segments: tuple[Segment, ...]
     counts: Counter[str]
     distinct: tuple[str, ...]
+    noise: frozenset[Noise] = frozenset()
 
 
 class _At(NamedTuple):
@@ -122,7 +128,7 @@ class ProfileCache:
     def _profile(self, unit: Unit) -> Profile:
         read = self._compressor.read(unit)
         tokens = self.tokens(unit)
-        compact = self._compressor.compact(unit, read)
+        compact = self._compressor.compact(unit, read, _ANY_HANDLE)
         compact_tokens = sum(map(self._counter.count_message, compact)) if compact else tokens
         if compact_tokens >= tokens:
             compact, compact_tokens = None, tokens
@@ -136,7 +142,8 @@ class ProfileCache:
             _add_passage(segments, counts, passage, _At(number, rate, person))
         marked = sum(passage.slot.kind != "thought" for passage in read) * _MARK_TOKENS
         stub = _MESSAGE_TOKENS * len(unit.messages) + marked + _call_chars(unit, read) // 4
-        return Profile(tokens, compact, compact_tokens, stub, read, tuple(segments), counts, tuple(counts))
+        noise = frozenset[Noise]().union(*(passage.noise for passage in read)) if compact else frozenset[Noise]()
+        return Profile(tokens, compact, compact_tokens, stub, read, tuple(segments), counts, tuple(counts), noise)
 
 
 def _call_chars(unit: Unit, read: Sequence[Passage]) -> int:

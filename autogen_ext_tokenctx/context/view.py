@@ -70,6 +70,11 @@ class ViewBuilder:
         """The shortest form of a unit that keeps its place."""
         return self._compressor.extract(scored.unit, scored.profile.passages, {}, self._handle(scored.unit))
 
+    def without_noise(self, scored: ScoredUnit) -> tuple[LLMMessage, ...]:
+        """The compact form of a unit, with what brings its noise back."""
+        unit = scored.unit
+        return self._compressor.compact(unit, scored.profile.passages, self._handle(unit)) or unit.messages
+
     def cost(self, messages: Sequence[LLMMessage]) -> int:
         """Exact tokens of some messages."""
         return sum(map(self._counter.count_message, messages))
@@ -124,7 +129,10 @@ class ViewBuilder:
                 return shortened, Form.EXTRACT if choice.kept else Form.STUB, cost
             form = Form.COMPACT  # shortening must never make a message longer
         if form is Form.COMPACT and profile.compact is not None:
-            return profile.compact, Form.COMPACT, profile.compact_tokens
+            if not profile.noise:
+                return profile.compact, Form.COMPACT, profile.compact_tokens
+            marked = self.without_noise(scored)
+            return marked, Form.EXTRACT, self.cost(marked)
         if form in (Form.FULL, Form.COMPACT):
             return unit.messages, Form.REPAIRED if unit.repaired else Form.FULL, profile.tokens
         return (), form, 0
