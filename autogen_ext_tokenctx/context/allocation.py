@@ -50,6 +50,9 @@ ENDS = 2
 PINNED_END = 10_000.0
 """A unit that must stay and does not fit keeps this many lines of its head and tail before others."""
 
+OUTERMOST = 10.0
+"""Multiple of it for the very first and the very last line: more than the second of two neighbours gains by the
+first."""
 
 CALLS_SHARE = 0.5
 """The calls of a unit that must stay come before its result if they take at most this share of the room. A call that
@@ -206,8 +209,10 @@ class Allocation:
         worth = self._worth.lines(scored)
         content = [s for s, segment in enumerate(segments) if segment.line >= 0]
         if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
-            for s in {*content[:ENDS], *content[-ENDS:], *self._whole_calls(scored)}:
+            for s in {*content[:ENDS], *content[-ENDS:]}:
                 worth[s] = worth[s]._replace(mass=PINNED_END)
+            for s in {*content[:1], *content[-1:], *self._whole_calls(scored)}:  # before the lines beside them
+                worth[s] = worth[s]._replace(mass=OUTERMOST * PINNED_END)
         choice.worth = worth
         choice.open = {s: self._worth.gain(worth[s]) for s in content}
         choice.gain = sum(choice.open.values())

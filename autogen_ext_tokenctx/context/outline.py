@@ -19,7 +19,13 @@ WHOLE_CHARS = 320
 """A text up to this long, on one line, is one piece: it is kept or left out whole."""
 
 _PIECE_CHARS = 480
-"""A sentence longer than this is cut."""
+"""A sentence longer than this is cut: mostly it is a list."""
+
+_CUT_CHARS = 160
+"""Into pieces of at most so many characters, so that the beginning and the end of a long list fit a small budget."""
+
+_ENTRY_ENDS = " ,;|\t，、；"
+"""What stands between the entries of a list: an entry cut in two would look like another one."""
 
 _SENTENCE = re.compile(r"(?<=[.!?;。！？])\s+")
 
@@ -140,7 +146,8 @@ def pieces(row: str) -> Iterator[Line]:
     first = True
     for end in [*ends, len(row)]:
         while end - start > _PIECE_CHARS:
-            cut = row.rfind(" ", start + _PIECE_CHARS // 2, start + _PIECE_CHARS) + 1 or start + _PIECE_CHARS
+            last = max(row.rfind(sign, start + _CUT_CHARS // 2, start + _CUT_CHARS) for sign in _ENTRY_ENDS)
+            cut = last + 1 or start + _CUT_CHARS
             yield Line(row[start:cut], continues=not first)
             start, first = cut, False
         if end > start:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from autogen_ext_tokenctx.context.logs import MIN_LINES, oddities
 from autogen_ext_tokenctx.context.manager import ContextManager
+from autogen_ext_tokenctx.context.text import text_lines
 from autogen_ext_tokenctx.context.units import texts
 
 from ..support.hooked import MODES, Mode, client_for, context_for
@@ -135,3 +136,31 @@ def test_the_position_of_the_odd_line_does_not_matter() -> None:
     for share in (0.0, 0.3, 1.0):
         rows = odd.text(200, share).split("\n")
         assert [rows[number] for number in oddities(rows)] == [odd.needle]
+
+
+LISTS = {
+    "commas": ",".join(f"item_{number}" for number in range(1_400)),
+    "commas and blanks": ", ".join(f"Entry {number} of the list" for number in range(1_400)),
+    "semicolons": ";".join(f"{number}={number * 7}" for number in range(1_400)),
+    "blanks": " ".join(f"word{number}" for number in range(1_400)),
+    "Chinese": "，".join(f"项目{number}" for number in range(1_400)),
+    "bars": "|".join(f"{number}.{number * 3}" for number in range(1_400)),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+@pytest.mark.parametrize("budget", [450, 1_000])
+async def test_one_line_of_many_entries_keeps_its_beginning_and_its_end(kind: str, budget: int) -> None:
+    text = LISTS[kind]
+    newest: list[LLMMessage] = [UserMessage(content=text, source="user")]
+    for history in (newest, build_history(text, "What is in the list?")):
+        view = await shown(history, budget)
+        assert text[:30] in view
+        assert text[-30:] in view
+
+
+def test_a_long_line_is_cut_between_its_entries() -> None:
+    for text in LISTS.values():
+        pieces = [line.text for line in text_lines(text)]
+        assert "".join(pieces) == text
+        assert all(piece[-1] in " ,;|，" for piece in pieces[:-1])
