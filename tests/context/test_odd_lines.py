@@ -149,7 +149,7 @@ LISTS = {
 
 
 @pytest.mark.parametrize("kind", LISTS)
-@pytest.mark.parametrize("budget", [450, 1_000])
+@pytest.mark.parametrize("budget", [600, 1_000])
 async def test_one_line_of_many_entries_keeps_its_beginning_and_its_end(kind: str, budget: int) -> None:
     text = LISTS[kind]
     newest: list[LLMMessage] = [UserMessage(content=text, source="user")]
