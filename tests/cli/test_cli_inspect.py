@@ -116,7 +116,7 @@ def test_diffs(form: str, tmp_path: Path) -> None:
     said: list[LLMMessage] = [task, *(AssistantMessage(content=log, source="ann") for log in logs)]
     file = saved(tmp_path, json.dumps([message.model_dump() for message in said]))
     units: list[dict[str, Any]] = []
-    for budget in (400, 900, 2_500):
+    for budget in (150, 400, 900, 2_500):
         told = json.loads(run("inspect", file, "--budget", budget, "--json").stdout)
         units = [unit for unit in told["agents"][0]["units"] if unit["form"] == form]
         if units:
