@@ -58,6 +58,7 @@ class Choice:
         kept: Numbers of the segments that are kept, for the digest and extract forms.
         cost: Tokens of the form, about.
         fixed: Whether the form is not open to choice.
+        repeated: Whether a later unit says its results again, so that only what the agent says beside them is open.
         worth: The worth of each segment, what does not change of it.
         open: What each segment that is not kept would gain, as last weighed.
         gain: Sum of ``open``.
@@ -71,6 +72,7 @@ class Choice:
     kept: set[int] = field(default_factory=set[int])
     cost: int = 0
     fixed: bool = False
+    repeated: bool = False
     worth: Sequence[LineWorth] = ()
     open: dict[int, float] = field(default_factory=dict[int, float])
     gain: float = 0.0
@@ -100,7 +102,7 @@ class Allocation:
         context: The history with its scores.
         whole: Numbers of the units that stand in full.
         in_place: Numbers of the units that have to keep their place, however short.
-        out: Numbers of the units that are not wanted at all.
+        out: Numbers of the units that a later one says again; what agents say beside their calls may still stay.
         room: Tokens that may be filled, about; of a unit's lines only the best that could fill it are tried.
     """
 
@@ -120,7 +122,9 @@ class Allocation:
             choice = self.choices[i]
             choice.form, choice.cost = Form.EXTRACT, choice.scored.profile.stub_tokens
         for i in out:
-            self.choices[i].fixed = True
+            choice = self.choices[i]
+            choice.repeated = any(segment.thought for segment in choice.scored.profile.segments)
+            choice.fixed = not choice.repeated
         for i, choice in enumerate(self.choices):
             if not choice.fixed and choice.scored.unit.messages:
                 self._open(i, choice)
@@ -179,6 +183,10 @@ class Allocation:
             if choice.fixed and choice.form is Form.GONE:  # said again elsewhere
                 continue
             profile = choice.scored.profile
+            if choice.repeated:
+                total += sum(worth.mass for worth in choice.worth if worth.segment.thought)
+                kept += choice.mass
+                continue
             worth = self._worth.of_unit(choice.scored)
             total += worth
             if choice.form in (Form.FULL, Form.COMPACT):
@@ -193,13 +201,15 @@ class Allocation:
         segments = scored.profile.segments
         worth = self._worth.lines(scored)
         content = [s for s, segment in enumerate(segments) if segment.line >= 0]
+        if choice.repeated:
+            content = [s for s in content if segments[s].thought]
         if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
             for s in {*content[:ENDS], *content[-ENDS:]}:
                 worth[s] = worth[s]._replace(mass=PINNED_END)
         choice.worth = worth
         choice.open = {s: self._worth.gain(worth[s]) for s in content}
         choice.gain = sum(choice.open.values())
-        if len(content) > 1 or choice.form is Form.EXTRACT:
+        if len(content) > 1 or choice.form is Form.EXTRACT or choice.repeated:
             room = 2 * self._room
             for s in sorted(content, key=lambda s: (-choice.open[s] / segments[s].tokens, s)):
                 self._push(i, s, choice.open[s], segments[s].tokens)
@@ -210,6 +220,8 @@ class Allocation:
 
     def _push(self, i: int, step: int, gain: float, cost: int) -> None:
         key = -gain / max(1, cost)
+        if step == _UP and self.choices[i].repeated:
+            return
         if step < 0:
             self.choices[i].latest[step] = key
         heappush(self._heap, (key, i, step))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from autogen_core.models import SystemMessage
+from autogen_core.models import AssistantMessage, SystemMessage
 
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
@@ -43,7 +43,7 @@ class Compaction:
         self._limit = allowed.available - overhead
         self._goal = allowed.target_tokens - overhead
         self._overhead = overhead
-        self.reasons = _superseded(context.units)
+        self.reasons, self.repeats = _superseded(context.units)
 
     def solve(self) -> tuple[View, Allocation]:
         """The fullest view within the goal, counted exactly."""
@@ -154,22 +154,34 @@ def _name(scored: ScoredUnit) -> str:
     return f"{scored.pinned} of {label_of(scored.unit)} {clip(text, 30)!r}"
 
 
-def _superseded(units: Sequence[ScoredUnit]) -> dict[int, str]:
-    """Units that a later one says again, such as a memory that is added every turn, or a file read twice."""
+def _superseded(units: Sequence[ScoredUnit]) -> tuple[dict[int, str], set[int]]:
+    """Units whose place a later one takes, such as a memory that is added every turn, or a file read twice.
+
+    Returns:
+        Why, by number; and the numbers of those of which the later ones say every word.
+    """
     again = duplicates([scored.unit for scored in units])
     found = {index: why for index, why in again.items() if not units[index].pinned}
+    repeats: set[int] = set()
     said: set[str] = set()
+    thoughts: set[str] = set()
     sections: set[str] = set()
     for scored in reversed(units):
-        head = scored.unit.head
+        index, head = scored.unit.index, scored.unit.head
         if isinstance(head, SystemMessage) and scored.pinned != "pinned":
             section = section_of(head)
             if section is not None:
                 if section[0] in sections:
-                    found[scored.unit.index] = "said again in a later version of this section"
+                    found[index] = "overtaken by a later version of this section"
                 sections.add(section[0])
             lines = {line.strip() for line in head.content.splitlines()}
             if said and lines <= said:
-                found[scored.unit.index] = "said again in a later system message"
+                found[index] = "said again in a later system message"
+                repeats.add(index)
             said |= lines
-    return found
+        elif index in found or scored.unit.is_exchange:
+            thought = head.thought if scored.unit.is_exchange and isinstance(head, AssistantMessage) else None
+            if index in found and (not thought or thought in thoughts):
+                repeats.add(index)
+            thoughts.update(filter(None, [thought]))
+    return found, repeats

@@ -73,15 +73,13 @@ class ContextCompressor:
         return passages(unit)
 
     def compact(self, unit: Unit, read: Sequence[Passage]) -> tuple[LLMMessage, ...] | None:
-        """The unit with the same values in less notation and without thoughts; None where that changes nothing.
+        """The unit with the same values in less notation; None where that changes nothing.
 
         Call arguments stay as they are: they are code's business.
         """
         texts: dict[Slot, str] = {}
         for passage in read:
-            if passage.slot.kind == "thought":
-                texts[passage.slot] = ""
-            elif passage.compact and passage.slot.kind != "arguments":
+            if passage.compact and passage.slot.kind != "arguments":
                 texts[passage.slot] = passage.text()
         return _rewrite(unit, texts, keep_images=True) if texts else None
 
@@ -223,8 +221,6 @@ def _shortened(passage: Passage, kept: Set[int], handle: str) -> str:
     lines = passage.lines
     if len(kept) == len(lines):
         return passage.text()
-    if passage.slot.kind == "thought":
-        return join_kept(lines, kept) if kept else ""
     if not kept:
         return f'[left out: {_count(len(lines))}; expand_context("{handle}") gives them back]'
     mark = f'[shortened: {len(kept)} of {_count(len(lines))}; expand_context("{handle}") gives the whole]'
@@ -266,7 +262,7 @@ def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str], keep
             ]
         thought = Slot(number, 0, "thought")
         if thought in texts:
-            update["thought"] = texts[thought] or None
+            update["thought"] = texts[thought]
     elif isinstance(message, UserMessage) and not isinstance(message.content, str):
         parts: list[Any] = []
         for item, part in enumerate(message.content):

@@ -318,7 +318,8 @@ class ContextManager:
             compaction = Compaction(context, builder, allowed, sizes.overhead)
             view, allocation = compaction.solve()
             steps = builder.steps(view, compaction.reasons)
-            level = _level(steps, sizes.whole - sizes.overhead, view.tokens)
+            is_lossless = view.is_lossless(compaction.repeats) and not scope.beyond
+            level = Level.LOSSLESS if is_lossless else _level(sizes.whole - sizes.overhead, view.tokens)
             if summary is not None:
                 level, steps = Level.SUMMARY, (self._summary_step(summary), *steps)
             report = FitReport(
@@ -388,9 +389,7 @@ class ContextManager:
         return FitStep(unit.index, label_of(unit), Form.REPAIRED, before, after, unit.repaired, handle)
 
 
-def _level(steps: Sequence[FitStep], before: int, after: int) -> Level:
-    if all(step.form in (Form.REPAIRED, Form.COMPACT) or "said again" in step.why for step in steps):
-        return Level.LOSSLESS
+def _level(before: int, after: int) -> Level:
     return Level.LIGHT if 2 * after > before else Level.STRONG
 
 

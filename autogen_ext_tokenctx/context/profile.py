@@ -36,6 +36,7 @@ class Segment:
         numbers: Its other numbers.
         names: Its names of several words.
         rule: Whether a person gives a standing instruction in it.
+        thought: Whether an agent says it beside its calls.
     """
 
     passage: int
@@ -47,6 +48,21 @@ class Segment:
     numbers: tuple[str, ...]
     names: tuple[str, ...]
     rule: bool
+    thought: bool = False
+
+
+class Matched(NamedTuple):
+    """A text that is matched against a query by itself.
+
+    Args:
+        counts: How often it says each term.
+        tokens: What it costs, about.
+        is_thought: Whether an agent says it beside its calls.
+    """
+
+    counts: Counter[str]
+    tokens: int
+    is_thought: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,7 @@ class Profile:
         passages: Its text.
         segments: Its lines and labels.
         counts: How often it says each term.
+        thoughts: How often what an agent says beside its calls has each; part of ``counts``.
         distinct: Its terms.
     """
 
@@ -71,7 +88,16 @@ class Profile:
     passages: tuple[Passage, ...]
     segments: tuple[Segment, ...]
     counts: Counter[str]
+    thoughts: Counter[str]
     distinct: tuple[str, ...]
+
+    def matched(self) -> tuple[Matched, ...]:
+        """The texts of it that are matched against a query: a long result must not hide what is said beside it."""
+        if not self.thoughts:
+            return (Matched(self.counts, self.tokens),)
+        said = sum(segment.tokens for segment in self.segments if segment.thought)
+        rest = Matched(self.counts - self.thoughts, max(1, self.tokens - said))
+        return Matched(self.thoughts, said, is_thought=True), rest
 
 
 class _At(NamedTuple):
@@ -129,16 +155,23 @@ class ProfileCache:
         person = isinstance(unit.head, UserMessage)
         segments: list[Segment] = []
         counts: Counter[str] = Counter()
+        thoughts: Counter[str] = Counter()
         for number, passage in enumerate(read):
-            _add_passage(segments, counts, passage, _At(number, rate, person))
-        marked = sum(passage.slot.kind != "thought" for passage in read) * _MARK_TOKENS
+            is_thought = passage.slot.kind == "thought"
+            _add_passage(segments, thoughts if is_thought else counts, passage, _At(number, rate, person))
+        counts.update(thoughts)
+        marked = sum(  # a text that is shorter than a mark stands as it is
+            _MARK_TOKENS if passage.slot.kind != "thought" else min(_MARK_TOKENS, int(rate * len(passage.text())))
+            for passage in read
+        )
         calls = sum(len(repr(message.content)) for message in unit.messages[:1]) if unit.is_exchange else 0
         stub = _MESSAGE_TOKENS * len(unit.messages) + marked + min(calls, 1_000) // 4
-        return Profile(tokens, compact, compact_tokens, stub, read, tuple(segments), counts, tuple(counts))
+        return Profile(tokens, compact, compact_tokens, stub, read, tuple(segments), counts, thoughts, tuple(counts))
 
 
 def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage, at: _At) -> None:
     label = len(segments)
+    thought = passage.slot.kind == "thought"
     for position, line in enumerate((Line(passage.label), *passage.lines), -1):
         words = written(line.text)
         found = terms_of(words)
@@ -148,7 +181,7 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
         # in order of the text, not in sets: what sums over them gives must not differ from one process to the next
         distinct = tuple(dict.fromkeys(found))
         if position < 0:
-            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), (), False))
+            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), (), False, thought))
         else:
             ids, numbers = facts(line.text, words)
             rule = at.person and is_rule(line.text)
@@ -163,5 +196,6 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
                     tuple(numbers),
                     tuple(names(line.text)),
                     rule,
+                    thought,
                 )
             )

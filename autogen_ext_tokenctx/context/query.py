@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from math import exp, log
 from typing import cast
 
@@ -24,6 +24,7 @@ _CALL_TURNS, _CALLED = 2.0, 4.0
 
 _TALK_UNITS = 30
 _CALL_CHARS = 2_000
+_TALK_TERMS = 400
 
 _QUERY_TERMS = 60
 """A text of more terms has less weight for each in the query: a giant result must not drown the question."""
@@ -128,6 +129,13 @@ def _is_person(unit: Unit, first: Unit) -> bool:
     return unit.head.source.lower() in _PEOPLE or unit.head.source == first.head.source
 
 
+def _said(unit: Unit, profile: Profile) -> Sequence[str]:
+    """The terms of what someone says in a unit; of a tool exchange, of what the agent says beside its calls."""
+    if not unit.is_exchange:
+        return () if isinstance(unit.head, SystemMessage) else profile.distinct
+    return [term for segment in profile.segments if segment.thought for term in segment.words]
+
+
 def talk_of(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]:
     """The words of the conversation, the newest the strongest: what is talked about is what its records are for."""
     talk: dict[str, float] = {}
@@ -136,9 +144,9 @@ def talk_of(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]
         for term in found:
             talk[term] = max(talk.get(term, 0.0), weight)
 
-    spoken = [i for i, unit in enumerate(units) if not unit.is_exchange and not isinstance(unit.head, SystemMessage)]
-    for age, i in enumerate(reversed(spoken[-_TALK_UNITS:])):
-        add(known[i].distinct[:400], exp(-age / _TALK_TURNS) * (_JUST_SAID if age == 0 else 1.0))
+    spoken = (_said(unit, known[i]) for i, unit in reversed(list(enumerate(units))))
+    for age, found in enumerate(islice(filter(None, spoken), _TALK_UNITS)):
+        add(found[:_TALK_TERMS], exp(-age / _TALK_TURNS) * (_JUST_SAID if age == 0 else 1.0))
     calls = [unit for unit in units if unit.is_exchange]
     for age, unit in enumerate(reversed(calls[-_TALK_UNITS:])):
         for call in cast(AssistantMessage, unit.head).content:

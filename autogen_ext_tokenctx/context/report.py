@@ -48,7 +48,7 @@ class Level(IntEnum):
     NONE = 0
     """Nothing was changed."""
     LOSSLESS = 1
-    """Only notation, duplicates and thoughts were dropped."""
+    """Only notation and what later messages repeat was dropped."""
     LIGHT = 2
     """Under half of the history's tokens were left out."""
     STRONG = 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -46,6 +46,17 @@ class View:
     messages: list[LLMMessage]
     tokens: int
     changed: tuple[_Changed, ...]
+
+    def is_lossless(self, repeats: Set[int]) -> bool:
+        """Whether nothing but notation and repeats went.
+
+        Args:
+            repeats: Numbers of the units that later ones say word for word.
+        """
+        return all(
+            changed.form in (Form.REPAIRED, Form.COMPACT) or changed.scored.unit.index in repeats
+            for changed in self.changed
+        )
 
 
 class ViewBuilder:
@@ -95,7 +106,7 @@ class ViewBuilder:
             messages, form, cost = self._written(choice)
             tokens += cost
             (head if in_head else tail).extend(messages)
-            if form in (Form.GONE, Form.DIGEST) and unit.messages and unit.index not in reasons:
+            if form is Form.DIGEST or (form is Form.GONE and unit.messages and unit.index not in reasons):
                 away.append(choice)
             if form is not Form.FULL and unit.index != self._scope.extra:
                 changed.append(_Changed(choice.scored, form, choice.cost if form is Form.DIGEST else cost))

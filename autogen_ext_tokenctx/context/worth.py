@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .priority import PrioritizedContext, ScoredUnit
@@ -88,6 +88,28 @@ class LineWorth(NamedTuple):
     segment: Segment
 
 
+class _Text(NamedTuple):
+    """Segments of a unit that are weighed together.
+
+    Args:
+        scored: The unit.
+        segments: Its segments, or some of them.
+        score: What speaks for them.
+        mass: The same for each of their tokens.
+        current: Share of their worth that no later result has overtaken.
+    """
+
+    scored: ScoredUnit
+    segments: Sequence[Segment]
+    score: float
+    mass: float
+    current: float
+
+
+def _score(scored: ScoredUnit, relevance: float) -> float:
+    return scored.weight * (_BASE + relevance**_SHARP + _RECENT * scored.recency)
+
+
 class Worth:
     """The worth of the lines of one history, falling as the view comes to say the same.
 
@@ -124,11 +146,9 @@ class Worth:
         self._score: dict[int, float] = {}
         self._mass: dict[int, float] = {}
         for scored in context.units:
-            score = scored.weight * scored.current * (_BASE + scored.relevance**_SHARP + _RECENT * scored.recency)
+            score = scored.current * _score(scored, scored.relevance)
             self._score[scored.unit.index] = score
-            tokens = max(1, scored.profile.tokens)
-            longer = (1.0 + tokens / _LONG_TOKENS) ** -_LONG_BACK if context.looks_back else 1.0
-            self._mass[scored.unit.index] = score * tokens**-_LONG * longer
+            self._mass[scored.unit.index] = score * self._per_token(scored.profile.tokens)
 
     def cover(self, profile: Profile) -> None:
         """The view has this unit now."""
@@ -153,7 +173,25 @@ class Worth:
     def lines(self, scored: ScoredUnit) -> list[LineWorth]:
         """What does not change about the worth of each segment of a unit."""
         segments = scored.profile.segments
-        lines = [self._line(scored, segment) for segment in segments]
+        own = [segment for segment in segments if not segment.thought]
+        if len(own) == len(segments):
+            return self._lines(self._text(scored, segments))
+        # what an agent says beside its calls is weighed as a message of its own: no result makes it older or longer
+        beside = [segment for segment in segments if segment.thought]
+        score = _score(scored, scored.beside)
+        mass = score * self._per_token(sum(segment.tokens for segment in beside))
+        said = iter(self._lines(_Text(scored, beside, score, mass, 1.0)))
+        found = iter(self._lines(self._text(scored, own)))
+        return [next(said if segment.thought else found) for segment in segments]
+
+    def _text(self, scored: ScoredUnit, segments: Sequence[Segment]) -> _Text:
+        index = scored.unit.index
+        return _Text(scored, segments, self._score[index], self._mass[index], scored.current)
+
+    def _lines(self, text: _Text) -> list[LineWorth]:
+        """What does not change about the worth of the segments of a text."""
+        segments = text.segments
+        lines = [self._line(text, segment) for segment in segments]
         if len(segments) <= 2:  # a label and a line
             return lines
         wanted = self._wanted
@@ -193,27 +231,33 @@ class Worth:
         rare = self._rare
         return {term: rare[term] / _STEPS * weight for term, weight in weights.items() if term in rare}
 
-    def _line(self, scored: ScoredUnit, segment: Segment) -> LineWorth:
-        index, rare = scored.unit.index, self._rare
-        new = scored.weight * scored.current * (_NEW_BASE + self._score[index])
+    def _per_token(self, tokens: int) -> float:
+        """Share of a text's relevance that each of its tokens has, by how long it is."""
+        tokens = max(1, tokens)
+        longer = (1.0 + tokens / _LONG_TOKENS) ** -_LONG_BACK if self._looks_back else 1.0
+        return tokens**-_LONG * longer
+
+    def _line(self, text: _Text, segment: Segment) -> LineWorth:
+        scored, rare = text.scored, self._rare
+        new = scored.weight * text.current * (_NEW_BASE + text.score)
         per_id = per_name = 0.0
         if (segment.ids or segment.numbers or segment.names) and not self._looks_back:
             talk = self._talk
             beside = sum([talk[term] for term in segment.words if term in talk])
-            in_calls = scored.unit.is_exchange
+            in_calls = scored.unit.is_exchange and not segment.thought
             fit = new * _IDS * min(_MOST, _FLOOR + beside) * self._doubt ** (_OPEN if in_calls else 1.0)
             per_id = fit if in_calls else fit * _TALKED
             per_name = fit * _NAMES
         weight = sum([rare[term] for term in segment.words]) or 1.0
         asked = () if self._looks_back else tuple([term for term in segment.words if term in self._asked])
         return LineWorth(
-            mass=self._mass[index] * segment.tokens,
+            mass=text.mass * segment.tokens,
             weight=weight,
             per_word=new * _WORDS / _STEPS,
             per_id=per_id,
             per_name=per_name,
-            per_asked=scored.current,
+            per_asked=text.current,
             asked=asked,
-            unit=index,
+            unit=scored.unit.index,
             segment=segment,
         )
