@@ -15,6 +15,7 @@ from .duplicates import duplicates
 from .passages import clip
 from .priority import MEMORY, PrioritizedContext, ScoredUnit
 from .project import section_of
+from .units import pictures_of
 from .view import View, ViewBuilder
 
 _BLOCK_TOKENS = 30
@@ -54,21 +55,28 @@ class Compaction:
         if floor > self._limit:
             raise self._too_small(least)
         goal = max(self._goal, min(self._limit, floor + _BLOCK_TOKENS))
+        if in_place and floor + sum(units[i].profile.tokens - least[i] for i in in_place) > self._goal:
+            goal = self._limit  # room that is left free while what must be there is cut helps nobody
         room = goal - floor - _BLOCK_TOKENS
         giants = self._giants({*whole, *in_place}, goal, room)
         allocation = Allocation(self._context, whole, [*in_place, *giants], self.reasons, max(room, 0))
         view = self._fill(allocation, goal, room)
         if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
             allocation = Allocation(self._context, whole, in_place, self.reasons, 0)
-            view = self._bare(allocation)
+            view = self._builder.build(allocation.choices, self.reasons)
+            if view.tokens > self._limit:  # nor does the block; what its mark would have taken may hold a short message
+                room = self._limit - floor
+                allocation = Allocation(self._context, whole, in_place, self.reasons, room, quotes=False)
+                bare = self._builder.build(allocation.choices, self.reasons, block=False)
+                view = self._fill(allocation, self._limit, room, block=False) or bare
         return view, allocation
 
-    def _fill(self, allocation: Allocation, goal: int, room: int) -> View | None:
-        """The fullest view within the goal; None when not even the emptiest was."""
+    def _fill(self, allocation: Allocation, goal: int, room: int, *, block: bool = True) -> View | None:
+        """The fullest view within the goal, with the shared block or without; None when not even the emptiest was."""
         best: View | None = None
         allocation.grow(room - self._grow_shares(allocation, goal, room))
         for _ in range(_ROUNDS):
-            view = self._builder.build(allocation.choices, self.reasons)
+            view = self._builder.build(allocation.choices, self.reasons, block=block)
             slack = goal - view.tokens
             if slack >= 0 and (best is None or view.tokens > best.tokens):
                 best = view
@@ -78,13 +86,6 @@ class Compaction:
             elif slack <= _SLACK_TOKENS or not allocation.grow(slack):
                 break
         return best
-
-    def _bare(self, allocation: Allocation) -> View:
-        """What must be there, with the block that stands for the rest if it fits."""
-        view = self._builder.build(allocation.choices, self.reasons)
-        if view.tokens <= self._limit:
-            return view
-        return self._builder.build(allocation.choices, self.reasons, block=False)
 
     def _grow_shares(self, allocation: Allocation, goal: int, room: int) -> int:
         """Fills the guaranteed share of each kind of context with its best lines; gives the tokens that took."""
@@ -111,8 +112,10 @@ class Compaction:
         # a tool result that would take most of the room competes with the rest; it may still come out whole
         in_place = [i for i in pinned if units[i].pinned == "newest message" and self._is_greedy(units[i])]
         cost -= sum(units[i].profile.tokens - self._least(units[i]) for i in in_place)
-        for why in ("newest message", "first task"):
+        for why in ("newest message", "first task", "pinned"):
             for i in pinned:
+                if why == "pinned" and not pictures_of(units[i].unit.messages):
+                    continue  # what a user pinned stays word for word, unless a picture leaves its text no room
                 saved = units[i].profile.tokens - self._least(units[i])
                 if i not in in_place and units[i].pinned == why and cost > self._limit and saved > 0:
                     in_place.append(i)

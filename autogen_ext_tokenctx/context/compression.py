@@ -81,7 +81,7 @@ class ContextCompressor:
         for passage in read:
             if passage.compact and passage.slot.kind != "arguments":
                 texts[passage.slot] = passage.text()
-        return _rewrite(unit, texts, keep_images=True) if texts else None
+        return _rewrite(unit, texts) if texts else None
 
     def extract(
         self, unit: Unit, read: Sequence[Passage], kept: Mapping[int, Set[int]], handle: str
@@ -104,12 +104,16 @@ class ContextCompressor:
                 arguments = _argument(unit, passage.slot).arguments
                 texts[passage.slot] = min(shorten_arguments(arguments, handle), arguments, key=len)
                 continue
+            if passage.slot.kind == "image":
+                if not lines:
+                    texts[passage.slot] = IMAGE_LEFT_OUT
+                continue
             shorter = _shortened(passage, lines, handle)
             if len(shorter) < len(passage.text()):
                 texts[passage.slot] = shorter
             elif passage.compact:
                 texts[passage.slot] = passage.text()
-        return _rewrite(unit, texts, keep_images=False)
+        return _rewrite(unit, texts)
 
     def digest(self, entries: Sequence[DigestEntry], left_out: int, handle: str) -> UserMessage:
         """The shared block: the best lines of the units that left their place, each with who said it.
@@ -239,12 +243,12 @@ def _argument(unit: Unit, slot: Slot) -> FunctionCall:
     return call
 
 
-def _rewrite(unit: Unit, texts: Mapping[Slot, str], *, keep_images: bool) -> tuple[LLMMessage, ...]:
+def _rewrite(unit: Unit, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
     """The unit's messages with other texts in some slots; copies where something changed, the objects elsewhere."""
-    return tuple(_rewritten(number, message, texts, keep_images) for number, message in enumerate(unit.messages))
+    return tuple(_rewritten(number, message, texts) for number, message in enumerate(unit.messages))
 
 
-def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str], keep_images: bool) -> LLMMessage:
+def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMessage:
     update: dict[str, Any] = {}
     if isinstance(message, FunctionExecutionResultMessage):
         slots = [Slot(number, item, "result") for item in range(len(message.content))]
@@ -264,14 +268,11 @@ def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str], keep
         if thought in texts:
             update["thought"] = texts[thought]
     elif isinstance(message, UserMessage) and not isinstance(message.content, str):
-        parts: list[Any] = []
-        for item, part in enumerate(message.content):
-            if isinstance(part, str):
-                parts.append(texts.get(Slot(number, item, "content"), part))
-            else:
-                parts.append(part if keep_images else IMAGE_LEFT_OUT)
-        if parts != message.content:
-            update["content"] = parts
+        slots = [
+            Slot(number, item, "content" if isinstance(p, str) else "image") for item, p in enumerate(message.content)
+        ]
+        if any(slot in texts for slot in slots):
+            update["content"] = [texts.get(slot, part) for slot, part in zip(slots, message.content, strict=True)]
     else:
         slot = Slot(number, 0, "content")
         if slot in texts:

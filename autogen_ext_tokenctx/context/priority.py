@@ -18,10 +18,10 @@ from .duplicates import stale
 from .embedding import Embedder
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
-from .query import code_names, looks_back, query_of, question, talk_of, telling
+from .query import asked_picture, asking, code_names, looks_back, query_of, question, talk_of, telling
 from .relevance import around, bm25, expand_query, is_entity, rarity, spread
 from .semantic import SemanticRelevance
-from .units import Unit
+from .units import Unit, pictures_of
 
 _logger = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ class ScoredUnit:
         current: Share of its worth that is left since the same call gave another result later; 1 where none did.
         notes: What else there is to say of it, for reports.
         beside: How well what an agent says beside its calls answers the query, 0 to 1.
+        pictured: Whether its pictures are asked for.
     """
 
     unit: Unit
@@ -99,6 +100,7 @@ class ScoredUnit:
     current: float = 1.0
     notes: str = ""
     beside: float = 0.0
+    pictured: bool = False
 
     def why(self) -> str:
         """The scores in words, for reports."""
@@ -218,6 +220,10 @@ class ContextPrioritizer:
         top = max((*near, *beside), default=0.0) or 1.0
         recency = _recency(len(units))
         overtaken = stale(units)
+        asks = asking(units)
+        pictured = None
+        if asks is not None and not pictures_of(asks.messages):
+            pictured = asked_picture(units[: asks.index], known, question(units, task))
         scored: list[ScoredUnit] = []
         for i, unit in enumerate(units):
             why = pins.get(i, "")
@@ -227,7 +233,7 @@ class ContextPrioritizer:
             more = sum(added.values())
             relevance, thought = (min(1.0, max(0.0, score / top + more)) for score in (near[i], beside[i]))
             notes = [*filter(None, [overtaken.get(i)]), *(f"{name} {value:+.2f}" for name, value in added.items())]
-            scores = relevance, recency[i], why, current, ", ".join(notes), max(relevance, thought)
+            scores = relevance, recency[i], why, current, ", ".join(notes), max(relevance, thought), i == pictured
             scored.append(ScoredUnit(unit, known[i], category, self.weights[category], *scores))
         return PrioritizedContext(
             tuple(scored), full_query, talk_of(units, known), idf, doubt, looks_back(units), code_names(units, task)

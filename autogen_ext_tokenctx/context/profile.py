@@ -13,13 +13,18 @@ from autogen_core.models import LLMMessage, UserMessage
 from ..tokens.counting import TokenCounter
 from .compression import ContextCompressor
 from .lines import Line
-from .passages import Passage
-from .relevance import facts, is_rule, names, terms_of, written
+from .passages import Passage, Slot, SlotKind
+from .relevance import facts, is_rule, names, terms, terms_of, written
 from .units import Unit
 
 _MESSAGE_TOKENS = 4
 _MARK_TOKENS = 24
 """What a mark with its handle costs, about."""
+_IMAGE_MARK_TOKENS = 5
+"""What the mark of a picture that was left out costs."""
+
+_PICTURE_TERMS = terms("image picture photo screenshot")
+"""What a picture may be called: a message with one is found by these words, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class Segment:
         numbers: Its other numbers.
         names: Its names of several words.
         rule: Whether a person gives a standing instruction in it.
-        thought: Whether an agent says it beside its calls.
+        kind: What it is a line of; a picture is a line without words.
     """
 
     passage: int
@@ -48,7 +53,7 @@ class Segment:
     numbers: tuple[str, ...]
     names: tuple[str, ...]
     rule: bool
-    thought: bool = False
+    kind: SlotKind = "content"
 
 
 class Matched(NamedTuple):
@@ -95,7 +100,7 @@ class Profile:
         """The texts of it that are matched against a query: a long result must not hide what is said beside it."""
         if not self.thoughts:
             return (Matched(self.counts, self.tokens),)
-        said = sum(segment.tokens for segment in self.segments if segment.thought)
+        said = sum(segment.tokens for segment in self.segments if segment.kind == "thought")
         rest = Matched(self.counts - self.thoughts, max(1, self.tokens - said))
         return Matched(self.thoughts, said, is_thought=True), rest
 
@@ -149,29 +154,49 @@ class ProfileCache:
         compact_tokens = sum(map(self._counter.count_message, compact)) if compact else tokens
         if compact_tokens >= tokens:
             compact, compact_tokens = None, tokens
-        chars = sum(len(line.text) + 1 for passage in read for line in passage.lines)
-        body = max(1, compact_tokens - _MESSAGE_TOKENS * len(unit.messages))
+        pictures = {passage.slot: self._picture_tokens(unit, passage.slot) for passage in read if _is_picture(passage)}
+        texts = [passage for passage in read if not _is_picture(passage)]
+        chars = sum(len(line.text) + 1 for passage in texts for line in passage.lines)
+        body = max(1, compact_tokens - _MESSAGE_TOKENS * len(unit.messages) - sum(pictures.values()))
         rate = min(1.0, body / max(1, chars))
         person = isinstance(unit.head, UserMessage)
         segments: list[Segment] = []
         counts: Counter[str] = Counter()
         thoughts: Counter[str] = Counter()
         for number, passage in enumerate(read):
+            if _is_picture(passage):
+                counts.update(_PICTURE_TERMS)
+                tokens_of = pictures[passage.slot]
+                segments.append(Segment(number, 0, -1, tokens_of, (), (), (), (), False, "image"))
+                continue
             is_thought = passage.slot.kind == "thought"
             _add_passage(segments, thoughts if is_thought else counts, passage, _At(number, rate, person))
         counts.update(thoughts)
         marked = sum(  # a text that is shorter than a mark stands as it is
             _MARK_TOKENS if passage.slot.kind != "thought" else min(_MARK_TOKENS, int(rate * len(passage.text())))
-            for passage in read
+            for passage in texts
         )
+        marked += _IMAGE_MARK_TOKENS * len(pictures)
         calls = sum(len(repr(message.content)) for message in unit.messages[:1]) if unit.is_exchange else 0
         stub = _MESSAGE_TOKENS * len(unit.messages) + marked + min(calls, 1_000) // 4
         return Profile(tokens, compact, compact_tokens, stub, read, tuple(segments), counts, thoughts, tuple(counts))
 
+    def _picture_tokens(self, unit: Unit, slot: Slot) -> int:
+        """What a picture adds to its message."""
+        message = unit.messages[slot.message]
+        assert isinstance(message, UserMessage)
+        alone = message.model_copy(update={"content": [message.content[slot.item]]})
+        empty = message.model_copy(update={"content": []})
+        return self._counter.count_message(alone) - self._counter.count_message(empty)
+
+
+def _is_picture(passage: Passage) -> bool:
+    return passage.slot.kind == "image"
+
 
 def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage, at: _At) -> None:
     label = len(segments)
-    thought = passage.slot.kind == "thought"
+    kind = passage.slot.kind
     for position, line in enumerate((Line(passage.label), *passage.lines), -1):
         words = written(line.text)
         found = terms_of(words)
@@ -181,7 +206,7 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
         # in order of the text, not in sets: what sums over them gives must not differ from one process to the next
         distinct = tuple(dict.fromkeys(found))
         if position < 0:
-            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), (), False, thought))
+            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), (), False, kind))
         else:
             ids, numbers = facts(line.text, words)
             rule = at.person and is_rule(line.text)
@@ -196,6 +221,6 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
                     tuple(numbers),
                     tuple(names(line.text)),
                     rule,
-                    thought,
+                    kind,
                 )
             )

@@ -72,9 +72,9 @@ def quality(context: PrioritizedContext, choices: Sequence[Choice], unseen: int 
             if segment.line < 0:  # a label: what it says of a call are facts too
                 if there:
                     facts.update(segment.words)
-            elif not choice.fixed and (segment.thought or not choice.repeated):
+            elif not choice.fixed and (segment.kind == "thought" or not choice.repeated):
                 asked = sum([wanted[term] for term in segment.words if term in wanted])
-                near = choice.scored.beside if segment.thought else choice.scored.relevance
+                near = choice.scored.beside if segment.kind == "thought" else choice.scored.relevance
                 queue.append((not segment.rule, -asked, -near, len(queue), segment, there))
     queue.sort()
     elsewhere = ELSEWHERE + (ELSEWHERE_OPEN - ELSEWHERE) * context.doubt

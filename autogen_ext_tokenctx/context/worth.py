@@ -58,6 +58,15 @@ _QUERY = 3.0
 _RULE = 2.0
 """Worth of a token of a standing instruction, as long as there is room in their reserve."""
 
+_PICTURE = 0.3
+"""What speaks for the newest picture, against 1 for the unit that answers best."""
+
+PICTURE = 50.0
+"""Worth of a token of a picture that must stay: lines are worth a few for each token at most."""
+
+_APART = ("thought", "image")
+"""Kinds of segments that are not weighed among the lines of their unit."""
+
 _STEPS = 1 << 16
 """Rarities are whole multiples of 1 / _STEPS: their sums are exact, so that the order of a set changes nothing."""
 
@@ -173,20 +182,30 @@ class Worth:
     def lines(self, scored: ScoredUnit) -> list[LineWorth]:
         """What does not change about the worth of each segment of a unit."""
         segments = scored.profile.segments
-        own = [segment for segment in segments if not segment.thought]
+        index = scored.unit.index
+        own = [segment for segment in segments if segment.kind not in _APART]
+        lines = self._lines(_Text(scored, own, self._score[index], self._mass[index], scored.current))
         if len(own) == len(segments):
-            return self._lines(self._text(scored, segments))
+            return lines
         # what an agent says beside its calls is weighed as a message of its own: no result makes it older or longer
-        beside = [segment for segment in segments if segment.thought]
+        beside = [segment for segment in segments if segment.kind == "thought"]
         score = _score(scored, scored.beside)
         mass = score * self._per_token(sum(segment.tokens for segment in beside))
-        said = iter(self._lines(_Text(scored, beside, score, mass, 1.0)))
-        found = iter(self._lines(self._text(scored, own)))
-        return [next(said if segment.thought else found) for segment in segments]
+        said = self._lines(_Text(scored, beside, score, mass, 1.0))
+        pictures = [self._picture(scored, segment) for segment in segments if segment.kind == "image"]
+        apart = {"thought": iter(said), "image": iter(pictures)}
+        rest = iter(lines)
+        return [next(apart.get(segment.kind, rest)) for segment in segments]
 
-    def _text(self, scored: ScoredUnit, segments: Sequence[Segment]) -> _Text:
+    def _picture(self, scored: ScoredUnit, segment: Segment) -> LineWorth:
+        """The worth of a picture. Unless it is asked for, nothing is known of it but how new it is."""
         index = scored.unit.index
-        return _Text(scored, segments, self._score[index], self._mass[index], scored.current)
+        if scored.pictured:
+            mass = PICTURE * segment.tokens
+        else:
+            newness = (index + 1) / len(self._score)
+            mass = scored.weight * _PICTURE * newness * self._per_token(segment.tokens) * segment.tokens
+        return LineWorth(mass, 1.0, 0.0, 0.0, 0.0, 0.0, (), index, segment)
 
     def _lines(self, text: _Text) -> list[LineWorth]:
         """What does not change about the worth of the segments of a text."""
@@ -244,7 +263,7 @@ class Worth:
         if (segment.ids or segment.numbers or segment.names) and not self._looks_back:
             talk = self._talk
             beside = sum([talk[term] for term in segment.words if term in talk])
-            in_calls = scored.unit.is_exchange and not segment.thought
+            in_calls = scored.unit.is_exchange and segment.kind != "thought"
             fit = new * _IDS * min(_MOST, _FLOOR + beside) * self._doubt ** (_OPEN if in_calls else 1.0)
             per_id = fit if in_calls else fit * _TALKED
             per_name = fit * _NAMES
