@@ -32,9 +32,9 @@ QUESTION = "Why is the button in the screenshot grey?"
 LOG = "\n".join(f"12:00:{n % 60:02d} worker-{n % 7} handled request r-{n * 7919 % 100_003}" for n in range(900))
 TEXTS = {
     "log": LOG,
-    "prose": prose(3, 6_000),
+    "prose": prose(3, 3_000),
     "records": json.dumps([{"id": n, "state": "open", "pump": f"p-{n * 7}"} for n in range(700)], indent=1),
-    "one line": " ".join(f"entry-{n}" for n in range(3_000)),
+    "one line": " ".join(f"entry-{n}" for n in range(2_500)),
     "code": "\n".join(f"def helper_{n}(a, b):\n    return a + b * {n}" for n in range(600)),
 }
 

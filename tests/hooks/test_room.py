@@ -21,9 +21,9 @@ from tests.support.strict_client import StrictClient
 
 TEXTS = {
     "log": "\n".join(f"12:00:{n % 60:02d} worker-{n % 7} handled request r-{n * 7919 % 100_003}" for n in range(900)),
-    "prose": prose(3, 6_000),
+    "prose": prose(3, 3_000),
     "records": json.dumps([{"id": n, "state": f"open {n * 7}", "pump": f"p-{n * 7}"} for n in range(900)], indent=1),
-    "one line": " ".join(f"entry-{n}" for n in range(6_000)),
+    "one line": " ".join(f"entry-{n}" for n in range(2_500)),
     "code": "\n".join(f"def helper_{n}(a, b):\n    return a + b * {n}" for n in range(600)),
     "japanese": "\n".join(f"第{n}工場のポンプ{n * 7}番は正常に動いています。" for n in range(900)),
 }
