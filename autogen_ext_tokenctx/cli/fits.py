@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autogen_core.models import LLMMessage, UserMessage
 
@@ -37,6 +37,7 @@ class FittedHistory:
     Args:
         history: The history.
         units: Its units; empty where it does not fit.
+        others: What else the request holds: the shared block, and the priming of the reply.
         report: The report; None where it does not fit.
         error: Why it does not fit, "" where it does.
     """
@@ -45,6 +46,7 @@ class FittedHistory:
     units: Sequence[FittedUnit]
     report: FitReport | None
     error: str = ""
+    others: Sequence[FitStep] = ()
 
 
 async def fitted(history: SavedHistory, budget: int, task: str | None, manager: ContextManager) -> FittedHistory:
@@ -65,18 +67,23 @@ async def fitted(history: SavedHistory, budget: int, task: str | None, manager: 
     block = [message for message in result.messages if _is_block(message) and id(message) not in known]
     view = [message for message in result.messages if not any(message is part for part in block)]
     units: list[FittedUnit] = []
+    count = manager.counter.count_message
     place = 0
     for unit in split(history.messages):
         step = steps.get(unit.index)
+        tokens = sum(map(count, unit.originals))
         if step is None:
-            tokens = sum(map(manager.counter.count_message, unit.messages))
             step = FitStep(unit.index, label_of(unit), Form.FULL, tokens, tokens, "")
+        step = replace(step, tokens_before=tokens)  # of what was broken, as it was
         after: Sequence[LLMMessage] = block if step.form is Form.DIGEST else ()
         if step.form not in (Form.GONE, Form.DIGEST):  # every other form has the messages of the unit, one for one
             after = view[place : place + len(unit.messages)]
             place += len(unit.messages)
         units.append(FittedUnit(step, unit.originals, after))
-    return FittedHistory(history, units, result.report)
+    priming = manager.counter.count_request(())
+    others = [step for step in result.report.steps if step.unit < 0]
+    others.append(FitStep(-1, "reply priming", Form.FULL, priming, priming, ""))
+    return FittedHistory(history, units, result.report, others=others)
 
 
 def _is_block(message: LLMMessage) -> bool:

@@ -108,9 +108,11 @@ def _as_table(fit: FittedHistory, every: bool) -> Table:
     )
     shown.columns[1].max_width = 24
     steps = [unit.step for unit in fit.units]
-    for group in [[step] for step in steps] if every else _grouped(steps):
+    groups = [[step] for step in steps] if every else _grouped(steps)
+    for group in (*groups, *([step] for step in fit.others)):
         first, form = group[0], group[0].form
         unit = str(first.unit) if len(group) == 1 else f"{first.unit}-{group[-1].unit}"
+        unit = "" if first.unit < 0 else unit
         shown.add_row(
             unit,
             line(first.what if len(group) == 1 else f"{len(group)} units"),
@@ -164,6 +166,7 @@ def _agent_as_json(fit: FittedHistory) -> dict[str, object]:
         "relevance": report.relevance,
         "quality": report.quality,
         "units": [unit.step.as_dict() for unit in fit.units],
+        "others": [step.as_dict() for step in fit.others],
     }
 
 

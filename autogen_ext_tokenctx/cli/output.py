@@ -49,6 +49,7 @@ STYLES = {
     Form.COMPACT: "cyan",
     Form.EXTRACT: "yellow",
     Form.DIGEST: "magenta",
+    Form.BLOCK: "magenta",
     Form.STUB: "red",
     Form.GONE: "bright_black",
     Form.SUMMARY: "blue",

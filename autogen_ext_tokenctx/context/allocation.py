@@ -17,7 +17,7 @@ from typing import NamedTuple
 from .priority import PrioritizedContext, ScoredUnit
 from .profile import Segment
 from .report import Form
-from .worth import LineWorth, Worth
+from .worth import PICTURE, LineWorth, Worth
 
 IN_DIGEST = 0.9
 """Share of a line's worth that is left when it stands in the digest, away from its place."""
@@ -69,6 +69,7 @@ class Choice:
         kept: Numbers of the segments that are kept, for the digest and extract forms.
         cost: Tokens of the form, about.
         fixed: Whether the form is not open to choice.
+        repeated: Whether a later unit says its results again, so that only what the agent says beside them is open.
         worth: The worth of each segment, what does not change of it.
         open: What each segment that is not kept would gain, as last weighed.
         gain: Sum of ``open``.
@@ -82,6 +83,7 @@ class Choice:
     kept: set[int] = field(default_factory=set[int])
     cost: int = 0
     fixed: bool = False
+    repeated: bool = False
     worth: Sequence[LineWorth] = ()
     open: dict[int, float] = field(default_factory=dict[int, float])
     gain: float = 0.0
@@ -111,14 +113,21 @@ class Allocation:
         context: The history with its scores.
         whole: Numbers of the units that stand in full.
         in_place: Numbers of the units that have to keep their place, however short.
-        out: Numbers of the units that are not wanted at all.
+        out: Numbers of the units that a later one says again; what agents say beside their calls may still stay.
         room: Tokens that may be filled, about; of a unit's lines only the best that could fill it are tried.
+        quotes: Whether single lines may stand in the shared block, away from their place.
     """
 
     def __init__(
-        self, context: PrioritizedContext, whole: Iterable[int], in_place: Iterable[int], out: Iterable[int], room: int
+        self,
+        context: PrioritizedContext,
+        whole: Iterable[int],
+        in_place: Iterable[int],
+        out: Iterable[int],
+        room: int,
+        quotes: bool = True,
     ) -> None:
-        self._room = room
+        self._room, self._quotes = room, quotes
         self._context = context
         self.choices = [Choice(scored) for scored in context.units]
         self._worth = Worth(context, int(RULES_SHARE * room))
@@ -135,7 +144,9 @@ class Allocation:
             choice = self.choices[i]
             choice.form, choice.cost = Form.EXTRACT, choice.scored.profile.stub_tokens
         for i in out:
-            self.choices[i].fixed = True
+            choice = self.choices[i]
+            choice.repeated = any(segment.kind == "thought" for segment in choice.scored.profile.segments)
+            choice.fixed = not choice.repeated
         for i, choice in enumerate(self.choices):
             if not choice.fixed and choice.scored.unit.messages:
                 self._open(i, choice)
@@ -194,6 +205,10 @@ class Allocation:
             if choice.fixed and choice.form is Form.GONE:  # said again elsewhere
                 continue
             profile = choice.scored.profile
+            if choice.repeated:
+                total += sum(worth.mass for worth in choice.worth if worth.segment.kind == "thought")
+                kept += choice.mass
+                continue
             worth = self._worth.of_unit(choice.scored)
             total += worth
             if choice.form in (Form.FULL, Form.COMPACT):
@@ -208,17 +223,25 @@ class Allocation:
         segments = scored.profile.segments
         worth = self._worth.lines(scored)
         content = [s for s, segment in enumerate(segments) if segment.line >= 0]
+        pictures = [s for s in content if segments[s].kind == "image"]
+        if choice.repeated:
+            content = [s for s in content if segments[s].kind == "thought"]
         if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
-            for s in {*content[:ENDS], *content[-ENDS:]}:
+            text = [s for s in content if segments[s].kind != "image"]
+            for s in {*text[:ENDS], *text[-ENDS:]}:
                 worth[s] = worth[s]._replace(mass=PINNED_END)
-            for s in {*content[:1], *content[-1:], *self._whole_calls(scored)}:  # before the lines beside them
+            for s in {*text[:1], *text[-1:], *self._whole_calls(scored)}:  # before the lines beside them
                 worth[s] = worth[s]._replace(mass=OUTERMOST * PINNED_END)
+            for s in pictures:  # after the head and the tail of the text, before the rest of it; the newest first
+                newer = 1.0 + (i + s / len(segments)) / len(self.choices)
+                worth[s] = worth[s]._replace(mass=PICTURE * segments[s].tokens * newer)
         choice.worth = worth
         choice.open = {s: self._worth.gain(worth[s]) for s in content}
         choice.gain = sum(choice.open.values())
-        if len(content) > 1 or choice.form is Form.EXTRACT:
+        if choice.form is Form.EXTRACT or (self._quotes and (len(content) > 1 or choice.repeated)):
             room = 2 * self._room
-            for s in sorted(content, key=lambda s: (-choice.open[s] / segments[s].tokens, s)):
+            lines = content if choice.form is Form.EXTRACT else [s for s in content if s not in pictures]
+            for s in sorted(lines, key=lambda s: (-choice.open[s] / max(1, segments[s].tokens), s)):
                 self._push(i, s, choice.open[s], segments[s].tokens)
                 room -= segments[s].tokens
                 if room < 0:  # more lines than could be taken need not be tried
@@ -237,6 +260,8 @@ class Allocation:
 
     def _push(self, i: int, step: int, gain: float, cost: int) -> None:
         key = -gain / max(1, cost)
+        if step == _UP and self.choices[i].repeated:
+            return
         if step < 0:
             self.choices[i].latest[step] = key
         heappush(self._heap, (key, i, step))
@@ -248,10 +273,7 @@ class Allocation:
             return self._weigh_line(choice, step)
         profile = choice.scored.profile
         if step == _IN_PLACE:
-            if choice.form is not Form.DIGEST:
-                return 0.0, 0, ()
-            labels = sum(profile.segments[s].tokens for s in choice.kept if profile.segments[s].line < 0)
-            return (1.0 - IN_DIGEST) * choice.mass, max(1, profile.stub_tokens - labels), ()
+            return self._weigh_place(choice) if choice.form is Form.DIGEST else (0.0, 0, ())
         if choice.form is Form.FULL:
             return 0.0, 0, ()
         if choice.form is Form.COMPACT:
@@ -259,6 +281,15 @@ class Allocation:
         self._reweigh(choice)
         moved = (1.0 - IN_DIGEST) * choice.mass if choice.form is Form.DIGEST else 0.0
         return choice.gain + moved, max(1, profile.compact_tokens - choice.cost), ()
+
+    def _weigh_place(self, choice: Choice) -> tuple[float, int, tuple[int, ...]]:
+        """The same for the step to its place, where the unit's pictures are."""
+        segments = choice.scored.profile.segments
+        labels = sum(segments[s].tokens for s in choice.kept if segments[s].line < 0)
+        pictures = tuple(s for s in choice.open if segments[s].kind == "image")
+        gain = (1.0 - IN_DIGEST) * choice.mass + sum(choice.open[s] for s in pictures)
+        cost = choice.scored.profile.stub_tokens - labels + sum(segments[s].tokens for s in pictures)
+        return gain, max(1, cost), pictures
 
     def _reweigh(self, choice: Choice) -> None:
         """Weighs all open segments of a unit again.
@@ -291,18 +322,19 @@ class Allocation:
         self._done.append(_Undo(i, choice.form, added, cost))
         choice.cost += cost
         choice.kept.update(added)
+        for s in added:
+            self._worth.take(choice.worth[s])
+            choice.gain -= choice.open.pop(s, 0.0)
+            choice.mass += choice.worth[s].mass
         if step >= 0:
-            for s in added:
-                self._worth.take(choice.worth[s])
-                choice.gain -= choice.open.pop(s, 0.0)
-                choice.mass += choice.worth[s].mass
             for other in _neighbours(profile.segments, step):
                 if other in choice.open:
                     self._push(i, other, (1.0 + BESIDE) * choice.open[other], profile.segments[other].tokens)
             if choice.form is Form.GONE:
                 choice.form = Form.DIGEST
             if choice.form is Form.DIGEST:
-                self._push(i, _IN_PLACE, (1.0 - IN_DIGEST) * choice.mass, profile.stub_tokens)
+                gain, placing, _ = self._weigh_place(choice)
+                self._push(i, _IN_PLACE, gain, placing)
             self._push(i, _UP, choice.gain, profile.compact_tokens - choice.cost)
         elif step == _IN_PLACE:
             choice.form = Form.EXTRACT

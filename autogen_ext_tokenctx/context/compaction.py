@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from autogen_core.models import SystemMessage
+from autogen_core.models import AssistantMessage, SystemMessage
 
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
@@ -16,6 +16,7 @@ from .pages import is_paging
 from .passages import clip
 from .priority import MEMORY, PrioritizedContext, ScoredUnit
 from .project import section_of
+from .units import pictures_of
 from .view import View, ViewBuilder
 
 _BLOCK_TOKENS = 30
@@ -44,7 +45,7 @@ class Compaction:
         self._limit = allowed.available - overhead
         self._goal = allowed.target_tokens - overhead
         self._overhead = overhead
-        self.reasons = _superseded(context.units)
+        self.reasons, self.repeats = _superseded(context.units)
 
     def solve(self) -> tuple[View, Allocation]:
         """The fullest view within the goal, counted exactly."""
@@ -55,21 +56,28 @@ class Compaction:
         if floor > self._limit:
             raise self._too_small(least)
         goal = max(self._goal, min(self._limit, floor + _BLOCK_TOKENS))
+        if in_place and floor + sum(units[i].profile.tokens - least[i] for i in in_place) > self._goal:
+            goal = self._limit  # room that is left free while what must be there is cut helps nobody
         room = goal - floor - _BLOCK_TOKENS
         giants = self._giants({*whole, *in_place}, goal, room)
         allocation = Allocation(self._context, whole, [*in_place, *giants], self.reasons, max(room, 0))
         view = self._fill(allocation, goal, room)
         if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
             allocation = Allocation(self._context, whole, in_place, self.reasons, 0)
-            view = self._bare(allocation)
+            view = self._builder.build(allocation.choices, self.reasons)
+            if view.tokens > self._limit:  # nor does the block; what its mark would have taken may hold a short message
+                room = self._limit - floor
+                allocation = Allocation(self._context, whole, in_place, self.reasons, room, quotes=False)
+                bare = self._builder.build(allocation.choices, self.reasons, block=False)
+                view = self._fill(allocation, self._limit, room, block=False) or bare
         return view, allocation
 
-    def _fill(self, allocation: Allocation, goal: int, room: int) -> View | None:
-        """The fullest view within the goal; None when not even the emptiest was."""
+    def _fill(self, allocation: Allocation, goal: int, room: int, *, block: bool = True) -> View | None:
+        """The fullest view within the goal, with the shared block or without; None when not even the emptiest was."""
         best: View | None = None
         allocation.grow(room - self._grow_shares(allocation, goal, room))
         for _ in range(_ROUNDS):
-            view = self._builder.build(allocation.choices, self.reasons)
+            view = self._builder.build(allocation.choices, self.reasons, block=block)
             slack = goal - view.tokens
             if slack >= 0 and (best is None or view.tokens > best.tokens):
                 best = view
@@ -79,13 +87,6 @@ class Compaction:
             elif slack <= _SLACK_TOKENS or not allocation.grow(slack):
                 break
         return best
-
-    def _bare(self, allocation: Allocation) -> View:
-        """What must be there, with the block that stands for the rest if it fits."""
-        view = self._builder.build(allocation.choices, self.reasons)
-        if view.tokens <= self._limit:
-            return view
-        return self._builder.build(allocation.choices, self.reasons, block=False)
 
     def _grow_shares(self, allocation: Allocation, goal: int, room: int) -> int:
         """Fills the guaranteed share of each kind of context with its best lines; gives the tokens that took."""
@@ -112,8 +113,10 @@ class Compaction:
         # a tool result that would take most of the room competes with the rest; it may still come out whole
         in_place = [i for i in pinned if units[i].pinned == "newest message" and self._is_greedy(units[i])]
         cost -= sum(self._tokens(units[i]) - self._least(units[i]) for i in in_place)
-        for why in ("newest message", "first task"):
+        for why in ("newest message", "first task", "pinned"):
             for i in pinned:
+                if why == "pinned" and not pictures_of(units[i].unit.messages):
+                    continue  # what a user pinned stays word for word, unless a picture leaves its text no room
                 saved = self._tokens(units[i]) - self._least(units[i])
                 if i not in in_place and units[i].pinned == why and cost > self._limit and saved > 0:
                     in_place.append(i)
@@ -171,22 +174,34 @@ def _name(scored: ScoredUnit) -> str:
     return f"{scored.pinned} of {label_of(scored.unit)} {clip(text, 30)!r}"
 
 
-def _superseded(units: Sequence[ScoredUnit]) -> dict[int, str]:
-    """Units that a later one says again, such as a memory that is added every turn, or a file read twice."""
+def _superseded(units: Sequence[ScoredUnit]) -> tuple[dict[int, str], set[int]]:
+    """Units whose place a later one takes, such as a memory that is added every turn, or a file read twice.
+
+    Returns:
+        Why, by number; and the numbers of those of which the later ones say every word.
+    """
     again = duplicates([scored.unit for scored in units])
     found = {index: why for index, why in again.items() if not units[index].pinned}
+    repeats: set[int] = set()
     said: set[str] = set()
+    thoughts: set[str] = set()
     sections: set[str] = set()
     for scored in reversed(units):
-        head = scored.unit.head
+        index, head = scored.unit.index, scored.unit.head
         if isinstance(head, SystemMessage) and scored.pinned != "pinned":
             section = section_of(head)
             if section is not None:
                 if section[0] in sections:
-                    found[scored.unit.index] = "said again in a later version of this section"
+                    found[index] = "overtaken by a later version of this section"
                 sections.add(section[0])
             lines = {line.strip() for line in head.content.splitlines()}
             if said and lines <= said:
-                found[scored.unit.index] = "said again in a later system message"
+                found[index] = "said again in a later system message"
+                repeats.add(index)
             said |= lines
-    return found
+        elif index in found or scored.unit.is_exchange:
+            thought = head.thought if scored.unit.is_exchange and isinstance(head, AssistantMessage) else None
+            if index in found and (not thought or thought in thoughts):
+                repeats.add(index)
+            thoughts.update(filter(None, [thought]))
+    return found, repeats

@@ -67,7 +67,7 @@ class ContextCompressor:
         return passages(unit)
 
     def compact(self, unit: Unit, read: Sequence[Passage], handle: str = "") -> tuple[LLMMessage, ...] | None:
-        """The unit with the same values in less notation, without thoughts and noise; None where that changes nothing.
+        """The unit with the same values in less notation, without noise; None where that changes nothing.
 
         Call arguments stay as they are: they are code's business.
 
@@ -78,11 +78,9 @@ class ContextCompressor:
         """
         texts: dict[Slot, str] = {}
         for passage in read:
-            if passage.slot.kind == "thought":
-                texts[passage.slot] = ""
-            elif passage.compact and passage.slot.kind != "arguments":
+            if passage.compact and passage.slot.kind != "arguments":
                 texts[passage.slot] = _with_mark(passage, expand_call(handle))
-        return _rewrite(unit, texts, keep_images=True) if texts else None
+        return _rewrite(unit, texts) if texts else None
 
     def extract(
         self, unit: Unit, read: Sequence[Passage], kept: Mapping[int, Set[int]], handle: str
@@ -105,6 +103,10 @@ class ContextCompressor:
         texts: dict[Slot, str] = {}
         for number, passage in enumerate(read):
             lines = kept.get(number, frozenset[int]())
+            if passage.slot.kind == "image":
+                if not lines:
+                    texts[passage.slot] = IMAGE_LEFT_OUT
+                continue
             shorter = _shortened(passage, lines, _expand_call(unit, passage.slot, handle))
             if len(shorter) < len(passage.text()):
                 texts[passage.slot] = shorter
@@ -112,7 +114,7 @@ class ContextCompressor:
                 texts[passage.slot] = _with_mark(passage, expand_call(handle))
         if any(slot.kind == "arguments" for slot in texts):
             return transcript(unit, texts)
-        return _rewrite(unit, texts, keep_images=False)
+        return _rewrite(unit, texts)
 
     def digest(self, entries: Sequence[DigestEntry], left_out: int, handle: str) -> UserMessage:
         """The shared block: the best lines of the units that left their place, each with who said it.
@@ -201,8 +203,6 @@ def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
     lines = passage.lines
     if len(kept) == len(lines):
         return passage.text()
-    if passage.slot.kind == "thought":
-        return join_kept(lines, kept) if kept else ""
     if not kept:
         return f"[left out: {_count(len(lines))}; {call} gives them back]"
     mark = f"[shortened: {len(kept)} of {_count(len(lines))}; {call} gives the whole]"
@@ -213,12 +213,12 @@ def _count(lines: int) -> str:
     return "1 line" if lines == 1 else f"{lines} lines"
 
 
-def _rewrite(unit: Unit, texts: Mapping[Slot, str], *, keep_images: bool) -> tuple[LLMMessage, ...]:
+def _rewrite(unit: Unit, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
     """The unit's messages with other texts in some slots; copies where something changed, the objects elsewhere."""
-    return tuple(_rewritten(number, message, texts, keep_images) for number, message in enumerate(unit.messages))
+    return tuple(_rewritten(number, message, texts) for number, message in enumerate(unit.messages))
 
 
-def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str], keep_images: bool) -> LLMMessage:
+def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMessage:
     update: dict[str, Any] = {}
     if isinstance(message, FunctionExecutionResultMessage):
         slots = [Slot(number, item, "result") for item in range(len(message.content))]
@@ -230,16 +230,13 @@ def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str], keep
     elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
         thought = Slot(number, 0, "thought")
         if thought in texts:
-            update["thought"] = texts[thought] or None
+            update["thought"] = texts[thought]
     elif isinstance(message, UserMessage) and not isinstance(message.content, str):
-        parts: list[Any] = []
-        for item, part in enumerate(message.content):
-            if isinstance(part, str):
-                parts.append(texts.get(Slot(number, item, "content"), part))
-            else:
-                parts.append(part if keep_images else IMAGE_LEFT_OUT)
-        if parts != message.content:
-            update["content"] = parts
+        slots = [
+            Slot(number, item, "content" if isinstance(p, str) else "image") for item, p in enumerate(message.content)
+        ]
+        if any(slot in texts for slot in slots):
+            update["content"] = [texts.get(slot, part) for slot, part in zip(slots, message.content, strict=True)]
     else:
         slot = Slot(number, 0, "content")
         if slot in texts:

@@ -25,7 +25,8 @@ _READ_ARGUMENTS = 2_000
 
 
 def duplicates(units: Sequence[Unit]) -> dict[int, str]:
-    """Units of which a later one says the same again: they can leave, and nothing is lost.
+    """Units of which a later one says the same again: they can leave. What an agent says beside its calls is no part
+    of that.
 
     Args:
         units: A history.

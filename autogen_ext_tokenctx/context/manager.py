@@ -23,15 +23,17 @@ from .compaction import Compaction
 from .compression import ContextCompressor, label_of
 from .failure import FailedResult, failure_of
 from .index import HistoryIndex
+from .pictures import with_pictures
 from .priority import ContextPrioritizer
 from .profile import ProfileCache
 from .quality import quality
+from .query import asked_picture
 from .recall import Recalled, recall, said_in
 from .report import UNWEIGHED, FitReport, FitResult, FitStep, Form, Level
 from .scope import Scope, scope_of, whole_of
 from .search import SearchHit, search
 from .summary import SUMMARY_SOURCE, Summary
-from .units import STRAY_SOURCE, Unit, is_call, texts
+from .units import STRAY_SOURCE, Unit, is_call, pictures_of, texts
 from .view import ViewBuilder
 
 RECOVERY_TOKENS = 2_000
@@ -140,7 +142,12 @@ class ContextManager:
         return search(self.archive, query, most)
 
     async def recall(
-        self, earlier: Sequence[LLMMessage], asked: Sequence[LLMMessage], view: Sequence[LLMMessage], room: int
+        self,
+        earlier: Sequence[LLMMessage],
+        asked: Sequence[LLMMessage],
+        view: Sequence[LLMMessage],
+        room: int,
+        pictures: int = 0,
     ) -> Recalled | None:
         """The lines of earlier messages that the newest ones ask for and a view lacks, as one message to put back.
 
@@ -149,6 +156,7 @@ class ContextManager:
             asked: The messages that ask, and the tool calls made since.
             view: What stands for both in the request.
             room: Tokens that the block may cost.
+            pictures: Tokens that it may cost more with pictures in it.
 
         Returns:
             The block, or None when nothing is asked for, found, or fits.
@@ -173,12 +181,18 @@ class ContextManager:
             return None
 
         def recalled() -> Recalled | None:
-            return recall(
+            lines = recall(
                 *(looked_at, len(units), asked, view, room),
                 profiles=self._profiles,
                 counter=self.counter,
                 archive=self.archive,
             )
+            if pictures <= 0 or pictures_of(asked):
+                return lines
+            pictured = asked_picture(looked_at, [self._profiles.get(unit) for unit in looked_at], said_in(asked))
+            if pictured is None:
+                return lines
+            return with_pictures(lines, looked_at[pictured], view, room + pictures, self.counter, self.archive)
 
         return await self._elsewhere(recalled, len(looked_at))
 
@@ -275,6 +289,8 @@ class ContextManager:
             size = overhead + sum(map(self.counter.count_message, whole))
         if size <= allowed.trigger_tokens:
             steps = tuple(map(self._repair_step, broken))
+            if whole and not any(unit.messages for unit in index.units):
+                steps += (FitStep(-1, STRAY_SOURCE, Form.REPAIRED, 0, size - overhead, "a request must not be empty"),)
             level = Level.LOSSLESS if steps else Level.NONE
             seconds = perf_counter() - started
             report = FitReport(
@@ -318,7 +334,8 @@ class ContextManager:
             compaction = Compaction(context, builder, allowed, sizes.overhead)
             view, allocation = compaction.solve()
             steps = builder.steps(view, compaction.reasons)
-            level = _level(steps, sizes.whole - sizes.overhead, view.tokens)
+            is_lossless = view.is_lossless(compaction.repeats) and not scope.beyond
+            level = Level.LOSSLESS if is_lossless else _level(sizes.whole - sizes.overhead, view.tokens)
             if summary is not None:
                 level, steps = Level.SUMMARY, (self._summary_step(summary), *steps)
             report = FitReport(
@@ -388,9 +405,7 @@ class ContextManager:
         return FitStep(unit.index, label_of(unit), Form.REPAIRED, before, after, unit.repaired, handle)
 
 
-def _level(steps: Sequence[FitStep], before: int, after: int) -> Level:
-    if all(step.form in (Form.REPAIRED, Form.COMPACT) or "said again" in step.why for step in steps):
-        return Level.LOSSLESS
+def _level(before: int, after: int) -> Level:
     return Level.LIGHT if 2 * after > before else Level.STRONG
 
 

@@ -1,7 +1,8 @@
 """Where the text of a unit stands, and the lines it is made of.
 
 A unit's text sits in slots: the content of a message, the result of a call, the arguments of a call, a thought.
-A passage is one slot's text as lines, the smallest pieces that can be kept or left out.
+A passage is one slot's text as lines, the smallest pieces that can be kept or left out. A picture is a passage of one
+line, which says its size.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .repeats import is_folded
 from .text import text_lines
 from .units import Unit
 
-SlotKind = Literal["content", "result", "arguments", "thought"]
+SlotKind = Literal["content", "result", "arguments", "thought", "image"]
 
 _MAX_LINES = 2_000
 """A text of more lines is taken in blocks of lines."""
@@ -139,6 +140,9 @@ def _passages(unit: Unit) -> Iterator[Passage]:
             for item, part in enumerate(message.content):
                 if isinstance(part, str):
                     yield _passage(Slot(number, item, "content"), message.source, part)
+                else:
+                    line = Line(f"[image {part.image.width} x {part.image.height}]")
+                    yield Passage(Slot(number, item, "image"), message.source, (line,), False)
         else:
             label = "system" if isinstance(message, SystemMessage) else message.source
             yield _passage(Slot(number, 0, "content"), label, cast(str, message.content))

@@ -19,10 +19,10 @@ from .embedding import Embedder
 from .noise import Noise, noise_asked_for
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
-from .query import code_names, looks_back, query_of, question, talk_of, telling
+from .query import asked_picture, asking, code_names, looks_back, query_of, question, talk_of, telling
 from .relevance import around, bm25, expand_query, is_entity, rarity, spread
 from .semantic import SemanticRelevance
-from .units import Unit
+from .units import Unit, pictures_of
 
 _logger = logging.getLogger(__name__)
 
@@ -87,6 +87,8 @@ class ScoredUnit:
         pinned: Why it must stay; empty when it need not.
         current: Share of its worth that is left since the same call gave another result later; 1 where none did.
         notes: What else there is to say of it, for reports.
+        beside: How well what an agent says beside its calls answers the query, 0 to 1.
+        pictured: Whether its pictures are asked for.
     """
 
     unit: Unit
@@ -98,6 +100,8 @@ class ScoredUnit:
     pinned: str
     current: float = 1.0
     notes: str = ""
+    beside: float = 0.0
+    pictured: bool = False
 
     def why(self) -> str:
         """The scores in words, for reports."""
@@ -206,16 +210,17 @@ class ContextPrioritizer:
         wanted, doubt = query_of(units, known, task)
         query = telling(wanted, idf, len(known))
         asked = [i for i, unit in enumerate(units) if i not in pins or not isinstance(unit.head, SystemMessage)]
-        documents = [known[i].counts for i in asked]
-        sizes = [known[i].tokens for i in asked]
+        parts = [(i, text) for i in asked for text in known[i].matched()]
+        documents = [text.counts for _, text in parts]
+        sizes = [text.tokens for _, text in parts]
         first = bm25(documents, query, idf)
         full_query = expand_query(documents, first, query, idf, new_terms=FEEDBACK_TERMS)
         feedback = {term: weight for term, weight in full_query.items() if term not in query}
         own = [score + more for score, more in zip(first, bm25(documents, feedback, idf), strict=True)]
-        scores = _with_neighbours(own, sizes, around(documents, sizes, full_query, idf, _PASSAGE_TOKENS))
-        near = [0.0] * len(units)
-        for i, score in zip(asked, scores, strict=True):
-            near[i] = score
+        matches = _with_neighbours(own, sizes, around(documents, sizes, full_query, idf, _PASSAGE_TOKENS))
+        near, beside = [0.0] * len(units), [0.0] * len(units)
+        for (i, text), score in zip(parts, matches, strict=True):
+            (beside if text.is_thought else near)[i] = score
         if self._semantic is not None:
             may_answer = [i for i in asked if pins.get(i) != "newest message"]
             blended = self._semantic.blend(
@@ -227,30 +232,24 @@ class ContextPrioritizer:
             )
             for i, score in zip(may_answer, blended, strict=True):
                 near[i] = score
-        top = max(near, default=0.0) or 1.0
+        top = max((*near, *beside), default=0.0) or 1.0
         recency = _recency(len(units))
         overtaken = stale(units)
+        asks = asking(units)
+        pictured = None
+        if asks is not None and not pictures_of(asks.messages):
+            pictured = asked_picture(units[: asks.index], known, question(units, task))
         scored: list[ScoredUnit] = []
         for i, unit in enumerate(units):
             why = pins.get(i, "")
             category = self._category(unit, known[i], why)
             current = _STALE if i in overtaken else 1.0
             added = self._added(unit)
-            relevance = min(1.0, max(0.0, near[i] / top + sum(added.values())))
+            more = sum(added.values())
+            relevance, thought = (min(1.0, max(0.0, score / top + more)) for score in (near[i], beside[i]))
             notes = [*filter(None, [overtaken.get(i)]), *(f"{name} {value:+.2f}" for name, value in added.items())]
-            scored.append(
-                ScoredUnit(
-                    unit,
-                    known[i],
-                    category,
-                    self.weights[category],
-                    relevance,
-                    recency[i],
-                    why,
-                    current,
-                    ", ".join(notes),
-                )
-            )
+            scores = relevance, recency[i], why, current, ", ".join(notes), max(relevance, thought), i == pictured
+            scored.append(ScoredUnit(unit, known[i], category, self.weights[category], *scores))
         return PrioritizedContext(
             tuple(scored),
             full_query,

@@ -15,13 +15,18 @@ from ..tokens.counting import TokenCounter
 from .compression import ContextCompressor
 from .lines import Line
 from .noise import Noise
-from .passages import Passage
-from .relevance import facts, is_rule, names, terms_of, written
+from .passages import Passage, Slot, SlotKind
+from .relevance import facts, is_rule, names, terms, terms_of, written
 from .units import Unit
 
 _MESSAGE_TOKENS = 4
 _MARK_TOKENS = 24
 """What a mark with its handle costs, about."""
+_IMAGE_MARK_TOKENS = 5
+"""What the mark of a picture that was left out costs."""
+
+_PICTURE_TERMS = terms("image picture photo screenshot")
+"""What a picture may be called: a message with one is found by these words, too."""
 
 _ANY_HANDLE = "0" * 8
 """Stands in compact forms for the handle, which is known only when a view is written."""
@@ -42,6 +47,7 @@ class Segment:
         names: Its names of several words.
         rule: Whether a person gives a standing instruction in it.
         odd: Bits of surprise that such a line stands among the others of its text.
+        kind: What it is a line of; a picture is a line without words.
     """
 
     passage: int
@@ -54,6 +60,21 @@ class Segment:
     names: tuple[str, ...]
     rule: bool
     odd: float = 0.0
+    kind: SlotKind = "content"
+
+
+class Matched(NamedTuple):
+    """A text that is matched against a query by itself.
+
+    Args:
+        counts: How often it says each term.
+        tokens: What it costs, about.
+        is_thought: Whether an agent says it beside its calls.
+    """
+
+    counts: Counter[str]
+    tokens: int
+    is_thought: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +89,7 @@ class Profile:
         passages: Its text.
         segments: Its lines and labels.
         counts: How often it says each term.
+        thoughts: How often what an agent says beside its calls has each; part of ``counts``.
         distinct: Its terms.
         noise: Kinds of noise in its text; its compact form has marks for them.
     """
@@ -79,8 +101,17 @@ class Profile:
     passages: tuple[Passage, ...]
     segments: tuple[Segment, ...]
     counts: Counter[str]
+    thoughts: Counter[str]
     distinct: tuple[str, ...]
     noise: frozenset[Noise] = frozenset()
+
+    def matched(self) -> tuple[Matched, ...]:
+        """The texts of it that are matched against a query: a long result must not hide what is said beside it."""
+        if not self.thoughts:
+            return (Matched(self.counts, self.tokens),)
+        said = sum(segment.tokens for segment in self.segments if segment.kind == "thought")
+        rest = Matched(self.counts - self.thoughts, max(1, self.tokens - said))
+        return Matched(self.thoughts, said, is_thought=True), rest
 
 
 class _At(NamedTuple):
@@ -132,18 +163,46 @@ class ProfileCache:
         compact_tokens = sum(map(self._counter.count_message, compact)) if compact else tokens
         if compact_tokens >= tokens:
             compact, compact_tokens = None, tokens
-        chars = sum(len(line.text) + 1 for passage in read for line in passage.lines)
-        body = max(1, compact_tokens - _MESSAGE_TOKENS * len(unit.messages))
+        pictures = {passage.slot: self._picture_tokens(unit, passage.slot) for passage in read if _is_picture(passage)}
+        texts = [passage for passage in read if not _is_picture(passage)]
+        chars = sum(len(line.text) + 1 for passage in texts for line in passage.lines)
+        body = max(1, compact_tokens - _MESSAGE_TOKENS * len(unit.messages) - sum(pictures.values()))
         rate = min(1.0, body / max(1, chars))
         person = isinstance(unit.head, UserMessage)
         segments: list[Segment] = []
         counts: Counter[str] = Counter()
+        thoughts: Counter[str] = Counter()
         for number, passage in enumerate(read):
-            _add_passage(segments, counts, passage, _At(number, rate, person))
-        marked = sum(passage.slot.kind != "thought" for passage in read) * _MARK_TOKENS
+            if _is_picture(passage):
+                counts.update(_PICTURE_TERMS)
+                tokens_of = pictures[passage.slot]
+                segments.append(Segment(number, 0, -1, tokens_of, (), (), (), (), False, kind="image"))
+                continue
+            is_thought = passage.slot.kind == "thought"
+            _add_passage(segments, thoughts if is_thought else counts, passage, _At(number, rate, person))
+        counts.update(thoughts)
+        marked = sum(  # a text that is shorter than a mark stands as it is
+            _MARK_TOKENS if passage.slot.kind != "thought" else min(_MARK_TOKENS, int(rate * len(passage.text())))
+            for passage in texts
+        )
+        marked += _IMAGE_MARK_TOKENS * len(pictures)
         stub = _MESSAGE_TOKENS * len(unit.messages) + marked + _call_chars(unit, read) // 4
         noise = frozenset[Noise]().union(*(passage.noise for passage in read)) if compact else frozenset[Noise]()
-        return Profile(tokens, compact, compact_tokens, stub, read, tuple(segments), counts, tuple(counts), noise)
+        return Profile(
+            tokens, compact, compact_tokens, stub, read, tuple(segments), counts, thoughts, tuple(counts), noise
+        )
+
+    def _picture_tokens(self, unit: Unit, slot: Slot) -> int:
+        """What a picture adds to its message."""
+        message = unit.messages[slot.message]
+        assert isinstance(message, UserMessage)
+        alone = message.model_copy(update={"content": [message.content[slot.item]]})
+        empty = message.model_copy(update={"content": []})
+        return self._counter.count_message(alone) - self._counter.count_message(empty)
+
+
+def _is_picture(passage: Passage) -> bool:
+    return passage.slot.kind == "image"
 
 
 def _call_chars(unit: Unit, read: Sequence[Passage]) -> int:
@@ -158,6 +217,7 @@ def _call_chars(unit: Unit, read: Sequence[Passage]) -> int:
 
 def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage, at: _At) -> None:
     label = len(segments)
+    kind = passage.slot.kind
     for position, line in enumerate((Line(passage.label), *passage.lines), -1):
         words = written(line.text)
         found = terms_of(words)
@@ -167,7 +227,7 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
         # in order of the text, not in sets: what sums over them gives must not differ from one process to the next
         distinct = tuple(dict.fromkeys(found))
         if position < 0:
-            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), (), False))
+            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), (), False, kind=kind))
         else:
             ids, numbers = facts(line.text, words)
             rule = at.person and is_rule(line.text)
@@ -183,5 +243,6 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
                     tuple(names(line.text)),
                     rule,
                     line.odd,
+                    kind,
                 )
             )

@@ -64,8 +64,7 @@ def quality(context: PrioritizedContext, choices: Sequence[Choice], unseen: int 
     queue: list[tuple[bool, float, float, int, Segment, bool]] = []
     facts: set[str] = set()
     for choice in choices:
-        whole, kept, at_stake = choice.form in (Form.FULL, Form.COMPACT), choice.kept, not choice.fixed
-        near = -choice.scored.relevance
+        whole, kept = choice.form in (Form.FULL, Form.COMPACT), choice.kept
         for number, segment in enumerate(choice.scored.profile.segments):
             there = whole or number in kept
             if there:
@@ -73,9 +72,10 @@ def quality(context: PrioritizedContext, choices: Sequence[Choice], unseen: int 
             if segment.line < 0:  # a label: what it says of a call are facts too
                 if there:
                     facts.update(segment.words)
-            elif at_stake:
+            elif not choice.fixed and (segment.kind == "thought" or not choice.repeated):
                 asked = sum([wanted[term] for term in segment.words if term in wanted])
-                queue.append((not segment.rule, -asked, near, len(queue), segment, there))
+                near = choice.scored.beside if segment.kind == "thought" else choice.scored.relevance
+                queue.append((not segment.rule, -asked, -near, len(queue), segment, there))
     queue.sort()
     elsewhere = ELSEWHERE + (ELSEWHERE_OPEN - ELSEWHERE) * context.doubt
     is_there = was_there = 0.0

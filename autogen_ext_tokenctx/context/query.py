@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from math import exp, log
 from typing import cast
 
@@ -13,8 +14,8 @@ from autogen_core.models import AssistantMessage, SystemMessage, UserMessage
 
 from ..tokens.task import TaskDefinition, task_text
 from .profile import Profile
-from .relevance import is_entity, terms
-from .units import Unit, text_of
+from .relevance import bm25, is_entity, rarity, terms
+from .units import Unit, pictures_of, text_of
 
 _TALK_TURNS, _JUST_SAID = 4.0, 3.0
 """Turns over which the weight of what was said falls to 1/e, and that of the newest."""
@@ -24,6 +25,7 @@ _CALL_TURNS, _CALLED = 2.0, 4.0
 
 _TALK_UNITS = 30
 _CALL_CHARS = 2_000
+_TALK_TERMS = 400
 
 _QUERY_TERMS = 60
 """A text of more terms has less weight for each in the query: a giant result must not drown the question."""
@@ -41,16 +43,54 @@ _QUESTION_CHARS = 20_000
 _ROLES = frozenset({"agent", "agents", "assistant"})
 """What a person may call those who take part, whatever their names."""
 
+_FEW_UNITS, _FEW_SHARE = 2, 0.05
+"""A word tells which picture is meant if no more units have it than that, or than this share of them."""
+
+_COVERED = 0.25
+"""Share of what is asked, by rarity, that the message of a picture must have. What is asked names the picture and what
+to look for in it; the latter stands nowhere in words."""
+
 _FULL_QUESTION_TERMS = 2.0
 """A user message with several times as many terms says by itself what is asked."""
 
 
 def question(units: Sequence[Unit], task: str | TaskDefinition | None) -> str:
     """What a person asked last, and the task that was given, as text."""
+    asks = asking(units)
+    return "\n".join(filter(None, (text_of(asks) if asks else "", task_text(task))))
+
+
+def asking(units: Sequence[Unit]) -> Unit | None:
+    """The unit in which a person said something last."""
     users = [unit for unit in units if unit.is_user]
-    people = [unit for unit in users if _is_person(unit, users[0])]
-    said = text_of(people[-1]) if people else ""
-    return "\n".join(filter(None, (said, task_text(task))))
+    return next((unit for unit in reversed(users) if _is_person(unit, users[0])), None)
+
+
+def asked_picture(units: Sequence[Unit], known: Sequence[Profile], text: str) -> int | None:
+    """Number of the unit whose pictures a text asks for: what its message says, or that it has one, answers best.
+
+    Args:
+        units: A history up to the message that asks.
+        known: The profile of each unit.
+        text: What is asked.
+    """
+    if not any(pictures_of(unit.messages) for unit in units):
+        return None
+    wanted = dict.fromkeys(terms(text[:_QUESTION_CHARS]), 1.0)
+    earlier = [i for i, unit in enumerate(units) if not isinstance(unit.head, SystemMessage)]
+    documents = [known[i].counts for i in earlier]
+    having = Counter(term for document in documents for term in document if term in wanted)
+    if not having:
+        return None
+    idf = rarity(documents)
+    scores = bm25(documents, wanted, idf)
+    best = max(range(len(earlier)), key=lambda number: (scores[number], number))
+    found = wanted.keys() & documents[best].keys()
+    most = max(_FEW_UNITS, int(_FEW_SHARE * len(earlier)))
+    total = sum(idf.get(term, max(idf.values())) for term in wanted)
+    if all(having[term] > most for term in found) or sum(idf[term] for term in found) < _COVERED * total:
+        return None
+    return earlier[best] if pictures_of(units[earlier[best]].messages) else None
 
 
 def code_names(units: Sequence[Unit], task: str | TaskDefinition | None) -> frozenset[str]:
@@ -128,6 +168,13 @@ def _is_person(unit: Unit, first: Unit) -> bool:
     return unit.head.source.lower() in _PEOPLE or unit.head.source == first.head.source
 
 
+def _said(unit: Unit, profile: Profile) -> Sequence[str]:
+    """The terms of what someone says in a unit; of a tool exchange, of what the agent says beside its calls."""
+    if not unit.is_exchange:
+        return () if isinstance(unit.head, SystemMessage) else profile.distinct
+    return [term for segment in profile.segments if segment.kind == "thought" for term in segment.words]
+
+
 def talk_of(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]:
     """The words of the conversation, the newest the strongest: what is talked about is what its records are for."""
     talk: dict[str, float] = {}
@@ -136,9 +183,9 @@ def talk_of(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]
         for term in found:
             talk[term] = max(talk.get(term, 0.0), weight)
 
-    spoken = [i for i, unit in enumerate(units) if not unit.is_exchange and not isinstance(unit.head, SystemMessage)]
-    for age, i in enumerate(reversed(spoken[-_TALK_UNITS:])):
-        add(known[i].distinct[:400], exp(-age / _TALK_TURNS) * (_JUST_SAID if age == 0 else 1.0))
+    spoken = (_said(unit, known[i]) for i, unit in reversed(list(enumerate(units))))
+    for age, found in enumerate(islice(filter(None, spoken), _TALK_UNITS)):
+        add(found[:_TALK_TERMS], exp(-age / _TALK_TURNS) * (_JUST_SAID if age == 0 else 1.0))
     calls = [unit for unit in units if unit.is_exchange]
     for age, unit in enumerate(reversed(calls[-_TALK_UNITS:])):
         for call in cast(AssistantMessage, unit.head).content:

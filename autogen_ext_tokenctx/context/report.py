@@ -32,6 +32,8 @@ class Form(str, Enum):
     """In its place, its most useful lines."""
     DIGEST = "digest"
     """Left its place; its best lines are in the shared block."""
+    BLOCK = "block"
+    """The shared block itself, which stands for all units that left; what of it is their lines stands with them."""
     STUB = "stub"
     """One line and a handle."""
     GONE = "gone"
@@ -48,7 +50,7 @@ class Level(IntEnum):
     NONE = 0
     """Nothing was changed."""
     LOSSLESS = 1
-    """Only notation, duplicates and thoughts were dropped."""
+    """Only notation and what later messages repeat was dropped."""
     LIGHT = 2
     """Under half of the history's tokens were left out."""
     STRONG = 3
@@ -62,11 +64,11 @@ class FitStep:
     """One change of one unit.
 
     Args:
-        unit: Number of the unit in the history, from 0; -1 for a block of lines of several units.
+        unit: Number of the unit in the history, from 0; -1 for a block that stands for several units.
         what: Who and what, such as ``"coder: read_file"``.
         form: The form the unit has in the view.
         tokens_before: Tokens of the unit in the history.
-        tokens_after: Tokens of it in the view; of lines in the shared block about.
+        tokens_after: Tokens of it in the view. The lines of the shared block share its tokens by about what each costs.
         why: The reason in a few words, with scores where there are any.
         handle: ``ContextManager.expand(handle)`` gives the original back; empty where nothing left the view.
     """
@@ -101,7 +103,7 @@ class FitReport(Shown):
         tokens_before: Tokens of the request as it came.
         tokens_after: Tokens of the request as it goes out.
         level: How hard the fit had to press.
-        steps: One step per unit that changed; empty when the view is the history.
+        steps: One step per unit that changed, and one for the shared block; empty when the view is the history.
         relevance: Context relevance score, worth kept per worth there was against the task, 0 to 1.
         quality: Compression quality score, about the share of what the next step may need (task words, ids, numbers,
             names, rules) of all that may be shortened that is still in the view, 0 to 1; see ``context/quality.py``.

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from autogen_core import FunctionCall
+from autogen_core import FunctionCall, Image
 from autogen_core.models import (
     AssistantMessage,
     FunctionExecutionResult,
@@ -113,7 +113,7 @@ def repair(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
         content, go; tool-call ids that are empty or used twice in a message are renamed.
 
     Example:
-        >>> from autogen_core import FunctionCall
+        >>> from autogen_core import FunctionCall, Image
         >>> from autogen_core.models import AssistantMessage
         >>> call = AssistantMessage(content=[FunctionCall(id="1", name="look", arguments="{}")], source="coder")
         >>> [message.type for message in repair([call])]
@@ -148,6 +148,17 @@ def texts(message: LLMMessage) -> Iterator[str]:
             yield part.content
     if isinstance(message, AssistantMessage) and message.thought:
         yield message.thought
+
+
+def pictures_of(messages: Iterable[LLMMessage]) -> list[Image]:
+    """All pictures in some messages, in order.
+
+    Example:
+        >>> pictures_of([UserMessage(content="no picture", source="user")])
+        []
+    """
+    parts = (part for message in messages if isinstance(message, UserMessage) for part in message.content)
+    return [part for part in parts if isinstance(part, Image)]
 
 
 def text_of(unit: Unit) -> str:

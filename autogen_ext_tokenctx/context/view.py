@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from autogen_core.models import LLMMessage
+from autogen_core.models import LLMMessage, UserMessage
 
 from ..tokens.counting import TokenCounter
 from .allocation import Choice, kept_lines
 from .archive import ContextArchive
-from .compression import ContextCompressor, DigestEntry, label_of, quoted
+from .compression import DIGEST_SOURCE, ContextCompressor, DigestEntry, label_of, quoted
 from .passages import clip
 from .priority import ScoredUnit
 from .report import FitStep, Form
@@ -33,6 +33,16 @@ class _Changed(NamedTuple):
     tokens: int
 
 
+class _Block(NamedTuple):
+    """The shared block: how many messages it stands for, under which handle, and its tokens without and with lines."""
+
+    message: UserMessage
+    stands_for: int
+    handle: str
+    head_tokens: int
+    tokens: int
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A list of messages for one call.
@@ -41,11 +51,24 @@ class View:
         messages: The list.
         tokens: What its messages cost, exactly; tools and reply priming are not in it.
         changed: The units that changed.
+        block: What stands for the units that left their place; None where nothing does.
     """
 
     messages: list[LLMMessage]
     tokens: int
     changed: tuple[_Changed, ...]
+    block: _Block | None
+
+    def is_lossless(self, repeats: Set[int]) -> bool:
+        """Whether nothing but notation and repeats went.
+
+        Args:
+            repeats: Numbers of the units that later ones say word for word.
+        """
+        return all(
+            changed.form in (Form.REPAIRED, Form.COMPACT) or changed.scored.unit.index in repeats
+            for changed in self.changed
+        )
 
 
 class ViewBuilder:
@@ -92,6 +115,7 @@ class ViewBuilder:
         changed: list[_Changed] = []
         away: list[Choice] = []
         tokens = 0
+        shared: _Block | None = None
         in_head = True
         for choice in choices:
             unit = choice.scored.unit
@@ -100,19 +124,21 @@ class ViewBuilder:
             messages, form, cost = self._written(choice)
             tokens += cost
             (head if in_head else tail).extend(messages)
-            if form in (Form.GONE, Form.DIGEST) and unit.messages and unit.index not in reasons:
+            if form is Form.DIGEST or (form is Form.GONE and unit.messages and unit.index not in reasons):
                 away.append(choice)
             if form is not Form.FULL and unit.index != self._scope.extra:
                 changed.append(_Changed(choice.scored, form, choice.cost if form is Form.DIGEST else cost))
         if (away or self._scope.beyond) and block:
-            message = self._block(away)
-            tokens += self.cost([message])
-            head.append(message)
-        return View([*head, *tail], tokens, tuple(changed))
+            shared = self._block(away)
+            tokens += shared.tokens
+            head.append(shared.message)
+        return View([*head, *tail], tokens, tuple(changed), shared)
 
     def steps(self, view: View, reasons: dict[int, str]) -> tuple[FitStep, ...]:
         """What was done to each unit that changed, and why; the same ``reasons`` as for `build`."""
         steps = [self._step(changed, reasons) for changed in view.changed]
+        if view.block is not None:
+            steps = _sharing(steps, view.block)
         return tuple(sorted([*steps, *self._unseen], key=lambda step: step.unit))
 
     def _written(self, choice: Choice) -> tuple[tuple[LLMMessage, ...], Form, int]:
@@ -142,11 +168,11 @@ class ViewBuilder:
         unit = scored.unit
         why = reasons.get(unit.index) or (unit.repaired if form is Form.REPAIRED else scored.why())
         before = scored.profile.tokens if unit.messages else self.cost(unit.originals)
-        after = min(before, changed.tokens) if form is Form.DIGEST else changed.tokens  # of a digest it is an estimate
+        after = min(before, changed.tokens) if form is Form.DIGEST else changed.tokens
         number = self._scope.units[unit.index].index
         return FitStep(number, label_of(unit), form, before, after, why, self._handle(unit))
 
-    def _block(self, away: Sequence[Choice]) -> LLMMessage:
+    def _block(self, away: Sequence[Choice]) -> _Block:
         entries: list[DigestEntry] = []
         for choice in away:
             profile = choice.scored.profile
@@ -163,7 +189,10 @@ class ViewBuilder:
         }
         handle = self._archive.put_group([handles[number] for number in sorted(handles)])
         beyond = (unit for unit, _ in self._scope.beyond)
-        return self._compressor.digest(entries, sum(len(unit.originals) for unit in (*units, *beyond)), handle)
+        left_out = sum(len(unit.originals) for unit in (*units, *beyond))
+        message = self._compressor.digest(entries, left_out, handle)
+        head = self.cost([self._compressor.digest((), left_out, handle)])
+        return _Block(message, left_out, handle, head, self.cost([message]))
 
     @cached_property
     def _unseen(self) -> list[FitStep]:
@@ -185,3 +214,18 @@ class ViewBuilder:
         if handle is None or handle not in self._archive:
             handle = handles[unit] = self._archive.put(unit.originals)
         return handle
+
+
+def _sharing(steps: Sequence[FitStep], block: _Block) -> list[FitStep]:
+    """The steps with one for the block: its lines have their share of its tokens, the block what is left of them."""
+    about = sum(step.tokens_after for step in steps if step.form is Form.DIGEST)
+    lines = block.tokens - block.head_tokens
+    shared: list[FitStep] = []
+    left = block.tokens
+    for step in steps:
+        if step.form is Form.DIGEST:
+            step = replace(step, tokens_after=step.tokens_after * min(lines, about) // max(1, about))
+            left -= step.tokens_after
+        shared.append(step)
+    why = f"stands for {block.stands_for} messages"
+    return [FitStep(-1, DIGEST_SOURCE, Form.BLOCK, 0, left, why, block.handle), *shared]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .priority import PrioritizedContext, ScoredUnit
@@ -62,6 +62,15 @@ _ODD = 4.0
 """Worth of a token of a line that differs from the others of its text, for each bit of surprise: what a failed build or
 a person's word among pasted rows says is in no query, and worth more than any usual line."""
 
+_PICTURE = 0.3
+"""What speaks for the newest picture, against 1 for the unit that answers best."""
+
+PICTURE = 50.0
+"""Worth of a token of a picture that must stay: lines are worth a few for each token at most."""
+
+_APART = ("thought", "image")
+"""Kinds of segments that are not weighed among the lines of their unit."""
+
 _STEPS = 1 << 16
 """Rarities are whole multiples of 1 / _STEPS: their sums are exact, so that the order of a set changes nothing."""
 
@@ -92,6 +101,28 @@ class LineWorth(NamedTuple):
     asked: tuple[str, ...]
     unit: int
     segment: Segment
+
+
+class _Text(NamedTuple):
+    """Segments of a unit that are weighed together.
+
+    Args:
+        scored: The unit.
+        segments: Its segments, or some of them.
+        score: What speaks for them.
+        mass: The same for each of their tokens.
+        current: Share of their worth that no later result has overtaken.
+    """
+
+    scored: ScoredUnit
+    segments: Sequence[Segment]
+    score: float
+    mass: float
+    current: float
+
+
+def _score(scored: ScoredUnit, relevance: float) -> float:
+    return scored.weight * (_BASE + relevance**_SHARP + _RECENT * scored.recency)
 
 
 class Worth:
@@ -130,11 +161,9 @@ class Worth:
         self._score: dict[int, float] = {}
         self._mass: dict[int, float] = {}
         for scored in context.units:
-            score = scored.weight * scored.current * (_BASE + scored.relevance**_SHARP + _RECENT * scored.recency)
+            score = scored.current * _score(scored, scored.relevance)
             self._score[scored.unit.index] = score
-            tokens = max(1, scored.profile.tokens)
-            longer = (1.0 + tokens / _LONG_TOKENS) ** -_LONG_BACK if context.looks_back else 1.0
-            self._mass[scored.unit.index] = score * tokens**-_LONG * longer
+            self._mass[scored.unit.index] = score * self._per_token(scored.profile.tokens)
 
     def cover(self, profile: Profile) -> None:
         """The view has this unit now."""
@@ -159,7 +188,35 @@ class Worth:
     def lines(self, scored: ScoredUnit) -> list[LineWorth]:
         """What does not change about the worth of each segment of a unit."""
         segments = scored.profile.segments
-        lines = [self._line(scored, segment) for segment in segments]
+        index = scored.unit.index
+        own = [segment for segment in segments if segment.kind not in _APART]
+        lines = self._lines(_Text(scored, own, self._score[index], self._mass[index], scored.current))
+        if len(own) == len(segments):
+            return lines
+        # what an agent says beside its calls is weighed as a message of its own: no result makes it older or longer
+        beside = [segment for segment in segments if segment.kind == "thought"]
+        score = _score(scored, scored.beside)
+        mass = score * self._per_token(sum(segment.tokens for segment in beside))
+        said = self._lines(_Text(scored, beside, score, mass, 1.0))
+        pictures = [self._picture(scored, segment) for segment in segments if segment.kind == "image"]
+        apart = {"thought": iter(said), "image": iter(pictures)}
+        rest = iter(lines)
+        return [next(apart.get(segment.kind, rest)) for segment in segments]
+
+    def _picture(self, scored: ScoredUnit, segment: Segment) -> LineWorth:
+        """The worth of a picture. Unless it is asked for, nothing is known of it but how new it is."""
+        index = scored.unit.index
+        if scored.pictured:
+            mass = PICTURE * segment.tokens
+        else:
+            newness = (index + 1) / len(self._score)
+            mass = scored.weight * _PICTURE * newness * self._per_token(segment.tokens) * segment.tokens
+        return LineWorth(mass, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, (), index, segment)
+
+    def _lines(self, text: _Text) -> list[LineWorth]:
+        """What does not change about the worth of the segments of a text."""
+        segments = text.segments
+        lines = [self._line(text, segment) for segment in segments]
         if len(segments) <= 2:  # a label and a line
             return lines
         wanted = self._wanted
@@ -200,28 +257,34 @@ class Worth:
         rare = self._rare
         return {term: rare[term] / _STEPS * weight for term, weight in weights.items() if term in rare}
 
-    def _line(self, scored: ScoredUnit, segment: Segment) -> LineWorth:
-        index, rare = scored.unit.index, self._rare
-        new = scored.weight * scored.current * (_NEW_BASE + self._score[index])
+    def _per_token(self, tokens: int) -> float:
+        """Share of a text's relevance that each of its tokens has, by how long it is."""
+        tokens = max(1, tokens)
+        longer = (1.0 + tokens / _LONG_TOKENS) ** -_LONG_BACK if self._looks_back else 1.0
+        return tokens**-_LONG * longer
+
+    def _line(self, text: _Text, segment: Segment) -> LineWorth:
+        scored, rare = text.scored, self._rare
+        new = scored.weight * text.current * (_NEW_BASE + text.score)
         per_id = per_name = 0.0
         if (segment.ids or segment.numbers or segment.names) and not self._looks_back:
             talk = self._talk
             beside = sum([talk[term] for term in segment.words if term in talk])
-            in_calls = scored.unit.is_exchange
+            in_calls = scored.unit.is_exchange and segment.kind != "thought"
             fit = new * _IDS * min(_MOST, _FLOOR + beside) * self._doubt ** (_OPEN if in_calls else 1.0)
             per_id = fit if in_calls else fit * _TALKED
             per_name = fit * _NAMES
         weight = sum([rare[term] for term in segment.words]) or 1.0
         asked = () if self._looks_back else tuple([term for term in segment.words if term in self._asked])
         return LineWorth(
-            mass=self._mass[index] * segment.tokens,
+            mass=text.mass * segment.tokens,
             weight=weight,
             per_word=new * _WORDS / _STEPS,
             per_id=per_id,
             per_name=per_name,
-            per_odd=self._score[index] * _ODD * segment.odd * segment.tokens,
-            per_asked=scored.current,
+            per_odd=text.score * _ODD * segment.odd * segment.tokens,
+            per_asked=text.current,
             asked=asked,
-            unit=index,
+            unit=scored.unit.index,
             segment=segment,
         )

@@ -31,6 +31,7 @@ from .fitting import Fitter
 from .fold import Fold, TurnRecall
 from .growing import RECALL, GrowingView, share_of_recall
 from .prefix import SentPrefix
+from .reserve import first_reserve, with_growing_reserve, with_reserve
 from .summaries import Summaries
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain
@@ -187,7 +188,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
 
     @budget.setter
     def budget(self, budget: int | TokenBudget) -> None:
-        _with_reserve(budget, self._reserve)
+        with_reserve(budget, self._reserve)
         self._budget = budget
 
     @property
@@ -197,11 +198,11 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             return self._reserve
         if isinstance(self._budget, TokenBudget):
             return self._budget.reserve
-        return max(self._overheads, default=min(self._budget * 15 // 100, 1_000))
+        return max(self._overheads, default=first_reserve(self._budget))
 
     @reserve.setter
     def reserve(self, reserve: int | None) -> None:
-        _with_reserve(self._budget, reserve)
+        with_reserve(self._budget, reserve)
         self._reserve = reserve
 
     @property
@@ -245,7 +246,10 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         Raises:
             BudgetTooSmallError: What has to be in every view does not fit the budget.
         """
-        self._last_view = await self._view()
+        try:
+            self._last_view = await self._view()
+        except BudgetTooSmallError as error:
+            raise await self._enough(error) from None
         overhead.announce(self)
         return list(self._last_view)
 
@@ -377,6 +381,18 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             self._summaries.consider(history, report.tokens_after, self._request_budget())
         return view
 
+    async def _enough(self, error: BudgetTooSmallError) -> BudgetTooSmallError:
+        """The error with a budget that is enough at once."""
+        reserve = self.reserve
+        if reserve >= error.budget:  # nothing was fitted: what the history needs is not in the error
+            history = self._transforms.apply(self._messages)
+            try:
+                await self._fitter.fit(self._growing.manager, history, TokenBudget(limit=1), pinned=self._pinned)
+            except BudgetTooSmallError as least:
+                return BudgetTooSmallError(error.budget, least.needed + reserve, [*least.what, *error.what])
+        is_first = self._reserve is None and isinstance(self._budget, int) and not self._overheads
+        return with_growing_reserve(error) if is_first else error
+
     def _terms(self) -> _Terms:
         budget = self._request_budget()
         settings = repr((self._budget, self._reserve, self._task, self._recall))
@@ -385,7 +401,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         return _Terms(budget, settings, recall, self._cache, fitter, manager, self._task, self._pinned, self._summaries)
 
     def _request_budget(self) -> TokenBudget:
-        return _with_reserve(self._budget, self.reserve)
+        return with_reserve(self._budget, self.reserve)
 
     def _forget(self) -> None:
         if self._summaries is not None:
@@ -414,13 +430,3 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         recalled = extra.fold.recalled and extra.fold.recalled.restored(view, self._fitter.counter)
         covered = tuple(history[: extra.fold.covers])
         self._growing.fold = Fold(covered, tuple(view), report, extra.fold.settings, recalled)
-
-
-def _with_reserve(budget: int | TokenBudget, reserve: int | None) -> TokenBudget:
-    if isinstance(budget, int):
-        return TokenBudget.of(budget, reserve=reserve or 0)
-    if reserve is None:
-        return budget
-    if reserve >= budget.limit:
-        raise BudgetTooSmallError(budget.limit, reserve + 1, [f"the reserve of {reserve} tokens"])
-    return budget.model_copy(update={"reserve": reserve})

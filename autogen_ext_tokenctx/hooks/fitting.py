@@ -90,10 +90,11 @@ class Fitter:
         asked: Sequence[LLMMessage],
         view: Sequence[LLMMessage],
         room: int,
+        pictures: int,
     ) -> Recalled | None:
         """What ``manager`` recalls; None, with one warning, when it fails."""
         try:
-            return await manager.recall(earlier, asked, view, room)
+            return await manager.recall(earlier, asked, view, room, pictures)
         except Exception as error:  # what is recalled comes on top: the view serves without it
             self._warn("recall", f"nothing is recalled ({error!r}); the view is sent without it")
             return None

@@ -19,6 +19,9 @@ from .history import newest_turn, split_open_call
 RECALL = 0.15
 """Share of the budget that may be recalled; a compaction to its usual target leaves room for it."""
 
+_PICTURES = 2
+"""A picture that is asked for may take so many times more than what else is recalled: one is as dear as a page."""
+
 
 def share_of_recall(recall: float) -> float:
     """``recall``, if it can be a share of the budget.
@@ -128,7 +131,7 @@ class GrowingView:
             size > terms.budget.available or terms.cache.pays(size, terms.budget.target_tokens, grown.growth)
         ):
             return None
-        grown = await self._recalling(grown, history, terms, terms.recall)
+        grown = await self._recalling(grown, history, terms, terms.recall, _PICTURES * terms.recall)
         self._remember(grown)
         return grown.plus(still_open, counter)
 
@@ -138,10 +141,12 @@ class GrowingView:
         if result is None:
             return None
         fold = Fold.of(history, result, terms.settings)
-        room = terms.recall
+        room, pictures = terms.recall, _PICTURES * terms.recall
         if held:  # there is no second try
-            room = min(room, terms.budget.available - terms.size(result.messages, result.report.tokens_after))
-        fold = await self._recalling(fold, history, terms, room)
+            free = terms.budget.available - terms.size(result.messages, result.report.tokens_after)
+            room = min(room, free)
+            pictures = min(pictures, free - room)
+        fold = await self._recalling(fold, history, terms, room, pictures)
         if not split_open_call(history)[1]:
             self._remember(fold)
         return fold
@@ -154,7 +159,9 @@ class GrowingView:
     def _remember(self, fold: Fold) -> None:
         self.fold = fold.without_newest(self._fitter.counter) if self._open_ended else fold
 
-    async def _recalling(self, fold: Fold, history: Sequence[LLMMessage], terms: Terms, room: int) -> Fold:
+    async def _recalling(
+        self, fold: Fold, history: Sequence[LLMMessage], terms: Terms, room: int, pictures: int
+    ) -> Fold:
         """The fold with what the newest turn recalls, looked for once a turn and compaction."""
         turn = newest_turn(history)
         if fold.recalled is not None and fold.recalled.turn == turn:
@@ -162,5 +169,5 @@ class GrowingView:
         found = None
         if turn is not None and room > 0 and fold.report.level > Level.LOSSLESS and not fold.shortens_newest:
             earlier, asked = history[: turn.start], history[turn.start :]
-            found = await self._fitter.recall(self.manager, earlier, asked, fold.view, room)
+            found = await self._fitter.recall(self.manager, earlier, asked, fold.view, room, pictures)
         return fold.recalling(turn, found)

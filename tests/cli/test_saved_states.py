@@ -100,7 +100,8 @@ def test_archives_give_back_what_left_the_views(kind: Kind) -> None:
         steps: list[dict[str, Any]] = fold["report"]["steps"] if fold else []
         units = {unit.index: list(unit.originals) for unit in split(history.messages)}
         for step in steps:
-            assert archive.get(step["handle"]) == units[step["unit"]]
+            originals = archive.get(step["handle"])
+            assert originals == units[step["unit"]] if step["unit"] >= 0 else originals  # a block has those of many
         assert len(archive) >= len(history.messages) // 2
 
 

@@ -133,7 +133,7 @@ def handles(inner: StrictClient) -> list[str]:
 @pytest.mark.parametrize(
     "record",
     [
-        json.dumps([{"id": n * 7919 % 9973, "port": n * 37 % 1009, "host": f"node-{n}.example"} for n in range(180)]),
+        json.dumps([{"id": n * 7919 % 9973, "port": n * 37 % 1009, "host": f"node-{n}.example"} for n in range(320)]),
         " ".join(f"{n * 7919 % 99_991}" for n in range(1_700)),
         "日本語の文章です。" * 450,
         "<p>" + "".join(f"<b>{n * 37 % 1009}</b>word{n}" for n in range(600)),

@@ -390,7 +390,12 @@ class FullManager(ContextManager):
     first = True
 
     async def recall(
-        self, earlier: Sequence[LLMMessage], asked: Sequence[LLMMessage], view: Sequence[LLMMessage], room: int
+        self,
+        earlier: Sequence[LLMMessage],
+        asked: Sequence[LLMMessage],
+        view: Sequence[LLMMessage],
+        room: int,
+        pictures: int = 0,
     ) -> Recalled | None:
         message = UserMessage(content="word " * (50 if self.first else room - 10), source=RECALL_SOURCE)
         self.first = False
