@@ -133,13 +133,19 @@ class CalibratedFitter:
         """What the provider would count for a request as it stands."""
         return self._calibration(model).predict(measure(messages, tools, self._fitter.counter))
 
-    def learn(self, fitted: CalibratedFit, result: CreateResult) -> int | None:
-        """Learn from a bill; the input tokens it states, None when it states none."""
+    def learn(self, fitted: CalibratedFit, result: CreateResult, *, has_schema: bool = False) -> int | None:
+        """Learn from a bill; the input tokens it states, None when it states none.
+
+        Args:
+            fitted: What was sent.
+            result: The answer, with the bill.
+            has_schema: Whether it was sent with a schema of the answer, whose price no counter knows exactly.
+        """
         # A cached result repeats a bill of another time, and some clients give 0 or nothing for what they do not know.
         billed: Any = getattr(result.usage, "prompt_tokens", None)
         if result.cached or not isinstance(billed, int) or billed <= 0:
             return None
-        self._observe(fitted, billed)
+        self._observe(fitted, billed, has_schema)
         return billed
 
     def within_limit(self, budget: TokenBudget, model: str | None) -> TokenBudget:
@@ -147,17 +153,17 @@ class CalibratedFitter:
         limit = self._limits.get(self._name(model))
         return budget if limit is None else within(budget, limit)
 
-    def learn_refusal(self, fitted: CalibratedFit, overflow: Overflow, model: str | None, *, countable: bool) -> int:
+    def learn_refusal(self, fitted: CalibratedFit, overflow: Overflow, model: str | None, *, has_schema: bool) -> int:
         """Learn from a refusal; the tokens the request may have when it is sent once more.
 
         Args:
             fitted: What was sent.
             overflow: What the provider says of it.
             model: The model of this call, if it is not the usual one.
-            countable: Whether the provider counts nothing but what was fitted.
+            has_schema: As for `learn`.
         """
-        if overflow.requested is not None and countable:  # it is what a bill would have said
-            self._observe(fitted, overflow.requested)
+        if overflow.requested is not None:  # it is what a bill would have said
+            self._observe(fitted, overflow.requested, has_schema)
         sent = fitted.calibration.predict(fitted.size).upper
         room = max(1, int(_SMALLER * sent))
         limit = overflow.input_limit
@@ -185,7 +191,9 @@ class CalibratedFitter:
             # What must be there does not fit with the margin. It may well fit without it: better than to give up.
             return await search.run(cautious=False)
 
-    def _observe(self, fitted: CalibratedFit, counted: int) -> None:
+    def _observe(self, fitted: CalibratedFit, counted: int, has_schema: bool) -> None:
+        if has_schema and fitted.calibration.is_trusted:  # the schema may be wrong, the counter need not be
+            return
         try:
             fitted.calibration.observe(fitted.size, counted)
         except Exception as error:  # a call that went well must not fail for its bill
