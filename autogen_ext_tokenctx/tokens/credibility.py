@@ -34,7 +34,8 @@ class _Bill(NamedTuple):
     """Tokens by the counter that no request before began with; a cache may have served the rest."""
     stands: bool
     """Whether it did not grow with the text, as far as an earlier bill shows."""
-    credible: bool
+    pictures: bool
+    credible: bool = False
 
     @property
     def ratio(self) -> float:
@@ -64,8 +65,11 @@ class Credibility:
 
     @property
     def highest(self) -> float:
-        """Billed ÷ counted at the most, over the last 20 credible bills; 1 at least, unless counts are too high."""
-        return max([0.0 if self._proven else 1.0, *self._ratios])
+        """Billed ÷ counted at the most, over the last 20 credible bills; 1 at least, unless counts are too high.
+
+        What the bills grow by counts too: where a part is left out of all of them, that is the true price.
+        """
+        return max([0.0 if self._proven else 1.0, self._growth(), *self._ratios])
 
     @property
     def ceiling(self) -> int | None:
@@ -85,7 +89,7 @@ class Credibility:
         if self._ceiling is not None and billed > self._ceiling:
             self._ceiling = None
         stands = any(_stands(before, parts, billed) for before in self._recent if before.credible)
-        bill = _Bill(parts, counted, billed, self._fresh(parts, counted), stands, credible=False)
+        bill = _Bill(parts, counted, billed, self._fresh(parts, counted), stands, pictures)
         if not (stands or pictures) and self._in_proportion(bill):
             self._proven = bill.ratio
         if not stands and billed >= _PLAIN * (self._proven or 1.0) * counted:
@@ -108,6 +112,14 @@ class Credibility:
         self._proven, self._ceiling = proven, ceiling
         self._top = ceiling or 0
 
+    def _growth(self) -> float:
+        """What a token by the counter adds to a bill, over the credible ones; 0 where they do not differ enough."""
+        bills = [bill for bill in self._recent if bill.credible and not bill.pictures]
+        if not bills:
+            return 0.0
+        small, large = min(bills, key=_counted), max(bills, key=_counted)
+        return _slope(small, large) if large.counted >= _PROOF * small.counted else 0.0
+
     def _fresh(self, parts: Mapping[object, int], counted: int) -> int:
         known = 0
         for before in self._recent:
@@ -121,14 +133,13 @@ class Credibility:
 
     def _in_proportion(self, newest: _Bill) -> bool:
         """Whether low bills have grown as their texts did: the count is too high, and nothing was left out."""
-        bills = [bill for bill in (*self._recent, newest) if not bill.stands]
+        bills = [bill for bill in (*self._recent, newest) if not (bill.stands or bill.pictures)]
         small, large = min(bills, key=_counted), max(bills, key=_counted)
         ratios = [bill.ratio for bill in bills]
         if large.counted < _PROOF * small.counted or max(ratios) > min(1.0, _PROOF_SPREAD * min(ratios)):
             return False
-        growth = (large.billed - small.billed) / (large.counted - small.counted)
         least, most = _PROOF_SLOPE
-        return least * large.ratio <= growth <= most * large.ratio
+        return least * large.ratio <= _slope(small, large) <= most * large.ratio
 
     def _is_cut(self, newest: _Bill) -> bool:
         """Whether bills stand near the highest there was, though the texts differ and no cache explains it."""
@@ -139,7 +150,7 @@ class Credibility:
         short, long = min(standing, key=_counted), max(standing, key=_counted)
         if long.counted < _SPAN * short.counted:
             return long.counted > short.counted and long.billed == short.billed
-        return long.billed - short.billed <= _FLAT * (long.counted - short.counted)
+        return _slope(short, long) <= _FLAT
 
     def _may_be_cached(self, bill: _Bill) -> bool:
         if bill.fresh >= _PLAIN * bill.counted:
@@ -149,6 +160,10 @@ class Credibility:
 
 def _counted(bill: _Bill) -> int:
     return bill.counted
+
+
+def _slope(small: _Bill, large: _Bill) -> float:
+    return (large.billed - small.billed) / (large.counted - small.counted)
 
 
 def _stands(before: _Bill, parts: Mapping[object, int], billed: int) -> bool:
