@@ -185,7 +185,7 @@ class Calibration:
         return self._credibility.ceiling
 
     def least(self, counted: int) -> int:
-        """The plain count of a request times the highest ratio of the last credible bills: what to plan it with at least.
+        """What to plan a request with at least: its plain count times the highest ratio of the last credible bills.
 
         Args:
             counted: Tokens of the request by the counter.

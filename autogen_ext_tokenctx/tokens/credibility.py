@@ -13,6 +13,8 @@ _PLAIN = 0.9
 tokens than 0.95 of o200k_base, the rest is for the envelopes of calls, which are counted as the dearest format."""
 _GROWTH = 0.5
 """Least price of a token of text that was added: `Calibration` bounds it by the same."""
+_GROWN = 1.5
+"""How much longer a request is than one before, for their bills to tell what its tokens cost: less is mostly noise."""
 _PROOF, _PROOF_SPREAD, _PROOF_SLOPE = 2.0, 1.1, (0.8, 1.02)
 """When a count is too high by nature, an estimate's for example: bills over counts that differ by the first factor
 have ratios within the second of each other, and what they grow by is these shares of the ratio. A cache that serves
@@ -59,6 +61,7 @@ class Credibility:
     def __init__(self) -> None:
         self._recent: deque[_Bill] = deque(maxlen=_BILLS)
         self._ratios: deque[float] = deque(maxlen=_BILLS)
+        self._growths: deque[float] = deque(maxlen=_BILLS)
         self._top = 0
         self._proven = 0.0
         self._ceiling: int | None = None
@@ -69,7 +72,7 @@ class Credibility:
 
         What the bills grow by counts too: where a part is left out of all of them, that is the true price.
         """
-        return max([0.0 if self._proven else 1.0, self._growth(), *self._ratios])
+        return max([0.0 if self._proven else 1.0, *self._growths, *self._ratios])
 
     @property
     def ceiling(self) -> int | None:
@@ -90,6 +93,8 @@ class Credibility:
             self._ceiling = None
         stands = any(_stands(before, parts, billed) for before in self._recent if before.credible)
         bill = _Bill(parts, counted, billed, self._fresh(parts, counted), stands, pictures)
+        if not (stands or pictures):
+            self._growths.append(self._growth(bill))
         if not (stands or pictures) and self._in_proportion(bill):
             self._proven = bill.ratio
         if not stands and billed >= _PLAIN * (self._proven or 1.0) * counted:
@@ -112,13 +117,11 @@ class Credibility:
         self._proven, self._ceiling = proven, ceiling
         self._top = ceiling or 0
 
-    def _growth(self) -> float:
-        """What a token by the counter adds to a bill, over the credible ones; 0 where they do not differ enough."""
-        bills = [bill for bill in self._recent if bill.credible and not bill.pictures]
-        if not bills:
-            return 0.0
-        small, large = min(bills, key=_counted), max(bills, key=_counted)
-        return _slope(small, large) if large.counted >= _PROOF * small.counted else 0.0
+    def _growth(self, bill: _Bill) -> float:
+        """What a token by the counter has added to bills since much shorter requests that this one goes on from."""
+        shorter = [before for before in self._recent if not (before.stands or before.pictures)]
+        shorter = [before for before in shorter if bill.counted >= _GROWN * before.counted]
+        return max((_slope(before, bill) for before in shorter if _goes_on(before, bill.parts)), default=0.0)
 
     def _fresh(self, parts: Mapping[object, int], counted: int) -> int:
         known = 0
@@ -166,8 +169,18 @@ def _slope(small: _Bill, large: _Bill) -> float:
     return (large.billed - small.billed) / (large.counted - small.counted)
 
 
+def _goes_on(before: _Bill, parts: Mapping[object, int]) -> bool:
+    """Whether a request has nearly all that an earlier one has, and more."""
+    gone, added = _apart(before, parts)
+    return gone < added / 4
+
+
 def _stands(before: _Bill, parts: Mapping[object, int], billed: int) -> bool:
-    """Whether a bill is no higher than an earlier one, for a request that has more in it."""
-    gone = sum(tokens for key, tokens in before.parts.items() if key not in parts)
-    added = sum(tokens for key, tokens in parts.items() if key not in before.parts)
+    """Whether a bill is no higher than an earlier one, for a request that goes on from it."""
+    gone, added = _apart(before, parts)
     return gone < added / 4 and billed < before.billed + _GROWTH * (added - 4 * gone)
+
+
+def _apart(before: _Bill, parts: Mapping[object, int]) -> tuple[int, int]:
+    gone = sum(tokens for key, tokens in before.parts.items() if key not in parts)
+    return gone, sum(tokens for key, tokens in parts.items() if key not in before.parts)

@@ -90,7 +90,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("model", "as_tool"), [("gpt-4o", False), ("gpt-4o", True), ("claude-sonnet-4", True)])
+@pytest.mark.parametrize(("model", "as_tool"), [("gpt-4o", False), ("claude-sonnet-4", True)])
 async def test_no_request_is_over_its_budget_whatever_it_carries_beside_its_messages(
     way: str, model: str, as_tool: bool
 ) -> None:
@@ -130,10 +130,11 @@ async def test_a_team_whose_members_answer_in_a_schema_stays_within_the_budget()
         AssistantAgent("planner", client, output_content_type=Report),
         AssistantAgent("coder", client, tools=[TOOL], reflect_on_tool_use=False),
     ]
+    kind: Any = StructuredMessage.__class_getitem__(Report)
     team = RoundRobinGroupChat(
         list(members),
         termination_condition=MaxMessageTermination(50),
-        custom_message_types=[StructuredMessage.__class_getitem__(Report)],
+        custom_message_types=[kind],
     )
     await team.run(task="Find out which boiler leaks.")
     assert len(inner.bills) > 40

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from autogen_agentchat.agents import AssistantAgent
@@ -58,7 +59,7 @@ HEADS: dict[str, Callable[[int], list[LLMMessage]]] = {
 def anew(inner: StrictClient) -> float:
     """Share of the requests that do not go on from the one before, but for its head and its newest question."""
     rests = [[text for text in request.json if '"SystemMessage"' not in text] for request in inner.requests]
-    pairs = list(zip(rests, rests[1:], strict=False))
+    pairs = list(pairwise(rests))
     return sum(before[:-1] != after[: len(before) - 1] for before, after in pairs) / len(pairs)
 
 
@@ -103,7 +104,9 @@ class Clock(MessageTransform):
         self.calls += 1
         return [*clock(self.calls), *messages[1:]]
 
-    def get_logs(self, pre: Sequence[LLMMessage], post: Sequence[LLMMessage]) -> tuple[str, bool]:
+    def get_logs(
+        self, pre_transform_messages: list[LLMMessage], post_transform_messages: list[LLMMessage]
+    ) -> tuple[str, bool]:
         return "", False
 
 
