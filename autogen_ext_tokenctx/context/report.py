@@ -111,6 +111,8 @@ class FitReport(Shown):
         units: Number of units of the history.
         cached_tokens: Tokens of ``tokens_after`` that were the start of the request before, as far as the provider's
             prompt cache can serve them. Only the hooks know the request before.
+        cache_break: Why the provider's prompt cache cannot serve the start of the request before; "" when it can, or
+            when there was none.
         reserve: Tokens of ``budget`` held back for what is not in the history.
         categories: For each category of units their tokens in the history and, about, in the view. What came after
             the last compaction, or never needed one, was not looked at and stands under ``"unweighed"``.
@@ -132,6 +134,7 @@ class FitReport(Shown):
     cached_tokens: int = 0
     reserve: int = 0
     categories: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    cache_break: str = ""
 
     @property
     def compression_ratio(self) -> float:
@@ -184,6 +187,8 @@ class FitReport(Shown):
             f"{self.units:,} units, {self.tokens_saved:,} tokens saved, {self.cached_tokens:,} cached, "
             f"relevance {self.relevance:.2f}, quality {self.quality:.2f}, {self.seconds * 1e3:.1f} ms"
         )
+        if self.cache_break:
+            note += f"; {self.cache_break}"
         steps = [
             (
                 _short(step.what),

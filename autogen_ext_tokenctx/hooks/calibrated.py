@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 _ROUNDS = 5
 _CLOSE = 0.95
 """A view of this share of what it may use is full enough; another fit would add little."""
+_ANY = 1_000
+"""Tokens of a request of which the counter is trusted: all are planned in the same proportion."""
 _SMALLER = 0.8
 """Share of a refused request that is sent once more: it has one more try, and must not miss by a few tokens."""
 
@@ -65,6 +67,7 @@ class CalibratedFitter:
         self._trusted = trusted
         self._calibrations: dict[str, Calibration] = {}
         self._limits: dict[str, int] = {}
+        self._ceilings: list[Calibration] = []
         self._warn = WarnOnce()
 
     async def fit(
@@ -100,8 +103,9 @@ class CalibratedFitter:
 
     def upper(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], model: str | None) -> int:
         """What a request is planned with: the most that the provider may well count for it."""
-        if self._calibration(model).is_trusted:  # the count alone, without the traits of every message
-            return self._fitter.counter.count_request(messages, tools)
+        calibration = self._calibration(model)
+        if calibration.is_trusted:  # the count alone, without the traits of every message
+            return calibration.least(self._fitter.counter.count_request(messages, tools))
         return self.expect(messages, tools, model).upper
 
     def estimated(
@@ -117,7 +121,7 @@ class CalibratedFitter:
         """
         calibration = self._calibration(model)
         size = measure(result.messages, tools, self._fitter.counter)
-        expected = calibration.predict(size)
+        expected = calibration.plan(size)
         before = result.report.tokens_before + size.counted - result.report.tokens_after
         report = replace(
             result.report,
@@ -131,34 +135,40 @@ class CalibratedFitter:
         self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], model: str | None = None
     ) -> Estimate:
         """What the provider would count for a request as it stands."""
-        return self._calibration(model).predict(measure(messages, tools, self._fitter.counter))
+        return self._calibration(model).plan(measure(messages, tools, self._fitter.counter))
 
-    def learn(self, fitted: CalibratedFit, result: CreateResult) -> int | None:
-        """Learn from a bill; the input tokens it states, None when it states none."""
+    def learn(self, fitted: CalibratedFit, result: CreateResult, *, has_schema: bool = False) -> int | None:
+        """Learn from a bill; the input tokens it states, None when it states none.
+
+        Args:
+            fitted: What was sent.
+            result: The answer, with the bill.
+            has_schema: Whether it was sent with a schema of the answer, whose price no counter knows exactly.
+        """
         # A cached result repeats a bill of another time, and some clients give 0 or nothing for what they do not know.
         billed: Any = getattr(result.usage, "prompt_tokens", None)
         if result.cached or not isinstance(billed, int) or billed <= 0:
             return None
-        self._observe(fitted, billed)
+        self._observe(fitted, billed, has_schema)
         return billed
 
     def within_limit(self, budget: TokenBudget, model: str | None) -> TokenBudget:
-        """``budget``, or what of it the model takes, as far as its refusals have shown."""
-        limit = self._limits.get(self._name(model))
-        return budget if limit is None else within(budget, limit)
+        """``budget``, or what of it the model takes, as far as its refusals and its bills have shown."""
+        limits = self._limits.get(self._name(model)), self._calibration(model).ceiling
+        return within(budget, min((limit for limit in limits if limit is not None), default=budget.available))
 
-    def learn_refusal(self, fitted: CalibratedFit, overflow: Overflow, model: str | None, *, countable: bool) -> int:
+    def learn_refusal(self, fitted: CalibratedFit, overflow: Overflow, model: str | None, *, has_schema: bool) -> int:
         """Learn from a refusal; the tokens the request may have when it is sent once more.
 
         Args:
             fitted: What was sent.
             overflow: What the provider says of it.
             model: The model of this call, if it is not the usual one.
-            countable: Whether the provider counts nothing but what was fitted.
+            has_schema: As for `learn`.
         """
-        if overflow.requested is not None and countable:  # it is what a bill would have said
-            self._observe(fitted, overflow.requested)
-        sent = fitted.calibration.predict(fitted.size).upper
+        if overflow.requested is not None and not has_schema:  # it is what a bill would have said
+            self._observe(fitted, overflow.requested, has_schema)
+        sent = fitted.calibration.plan(fitted.size).upper
         room = max(1, int(_SMALLER * sent))
         limit = overflow.input_limit
         if limit is not None:
@@ -180,16 +190,32 @@ class CalibratedFitter:
         try:
             return await search.run(cautious=True)
         except BudgetTooSmallError:
-            if search.calibration.is_trusted:
+            if search.calibration.is_trusted and search.calibration.least(_ANY) <= _ANY:
                 raise
             # What must be there does not fit with the margin. It may well fit without it: better than to give up.
             return await search.run(cautious=False)
 
-    def _observe(self, fitted: CalibratedFit, counted: int) -> None:
+    def _observe(self, fitted: CalibratedFit, counted: int, has_schema: bool) -> None:
+        if has_schema and fitted.calibration.is_trusted:  # the schema may be wrong, the counter need not be
+            return
         try:
             fitted.calibration.observe(fitted.size, counted)
+            self._warn_of_ceiling(fitted.calibration)
         except Exception as error:  # a call that went well must not fail for its bill
             self._warn("learn", f"a bill of {counted} tokens could not be learned from ({error!r})")
+
+    def _warn_of_ceiling(self, calibration: Calibration) -> None:
+        """One warning for each model whose server cuts prompts."""
+        if calibration.ceiling is None or calibration in self._ceilings:
+            return
+        self._ceilings.append(calibration)
+        logger.warning(
+            "the server of model %r seems to cut requests at %d tokens without saying so: its bills do not grow any "
+            "more while the requests do. They stay within %d input tokens from now on. Give the server a larger window "
+            "(num_ctx of Ollama, for example), or set budget=%d or less.",
+            next((name for name, known in self._calibrations.items() if known is calibration), ""),
+            *(calibration.ceiling,) * 3,
+        )
 
     def _keep_within(self, limit: int, model: str | None) -> None:
         """Keep later requests to the model within a limit, with one warning a model."""
@@ -264,9 +290,9 @@ class _Search:
     def _plan(self, cautious: bool) -> tuple[int, int]:
         """How many of the provider's tokens go with how many of the counter's, in the whole request."""
         if self.calibration.is_trusted:
-            return 1, 1
+            return (self.calibration.least(_ANY), _ANY) if cautious else (1, 1)
         whole = measure(self.messages, self.tools, self.fitter.counter)
-        expected = self.calibration.predict(whole)
+        expected = self.calibration.plan(whole)
         return expected.upper if cautious else expected.tokens, whole.counted
 
     async def _fit(self, available: int, planned: int, counted: int) -> CalibratedFit | None:
@@ -281,7 +307,7 @@ class _Search:
         if result is None:
             return None
         size = measure(result.messages, self.tools, self.fitter.counter)
-        expected = self.calibration.predict(size)
+        expected = self.calibration.plan(size)
         return CalibratedFit(result, size, expected, self.calibration)
 
 

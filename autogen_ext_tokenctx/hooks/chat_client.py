@@ -34,6 +34,7 @@ from ..tokens.model_names import model_of
 from ..tokens.overflow import overflow_of
 from . import overhead
 from .agents import agent_name, current_agent
+from .billed import BilledTools
 from .calibrated import CalibratedFit, CalibratedFitter
 from .conversation import Conversation
 from .events import DEFAULT_AGENT, emit
@@ -69,7 +70,7 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What one call asks for, before it is fitted."""
+    """What one call asks for, before it is fitted; with all that counts like tools, see `BilledTools`."""
 
     agent: AgentId | None
     history: Sequence[LLMMessage]
@@ -176,6 +177,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         self._model = model
         self._default_agent = default_agent
         self._transforms = TransformChain(transforms)
+        self._billed = BilledTools(inner)
         self._named = named = model or model_of(inner)
         brought = counter is not None or manager is not None
         self._fitter = Fitter(model or (named if is_exact(named) else None), counter, manager)
@@ -362,14 +364,16 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         cancellation_token: CancellationToken | None,
     ) -> tuple[dict[str, Any], _Call]:
         """What goes to the inner client as it is, and the call."""
-        overhead.observe(messages, tools)
         agent = current_agent()
         history = self._transforms.apply(messages)
         extra: Mapping[str, Any] = {} if extra_create_args is None else extra_create_args
-        model = extra.get("model")
-        request = _Request(
-            agent, history, tools, model if isinstance(model, str) else None, isinstance(json_output, type)
+        named = extra.get("model")
+        model = named if isinstance(named, str) else None
+        billed = self._billed.of(
+            messages, tools, tool_choice, json_output, extra, self._named if model is None else model
         )
+        overhead.observe(messages, billed.tools)
+        request = _Request(agent, history, billed.tools, model, billed.has_schema)
         given: dict[str, Any] = {
             "tools": tools,
             "tool_choice": tool_choice,
@@ -426,7 +430,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             return None
         request, refused = call.request, call.record.refused + 1
         record = self._amend(call.record, refused=refused)
-        room = self._calibrated.learn_refusal(call.fitted, overflow, request.model, countable=not request.has_schema)
+        room = self._calibrated.learn_refusal(call.fitted, overflow, request.model, has_schema=request.has_schema)
         if refused > 1:
             return None
         try:
@@ -446,10 +450,9 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
 
     def _learn(self, call: _Call, result: CreateResult) -> None:
         """Compare the bill of a call with its estimate, and note it in the record of the call."""
-        # The schema of a structured output is in the bill and in no count: nothing to learn from.
-        if call.fitted is None or call.record is None or call.request.has_schema:
-            return
-        self._amend(call.record, billed=self._calibrated.learn(call.fitted, result))
+        if call.fitted is not None and call.record is not None:
+            billed = self._calibrated.learn(call.fitted, result, has_schema=call.request.has_schema)
+            self._amend(call.record, billed=billed)
 
     def _amend(self, record: CallRecord, **changes: Any) -> CallRecord:
         """The record with changes; `recent` has it instead, if it still has the other."""

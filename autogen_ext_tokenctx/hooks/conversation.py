@@ -122,5 +122,5 @@ class Conversation:
             self._summaries.consider(history, fitted.expected.tokens, allowed)
         served = self._prefix.served(view, fitted.size.counted, tools, cache)
         served = served * fitted.expected.tokens // max(1, fitted.size.counted)
-        result = FitResult(view, replace(fitted.result.report, cached_tokens=served))
+        result = FitResult(view, replace(fitted.result.report, cached_tokens=served, cache_break=self._prefix.broken))
         return replace(fitted, result=result)

@@ -75,6 +75,7 @@ class FitEvent:
             "tokens_before": report.tokens_before,
             "tokens_after": report.tokens_after,
             "cached_tokens": report.cached_tokens,
+            "cache_break": report.cache_break,
             "level": report.level.name.lower(),
             "relevance": report.relevance,
             "quality": report.quality,

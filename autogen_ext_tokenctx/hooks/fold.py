@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from operator import eq, is_
 
-from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, UserMessage
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, SystemMessage, UserMessage
 
 from ..context.recall import Recalled
 from ..context.report import FitReport, FitResult, Form
@@ -28,6 +29,11 @@ class TurnRecall:
     turn: Turn | None
     place: int
     found: Recalled | None
+
+    def moved(self, more: int) -> TurnRecall:
+        """The same, for a view and a history with that many messages more at their head."""
+        turn = self.turn and Turn(self.turn.start + more, self.turn.newest + more)
+        return replace(self, turn=turn, place=self.place + more if self.found else self.place)
 
     def restored(self, view: Sequence[LLMMessage], counter: TokenCounter) -> TurnRecall:
         """The same for a view that was saved with it, counted anew.
@@ -91,14 +97,40 @@ class Fold:
     def read(self, history: Sequence[LLMMessage], counter: TokenCounter) -> tuple[Fold, Sequence[LLMMessage]] | None:
         """The fold with what ``history`` holds beyond it, counting only that.
 
+        System messages at the head may have changed (a clock, retrieved memory): the new ones take their place.
+
         Returns:
             The fold to remember, and an open tool call at the end of the history: it is given out with a placeholder
             result and not remembered. None when ``history`` no longer begins with what the view stands for.
         """
+        fold = self
         if not begins_with(history, self.covered):
+            headed = self._with_head(history, counter)
+            if headed is None or not begins_with(history, headed.covered):
+                return None
+            fold = headed
+        closed, still_open = split_open_call(history[len(fold.covered) :])
+        return fold.plus(closed, counter), still_open
+
+    def _with_head(self, history: Sequence[LLMMessage], counter: TokenCounter) -> Fold | None:
+        """The fold with the system messages that ``history`` begins with; None when it cannot have them.
+
+        What the view shows of the old ones has to be all of them as they were: else they were shortened for room.
+        """
+        old, new = head_of(self.covered), head_of(history)
+        if len(old) == len(self.covered) or not begins_with(self.view, old):
             return None
-        closed, still_open = split_open_call(history[len(self.covered) :])
-        return self.plus(closed, counter), still_open
+        more = len(new) - len(old)
+        tokens = sum(map(counter.count_message, new)) - sum(map(counter.count_message, old))
+        report = self.report.with_unweighed(tokens, more)
+        steps = tuple(replace(step, unit=step.unit + more) if step.unit >= len(old) else step for step in report.steps)
+        return replace(
+            self,
+            covered=(*new, *self.covered[len(old) :]),
+            view=(*new, *self.view[len(old) :]),
+            report=replace(report, steps=steps),
+            recalled=self.recalled and self.recalled.moved(more),
+        )
 
     def plus(self, messages: Sequence[LLMMessage], counter: TokenCounter) -> Fold:
         """The fold with messages that came after what it covers."""
@@ -156,6 +188,11 @@ class Fold:
         tail = split(self.covered[start:])
         first = self.report.units - len(tail)
         return len(self.view) - sum(len(unit.messages) for unit in tail if first + unit.index not in away)
+
+
+def head_of(messages: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]:
+    """The system messages at the head."""
+    return tuple(takewhile(lambda message: isinstance(message, SystemMessage), messages))
 
 
 def begins_with(history: Sequence[LLMMessage], known: Sequence[LLMMessage]) -> bool:

@@ -11,6 +11,12 @@ from autogen_core.tools import Tool, ToolSchema
 
 from ..tokens.counting import TokenCounter
 from ..tokens.profiles import PromptCache
+from .fold import head_of
+
+_CHANGED_HEAD = (
+    "the system message is not that of the request before, so the provider's cache cannot serve what comes after it: "
+    "say what changes at each call (the time, retrieved memory) in the newest user message"
+)
 
 
 class SentPrefix:
@@ -34,6 +40,8 @@ class SentPrefix:
         self._messages: Sequence[LLMMessage] = ()
         self._tokens = 0
         self._tools: list[Any] = []
+        self.broken = ""
+        """Why the last request does not begin as the one before, where a caller can help it; "" where none does."""
 
     def served(
         self, messages: Sequence[LLMMessage], tokens: int, tools: Sequence[Tool | ToolSchema], cache: PromptCache
@@ -49,7 +57,12 @@ class SentPrefix:
         before, self._messages = self._messages, messages
         tokens_before, self._tokens = self._tokens, tokens
         tools_before, self._tools = self._tools, list(tools)
-        if not before or tools_before != self._tools:
+        self.broken = ""
+        if not before:
+            return 0
+        if head_of(before) != head_of(messages):
+            self.broken = _CHANGED_HEAD
+        if tools_before != self._tools:
             return 0
         pairs = zip(before, messages, strict=False)
         same = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1] or pair[0] == pair[1], pairs))

@@ -8,15 +8,16 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from autogen_core import Image
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import Tool, ToolSchema
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
 from ..errors import UnknownModelError
 from .counting import TiktokenCounter, TokenCounter
+from .credibility import Credibility
 
 
 class _Trait(NamedTuple):
@@ -148,8 +149,9 @@ class Calibration:
     paid for, so only the difference is estimated. The deviation of the estimate is the margin; text in a
     script that no bill has had yet keeps a wide one, however many bills there were.
 
-    A bill that prices within their bounds cannot explain is ignored, as are missing ones. A surprising one waits for
-    a second; when that comes, what was learned before is forgotten.
+    A bill that prices within their bounds cannot explain is ignored, as are missing ones and those that cannot be of
+    the whole prompt (see `Credibility`). A surprising one waits for a second; when that comes, what was learned before
+    is forgotten.
 
     Args:
         trusted: The counter is taken at its word, without a margin, until two bills in a row contradict it.
@@ -169,12 +171,31 @@ class Calibration:
     def __init__(self, *, trusted: bool = False) -> None:
         self._trusted = trusted
         self._pending: tuple[RequestSize, int] | None = None
+        self._credibility = Credibility()
         self._restart()
 
     @property
     def is_trusted(self) -> bool:
         """Whether the counter is taken at its word: what it counts is the estimate, and there is no margin."""
         return self._trusted and self._pending is None
+
+    @property
+    def ceiling(self) -> int | None:
+        """Tokens at which the server seems to cut prompts; None when nothing speaks for it."""
+        return self._credibility.ceiling
+
+    def least(self, counted: int) -> int:
+        """What to plan a request with at least: its plain count times the highest ratio of the last credible bills.
+
+        Args:
+            counted: Tokens of the request by the counter.
+        """
+        return math.ceil(counted * self._credibility.highest)
+
+    def plan(self, size: RequestSize) -> Estimate:
+        """What the provider will count, with the margin that a request is planned with, whatever was learned."""
+        expected = self.predict(size)
+        return expected._replace(margin=max(expected.margin, self.least(size.counted) - expected.tokens))
 
     def predict(self, size: RequestSize) -> Estimate:
         """What the provider will count for such a request."""
@@ -195,6 +216,9 @@ class Calibration:
         """
         whole = _sum(size.parts.values())
         if not max(1.0, _dot(_LEAST, whole)) <= actual <= _dot(_MOST, whole):
+            return
+        parts = {key: int(traits[_TOKENS] + traits[_TOOLS]) for key, traits in size.parts.items()}
+        if not self._credibility.believes(parts, actual, pictures=whole[_IMAGES] > 0):
             return
         if not self._surprises(size, actual):
             self._pending = None
@@ -217,6 +241,7 @@ class Calibration:
             scatter=self._scatter,
             prices=list(self._prices),
             covariance=[list(row) for row in self._covariance],
+            credibility=self._credibility.dump(),
         )
         return state.model_dump(mode="json")
 
@@ -239,6 +264,7 @@ class Calibration:
         calibration._scatter = read.scatter
         calibration._prices = _bounded(read.prices)
         calibration._covariance = tuple(tuple(row) for row in read.covariance)
+        calibration._credibility.load(*read.credibility)
         return calibration
 
     def _restart(self) -> None:
@@ -297,6 +323,7 @@ class _State(BaseModel):
     scatter: float = Field(ge=_LEAST_SCATTER, le=_MOST_SCATTER)
     prices: list[FiniteFloat]
     covariance: list[list[FiniteFloat]]
+    credibility: tuple[list[Annotated[FiniteFloat, Field(gt=0)]], FiniteFloat, PositiveInt | None] = ([], 0.0, None)
 
 
 def _texts(message: LLMMessage) -> list[str]:

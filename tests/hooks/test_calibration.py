@@ -123,15 +123,27 @@ async def test_bills_that_say_nothing_teach_nothing() -> None:
     assert [record.billed for record in client.recent] == [None, None, 3, None]
 
 
-async def test_schemas_of_structured_outputs_are_no_evidence() -> None:
+async def test_a_schema_whose_price_nobody_knows_does_not_end_the_trust_in_an_exact_count() -> None:
+    class Answer(BaseModel):
+        text: str
+
+    inner = foreign(window=10 * WINDOW, factor=1.3)
+    client = TokenBudgetChatCompletionClient(inner, WINDOW, model="gpt-4o")
+    for turns in (3, 4, 5, 6):
+        await client.create(conversation(turns), json_output=Answer)
+        assert client.recent[-1].billed == inner.requests[-1].tokens
+        assert client.count_tokens(conversation(8)) == counter_for_model("gpt-4o").count_request(conversation(8))
+
+
+async def test_bills_of_requests_with_a_schema_are_learned_from_where_the_count_is_an_estimate() -> None:
     class Answer(BaseModel):
         text: str
 
     client = wrapped(foreign())
-    await client.create(conversation(3), json_output=Answer)
-    before = client.dump_calibration()
-    await client.create(conversation(3), json_output=True)
-    assert client.dump_calibration() != before
+    before = client.remaining_tokens(conversation(8))
+    for turns in (3, 4, 5):
+        await client.create(conversation(turns), json_output=Answer)
+    assert client.remaining_tokens(conversation(8)) > before + 100
 
 
 async def test_each_model_is_learned_by_itself() -> None:

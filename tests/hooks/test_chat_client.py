@@ -24,6 +24,7 @@ from autogen_ext_tokenctx.errors import BudgetTooSmallError, UnknownHandleError
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
 from autogen_ext_tokenctx.tokens.counting import counter_for_model
+from autogen_ext_tokenctx.tokens.structured import as_text
 
 from ..support.histories import conversation, exchange, prose
 from ..support.quiet import no_warnings
@@ -82,7 +83,8 @@ async def test_short_request_goes_through_as_it_is(stream: bool) -> None:
     report = client.last_report()
     assert report is not None
     assert report.steps == ()
-    assert report.tokens_after == request.tokens
+    count, schema = inner.counter.count_request, as_text("Answer", Answer.model_json_schema())
+    assert report.tokens_after == request.tokens + count((), [TOOL, schema]) - count((), [TOOL])
 
 
 @pytest.mark.parametrize("stream", [False, True])
