@@ -166,7 +166,7 @@ CASES: list[tuple[Callable[[str], None], Callable[[int], str]]] = [
     (as_result, of("1" * 40, "1", "\n2: x\n{\n")),
     # JSON, and what Python prints
     (as_result, deep('{"a": ', "1", "}")),
-    (as_result, deep('[', "1", "]")),
+    (as_result, deep("[", "1", "]")),
     (as_result, deep('{"a": [', '"x"', "]}", 150)),
     (as_result, deep('{"b": 1, "a": ', '"x"', "}", 200)),
     (as_result, spine),

@@ -76,7 +76,9 @@ _SMALL = re.compile(
     re.IGNORECASE,
 )
 
-_THING = re.compile(r"https?://\S+|(?<![\w./\\-])[\w./\\-]*\w\.[A-Za-z]{1,5}\b|\b\w+_\w+\b|\b[a-z]+[A-Z]\w+\b|`[^`\n]+`")
+_THING = re.compile(
+    r"https?://\S+|(?<![\w./\\-])[\w./\\-]*\w\.[A-Za-z]{1,5}\b|\b\w+_\w+\b|\b[a-z]+[A-Z]\w+\b|`[^`\n]+`"
+)
 
 _MEDIUM_FROM, _HIGH_FROM = 2.0, 6.0
 
