@@ -2,7 +2,7 @@
 
 Each shape makes a repeat of a pattern, a nesting or a list as long as it can. What is measured is the CPU time of this
 thread at four times the length against that at one, so other processes do not count. ``TOKENCTX_HOSTILE_CHARS`` sets
-the longer length: 200000 for the full size, less by default.
+the longer length: 200000 for the full size, less by default, which tells as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from autogen_core.models import (
 )
 
 from autogen_ext_tokenctx import EstimatedTokenCounter, TaskDefinition
-from autogen_ext_tokenctx.context.compression import ContextCompressor
+from autogen_ext_tokenctx.context.compression import ContextCompressor, shorten_arguments
 from autogen_ext_tokenctx.context.profile import ProfileCache
 from autogen_ext_tokenctx.context.summary_check import read as read_summary
 from autogen_ext_tokenctx.context.units import split
@@ -38,7 +38,7 @@ from autogen_ext_tokenctx.tokens.profile_table import profile_of
 from autogen_ext_tokenctx.tokens.sources import PatternSource
 from autogen_ext_tokenctx.tokens.task import estimate_complexity
 
-_CHARS = int(os.environ.get("TOKENCTX_HOSTILE_CHARS", "100000"))
+_CHARS = int(os.environ.get("TOKENCTX_HOSTILE_CHARS", "20000"))
 _MOST = 8.0
 """Linear is 4, quadratic 16."""
 
@@ -260,3 +260,23 @@ def test_a_text_of_four_times_the_length_takes_at_most_eight_times_as_long(
     finally:
         gc.enable()
     assert most <= max(_TINY, _MOST * least), f"{len(shorter)} chars: {least:.4f} s, {len(longer)} chars: {most:.4f} s"
+
+
+@pytest.mark.parametrize("kind", [('{"a": ', "}"), ("[", "]"), ('{"a": [', "]}"), ('{"b": 1, "a": ', "}")])
+def test_structures_that_are_nested_deep_take_no_longer_than_flat_ones(kind: tuple[str, str]) -> None:
+    opening, closing = kind
+    deep_one, flat_one = deep(opening, '"x"', closing, 150)(_CHARS), deep(opening, '"x"', closing, 2)(_CHARS)
+    flat = min(_seconds(as_result, flat_one) for _ in range(3))
+    assert min(_seconds(as_result, deep_one) for _ in range(3)) <= _MOST * flat
+
+
+@pytest.mark.parametrize("levels", [150, 480, 960, 4_000, 20_000])
+@pytest.mark.parametrize("kind", [("[", "]"), ('{"a":', "}"), ("{'a':", "}"), ("(", ")")])
+def test_no_depth_is_an_error(kind: tuple[str, str], levels: int) -> None:
+    opening, closing = kind
+    text = f'{{"x": {opening * levels}"1"{closing * levels}}}'
+    as_result(text)
+    as_request(text)
+    _read([AssistantMessage(content=[FunctionCall(id="1", name="w", arguments=text)], source="c"), *_result("ok")[1:]])
+    shorten_arguments(text, "cafe0123")
+    redact(text)

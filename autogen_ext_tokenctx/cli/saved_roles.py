@@ -127,7 +127,9 @@ class RoleReader:
         text = "\n".join(filter(None, texts))
         if not calls:
             return AssistantMessage(content=text, thought="\n".join(thoughts) or None, source=source)
-        return AssistantMessage(content=calls, thought="\n".join(filter(None, [*thoughts, text])) or None, source=source)
+        return AssistantMessage(
+            content=calls, thought="\n".join(filter(None, [*thoughts, text])) or None, source=source
+        )
 
     def _call(self, call_id: object, called: Mapping[str, Any]) -> FunctionCall:
         arguments = called["arguments"]

@@ -251,7 +251,7 @@ def test_remedies_fit_the_file(text: str, remedy: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["roles", "autogen", "blocks", "0.2"])
 @pytest.mark.parametrize("suffix", [".json", ".jsonl", ".txt"])
 def test_a_message_on_each_line_is_read(kind: str, suffix: str, tmp_path: Path) -> None:
-    autogen = [UserMessage(content="A\u2028B", source="ann").model_dump(), *([] if suffix == ".json" else [])] * 3
+    autogen = [UserMessage(content="A\u2028B", source="ann").model_dump()] * 3
     values: list[Any] = {"roles": HELLO, "autogen": autogen, "blocks": ANTHROPIC, "0.2": AUTOGEN_02}[kind]
     file = tmp_path / f"messages{suffix}"
     file.write_text("\n".join(json.dumps(value, ensure_ascii=False) for value in values), "utf-8")
