@@ -25,7 +25,7 @@ from autogen_core.models import (
 )
 
 from autogen_ext_tokenctx import EstimatedTokenCounter, TaskDefinition
-from autogen_ext_tokenctx.context.compression import ContextCompressor, shorten_arguments
+from autogen_ext_tokenctx.context.compression import ContextCompressor
 from autogen_ext_tokenctx.context.profile import ProfileCache
 from autogen_ext_tokenctx.context.summary_check import read as read_summary
 from autogen_ext_tokenctx.context.units import split
@@ -278,5 +278,4 @@ def test_no_depth_is_an_error(kind: tuple[str, str], levels: int) -> None:
     as_result(text)
     as_request(text)
     _read([AssistantMessage(content=[FunctionCall(id="1", name="w", arguments=text)], source="c"), *_result("ok")[1:]])
-    shorten_arguments(text, "cafe0123")
     redact(text)

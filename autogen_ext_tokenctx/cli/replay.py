@@ -110,8 +110,8 @@ def _of_state(path: Path, budgets: Sequence[int], agent: str | None, model: str 
     found = [Recording.of(history.agent, history.messages) for history in histories if not history.is_thread]
     if threads and not found:
         raise BadFileError(
-            f"{name_of(path)} has only what agents said to each other, and no model was sent that; give the state of the "
-            "team: json.dump(dict(await team.save_state()), file)"
+            f"{name_of(path)} has only what agents said to each other, and no model was sent that; give the state of "
+            "the team: json.dump(dict(await team.save_state()), file)"
         )
     beside += sum(counter_of(model).count_tools(history.tools) for history in histories)
     return _played(found, budgets, model, beside, notes)

@@ -1,8 +1,8 @@
 """Saved AutoGen states and lists of messages, read into the histories they hold.
 
 What is read: states of teams, agents, group-chat managers, model contexts and runtimes as ``save_state`` gives them,
-lists of AutoGen's messages, a `TaskResult`, and lists of ``{"role": …, "content": …}`` or bodies of requests as the APIs
-of OpenAI and Anthropic take them.
+lists of AutoGen's messages, a `TaskResult`, and lists of ``{"role": …, "content": …}`` or bodies of requests, as the
+APIs of OpenAI and Anthropic take them.
 """
 
 from __future__ import annotations

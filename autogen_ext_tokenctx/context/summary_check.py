@@ -48,10 +48,11 @@ _REFUSAL = re.compile(
     r"(?:(?:i[’']?m |i am )?(?:very |so )?sorry\b|i apologi[sz]e\b|unfortunately,? i\b|as an? (?:ai|language model)\b"
     r"|i(?:[’']m| am) (?:an ai|unable|not able|not allowed)\b"
     r"|i (?:can[’']?t|cannot|can not|won[’']t|will not|do not feel|must decline|decline)"
-    r"(?: to| comfortable)* (?:summar|help|assist|provid|fulfil|comply|creat|generat|process|discuss|shar|do (?:this|that))"
+    r"(?: to| comfortable)* (?:summar|help|assist|provid|fulfil|comply|creat|generat|process|discuss|do (?:this|that))"
     r"|(?:unable|cannot|can[’']t) (?:to )?(?:summari[sz]e|assist|help|comply|fulfil|provide)"
     r"|es tut mir leid|ich kann (?:das|dies|diese|dabei)\b|je suis désolé|lo siento|mi dispiace|desculpe"
-    r"|je ne peux pas (?:vous|résum|fourn)|no puedo (?:ayud|resum|proporc)|к сожалению, я|извините|抱歉|对不起|我无法|我不能|申し訳|죄송)"
+    r"|je ne peux pas (?:vous|résum|fourn)|no puedo (?:ayud|resum|proporc)|к сожалению, я|извините"
+    r"|抱歉|对不起|我无法|我不能|申し訳|죄송)"
 )
 """How a model begins that will not do what it was asked to, in lower case."""
 
