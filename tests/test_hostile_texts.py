@@ -112,7 +112,7 @@ def of(head: str, unit: str, tail: str = "") -> Callable[[int], str]:
     return lambda chars: head + unit * ((chars - len(head) - len(tail)) // len(unit)) + tail
 
 
-def deep(opening: str, inner: str, closing: str, levels: int = 300) -> Callable[[int], str]:
+def deep(opening: str, inner: str, closing: str, levels: int = 100) -> Callable[[int], str]:
     """JSON with as many structures, each nested so deep, as it takes."""
     one = opening * levels + inner + closing * levels
     return lambda chars: f"[{', '.join([one] * max(1, chars // (len(one) + 2)))}]"

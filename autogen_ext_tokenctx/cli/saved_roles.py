@@ -113,7 +113,8 @@ class RoleReader:
         thoughts = [entry["reasoning_content"]] if isinstance(entry.get("reasoning_content"), str) else []
         texts: list[str] = []
         content = _content(entry, needed=not calls)
-        for part in cast("list[Any]", content) if isinstance(content, list) else [_text(content)]:
+        parts: list[Any] = cast("list[Any]", content) if isinstance(content, list) else [_text(content)]
+        for part in parts:
             kind = _type_of(part)
             if kind == "thinking":
                 thoughts.append(_string(part, "thinking"))
@@ -158,16 +159,20 @@ def read_body(body: Mapping[str, Any]) -> tuple[list[LLMMessage], tuple[ToolSche
 
 
 def _tool(tool: Any) -> ToolSchema:
-    called = tool.get("function", tool) if isinstance(tool, dict) else None
-    if not isinstance(called, dict) or not isinstance(called.get("name"), str):  # pyright: ignore[reportUnknownMemberType]
+    given = _mapping(tool)
+    function = _mapping(given.get("function", given))
+    if not isinstance(function.get("name"), str):
         raise ValueError(f'one of the "tools" is no function with a name: {str(tool)[:60]}; take it out')
-    function = cast("Mapping[str, Any]", called)
-    if not {"parameters", "input_schema"} & function.keys() and "function" not in tool and "type" in tool:
+    if not {"parameters", "input_schema"} & function.keys() and "function" not in given and "type" in given:
         raise ValueError(f"the tool {function['name']!r} is the provider's own and cannot be counted; take it out")
-    parameters = function.get("parameters") or function.get("input_schema") or {}
+    parameters: object = function.get("parameters") or function.get("input_schema") or {}
     schema = ParametersSchema(type="object", properties={})
     schema.update(cast("ParametersSchema", parameters))
     return ToolSchema(name=function["name"], description=str(function.get("description") or ""), parameters=schema)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _content(entry: Mapping[str, Any], needed: bool = True) -> object:
@@ -241,4 +246,5 @@ def is_message(value: object) -> bool:
 
 def named_lists(value: Mapping[str, Any]) -> Sequence[str]:
     """The keys under which an object has lists of messages."""
-    return [key for key, inner in value.items() if isinstance(inner, list) and inner and is_message(inner[0])]
+    lists = {key: cast("list[object]", inner) for key, inner in value.items() if isinstance(inner, list)}
+    return [key for key, inner in lists.items() if inner and is_message(inner[0])]
