@@ -86,7 +86,7 @@ def _rows(state: SavedState, counter: TiktokenCounter) -> list[dict[str, int]]:
             for message in history.messages:
                 row[_KINDS[message.type]] += counter.count_message(message)
                 advance(1)
-            rows.append({**row, "tokens": counter.count_request(history.messages)})
+            rows.append({**row, "tokens": counter.count_request(history.messages, history.tools)})
     return rows
 
 

@@ -59,7 +59,7 @@ async def fitted(history: SavedHistory, budget: int, task: str | None, manager: 
         manager: Fits.
     """
     try:
-        result = await manager.fit(history.messages, budget, task=task)
+        result = await manager.fit(history.messages, budget, task=task, tools=history.tools)
     except BudgetTooSmallError as error:
         return FittedHistory(history, (), None, str(error))
     steps = {step.unit: step for step in result.report.steps}

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 from .saved_messages import BadFileError
+from .saved_roles import is_message
 from .saved_states import SavedState, read_state
 
 STDIN = "-"
 """The name that stands for standard input."""
+
+_PRINTED = re.compile(r"\s*[\[{(]?\s{0,20}[\[{(]?\s{0,20}(?:'|[A-Za-z_]{1,60}\()")
+"""How the text of Python's objects begins: with a string in single quotes, or the name of a class and a bracket."""
 
 MOST_BYTES = 100_000_000
 """Files up to this size are read as a whole."""
@@ -73,6 +78,11 @@ def parse(text: str, name: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
+        lines = _message_lines(text) if error.msg == "Extra data" else None
+        if lines is not None:
+            return lines
+        if _PRINTED.match(text):
+            raise BadFileError(f"{name} is what Python prints, not JSON; save it with json.dump(value, file)") from None
         if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
             raise BadFileError(f"{name} ends in the middle of its JSON; save it once more") from None
         raise BadFileError(f"{name} is not JSON (line {error.lineno}, column {error.colno}: {error.msg})") from None
@@ -80,6 +90,20 @@ def parse(text: str, name: str) -> object:
         raise BadFileError(f"{name} is nested too deep to be read") from None
     except ValueError as error:  # a number of thousands of digits
         raise BadFileError(f"{name} is not JSON that can be read: {str(error).split(';')[0]}") from None
+
+
+def _message_lines(text: str) -> list[object] | None:
+    """The messages of a text that has one on each line; None where it is no such text."""
+    found: list[object] = []
+    for row in text.split("\n"):
+        if row.strip():
+            try:
+                found.append(json.loads(row))
+            except (ValueError, RecursionError):
+                return None
+            if not is_message(found[-1]):
+                return None
+    return found
 
 
 def load_state(path: Path) -> SavedState:

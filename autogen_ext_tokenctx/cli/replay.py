@@ -108,6 +108,12 @@ def _of_state(path: Path, budgets: Sequence[int], agent: str | None, model: str 
     threads = [history.agent for history in histories if history.is_thread]
     notes = [f"message threads are no model's history and are not replayed: {', '.join(threads)}"] if threads else []
     found = [Recording.of(history.agent, history.messages) for history in histories if not history.is_thread]
+    if threads and not found:
+        raise BadFileError(
+            f"{name_of(path)} has only what agents said to each other, and no model was sent that; give the state of "
+            "the team: json.dump(dict(await team.save_state()), file)"
+        )
+    beside += sum(counter_of(model).count_tools(history.tools) for history in histories)
     return _played(found, budgets, model, beside, notes)
 
 
@@ -135,9 +141,9 @@ def _is_log(path: Path) -> bool:
             first = file.readline(_FIRST_BYTES).lstrip()
     except OSError as error:
         raise unreadable(path, error) from error
-    if path.suffix == ".jsonl":
+    if first.startswith(b"{") and (b'"TokenctxLog"' in first or b'"ContextFit"' in first):
         return True
-    return first.startswith(b"{") and (b'"TokenctxLog"' in first or b'"ContextFit"' in first)
+    return path.suffix == ".jsonl" and not (b'"role"' in first or b'"source"' in first)  # else they are messages
 
 
 def _logged(path: Path, agent: str | None) -> Iterator[Call]:

@@ -7,18 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from autogen_agentchat.messages import BaseChatMessage, MessageFactory
-from autogen_core import FunctionCall, Image
-from autogen_core.models import (
-    AssistantMessage,
-    FunctionExecutionResult,
-    FunctionExecutionResultMessage,
-    LLMMessage,
-    SystemMessage,
-    UserMessage,
-)
+from autogen_core.models import LLMMessage, UserMessage
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import TokenCtxError
+from .saved_roles import RoleReader
 
 _MESSAGE: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
 _LLM_TYPES = frozenset({"SystemMessage", "UserMessage", "AssistantMessage", "FunctionExecutionResultMessage"})
@@ -33,7 +26,8 @@ def read_messages(values: Sequence[object], whose: str) -> list[LLMMessage]:
     """Messages of any kind as a model gets them; events, which no model gets, are left out.
 
     Args:
-        values: AutoGen's messages for models or between agents, or messages as OpenAI's API takes them.
+        values: AutoGen's messages for models or between agents, or messages with roles, as the APIs of OpenAI and
+            Anthropic take them and AutoGen 0.2 kept them.
         whose: Where they are from, for errors.
 
     Raises:
@@ -44,13 +38,13 @@ def read_messages(values: Sequence[object], whose: str) -> list[LLMMessage]:
         [UserMessage(content='Hello', source='ann', type='UserMessage')]
     """
     found: list[LLMMessage] = []
-    names: dict[str, str] = {}
+    roles = RoleReader()
     for number, value in enumerate(values):
         where = f"message {number} of {whose}"
         entry = a_mapping(value, where)
         try:
-            if "role" in entry and "type" not in entry:
-                found.append(_role_message(entry, names))
+            if "role" in entry and entry.get("type", "message") == "message":
+                found += roles.read(entry)
             elif entry.get("type") in _LLM_TYPES:
                 found.append(_MESSAGE.validate_python(entry))
             elif not str(entry.get("type", "")).endswith("Event"):
@@ -77,51 +71,13 @@ def _chat_message(entry: Mapping[str, Any]) -> LLMMessage:
     return UserMessage(content=text, source=entry["source"])
 
 
-def _role_message(entry: Mapping[str, Any], names: dict[str, str]) -> LLMMessage:
-    """A message as OpenAI's API takes them; ``names`` are the tools called so far, by the ids of the calls."""
-    role, content = entry["role"], entry.get("content")
-    text = _text(content)
-    if role in ("system", "developer"):
-        return SystemMessage(content=text)
-    if role == "user":
-        if isinstance(content, list):
-            return UserMessage(content=[_part(part) for part in cast("list[Any]", content)], source="user")
-        return UserMessage(content=text, source=entry.get("name") or "user")
-    if role in ("tool", "function"):
-        call_id = entry.get("tool_call_id") or ""
-        name = entry.get("name") or names.get(call_id, "tool")
-        return FunctionExecutionResultMessage(
-            content=[FunctionExecutionResult(content=text, name=name, call_id=call_id, is_error=False)]
-        )
-    if role != "assistant":
-        raise ValueError(f"the role {role!r} is none of system, developer, user, assistant, tool")
-    source = entry.get("name") or "assistant"
-    calls = [
-        FunctionCall(id=str(call.get("id") or ""), name=str(called["name"]), arguments=str(called["arguments"]))
-        for call in entry.get("tool_calls") or ()
-        for called in [call["function"]]
-    ]
-    if not calls:
-        return AssistantMessage(content=text, source=source)
-    names.update({call.id: call.name for call in calls})
-    return AssistantMessage(content=calls, thought=text or None, source=source)
-
-
-def _text(content: object) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    if isinstance(content, list):
-        return "\n".join(str(part) for part in map(_part, cast("list[Any]", content)) if isinstance(part, str))
-    raise ValueError('"content" is neither a text nor a list of parts')
-
-
-def _part(part: Any) -> str | Image:
-    if isinstance(part, str):
-        return part
-    url = part["image_url"]["url"] if part.get("type") == "image_url" else ""
-    if url.startswith("data:"):
-        return Image.from_uri(url)
-    return f"[image {url}]" if url else str(part.get("text", ""))
+def is_between_agents(value: object) -> bool:
+    """Whether a saved message is one that agents send each other, and not one that a model gets."""
+    if not isinstance(value, dict):
+        return False
+    entry = cast("Mapping[str, Any]", value)
+    kind = entry.get("type")
+    return "role" not in entry and isinstance(kind, str) and kind not in _LLM_TYPES
 
 
 def a_mapping(value: object, what: str) -> Mapping[str, Any]:

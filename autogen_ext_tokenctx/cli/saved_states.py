@@ -1,7 +1,8 @@
 """Saved AutoGen states and lists of messages, read into the histories they hold.
 
 What is read: states of teams, agents, group-chat managers, model contexts and runtimes as ``save_state`` gives them,
-lists of AutoGen's messages, a `TaskResult`, and lists of ``{"role": …, "content": …}`` as OpenAI's API takes them.
+lists of AutoGen's messages, a `TaskResult`, and lists of ``{"role": …, "content": …}`` or bodies of requests, as the
+APIs of OpenAI and Anthropic take them.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from autogen_core.models import AssistantMessage, LLMMessage
+from autogen_core.tools import ToolSchema
 
 from ..context.archive import ContextArchive
 from ..context.units import split
-from .saved_messages import BadFileError, a_list, a_mapping, one_line, read_messages
+from .saved_messages import BadFileError, a_list, a_mapping, is_between_agents, one_line, read_messages
+from .saved_roles import named_lists, read_body
 
 EXTRA_KEY = "autogen_ext_tokenctx"
 """Where `TokenBudgetChatCompletionContext` keeps what it saves beside the messages."""
@@ -32,6 +35,7 @@ class SavedHistory:
         is_thread: Whether it is what a group chat's manager has seen, rather than what a model is sent.
         stored: Number of the messages that its model context has stored.
         extra: What `TokenBudgetChatCompletionContext` saved beside them.
+        tools: What the body of a request has of tools.
     """
 
     agent: str
@@ -39,6 +43,7 @@ class SavedHistory:
     is_thread: bool = False
     stored: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    tools: Sequence[ToolSchema] = ()
 
     @property
     def has_archive(self) -> bool:
@@ -107,13 +112,17 @@ def read_state(value: object) -> SavedState:
     """
     try:
         if isinstance(value, list):
-            found = [SavedHistory("", read_messages(cast("list[object]", value), "the list"))]
-            return _state("messages", found)
+            listed = cast("list[object]", value)
+            messages = read_messages(listed, "the list")
+            return _state("messages", [SavedHistory("", messages, any(map(is_between_agents, listed)))])
         if isinstance(value, dict):
             state = cast("dict[str, Any]", value)
             kind = _kind(state)
             if kind:
                 return _state(kind, list(_histories("", state)))
+            if lists := named_lists(state):
+                which = "the inner list" if len(lists) == 1 else "one of the inner lists"
+                raise BadFileError(f"an object around messages; give {which}, of {', '.join(map(repr, lists))}")
     except RecursionError as error:
         raise BadFileError("nested too deep for a saved state") from error
     raise BadFileError(
@@ -175,9 +184,15 @@ def _histories(name: str, state: Mapping[str, Any]) -> Iterator[SavedHistory]:
         thread = read_messages(a_list(state["message_thread"], f"message_thread of {whose}"), whose)
         yield SavedHistory(name, thread, is_thread=True)
     elif "messages" in state:
-        messages = read_messages(a_list(state["messages"], f"messages of {whose}"), whose)
-        extra = state.get(EXTRA_KEY)
-        yield SavedHistory(name, messages, False, len(messages), cast("Any", extra) if isinstance(extra, dict) else {})
+        listed = a_list(state["messages"], f"messages of {whose}")
+        try:
+            system, tools = read_body(state)
+        except Exception as error:  # whatever stands in the place of a tool
+            raise BadFileError(f"what {whose} has beside its messages is broken: {one_line(error)}") from error
+        messages = [*system, *read_messages(listed, whose)]
+        extra = cast("Mapping[str, Any]", found if isinstance(found := state.get(EXTRA_KEY), dict) else {})
+        is_thread = any(map(is_between_agents, listed))
+        yield SavedHistory(name, messages, is_thread, len(messages), extra, tools)
 
 
 def _buffered(buffer: Sequence[object], whose: str) -> Iterator[LLMMessage]:

@@ -15,7 +15,7 @@ _MODIFIERS = (
     r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|unsafe|sealed|override|virtual"
     r"|inline|extern|const|declare|data|open|partial|readonly|pub(?:\([a-z]+\))?)\s+)*"
 )
-_PYTHON = re.compile(r"(?:async\s+def|def|class)\s+\w+.*:", re.DOTALL)
+_PYTHON = re.compile(r"(?:async\s+def|def|class)\s+\w")
 _NAMED = re.compile(
     _MODIFIERS
     + r"(?:class|interface|enum|struct|union|trait|impl|namespace|module|record|def|func|fun|fn|function|type)\b"
@@ -26,7 +26,7 @@ _CONTROL = re.compile(
     r"\W*(?:if|else|for|foreach|while|do|switch|case|catch|try|finally|with|return|using|lock|synchronized|match|loop"
     r"|unless|select|defer|go|new|throw|await|yield|assert)\b"
 )
-_COMMENT = re.compile(r"\s+(?:#|//|/\*).*")
+_COMMENT = re.compile(r"(?<!\s)\s+(?:#|//|/\*).*")  # looked for where white space begins, once
 _ASIDE = re.compile(r"(?:public|private|protected)\s*:|#\s*(?:if|ifdef|ifndef|else|elif|endif|define|pragma|region)\b")
 """Rows in a class of C++ or C# that stand further left than what they are in."""
 
@@ -108,7 +108,7 @@ def _signature_end(rows: Sequence[str], number: int, text: str, indent: int) -> 
     if bare[-1:] not in ("{", ":"):
         end, row = _next(rows, end)
         bare += row.strip()
-    if not (bare.endswith("{") or _PYTHON.fullmatch(bare)):
+    if not (bare.endswith("{") or (bare.endswith(":") and _PYTHON.match(bare))):
         return -1
     body = _next(rows, end)[1]
     return end if width(body) > indent or _ASIDE.match(body.strip()) else -1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from threading import Lock, local
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 from weakref import WeakSet
@@ -63,8 +64,19 @@ class _Sizes(NamedTuple):
     started: float
 
 
+class _Following(local):
+    """What a manager remembers of the history it was given last, in each thread that uses it.
+
+    Threads with an event loop each may share a manager: none sees the history of another one.
+    """
+
+    def __init__(self, counter: GuardedTokenCounter) -> None:
+        self.index = HistoryIndex(counter)
+        self.budget = 8_192
+
+
 class ContextManager:
-    """Fits a history into a budget.
+    """Fits a history into a budget. Threads may share one.
 
     Args:
         counter: Counts tokens; without it OpenAI's o200k_base does. One that raises is replaced by estimates, with
@@ -99,10 +111,14 @@ class ContextManager:
         self.prioritizer = prioritizer or ContextPrioritizer()
         self.archive = archive if archive is not None else ContextArchive()
         self._profiles = ProfileCache(self.counter, self.compressor)
-        self._index = HistoryIndex(self.counter)
+        self._following = _Following(self.counter)
         self._counts_anywhere = counter is None or isinstance(counter, (TiktokenCounter, EstimatedTokenCounter))
-        self._last_budget = 8_192
         self._agents: WeakSet[ContextManager] = WeakSet()
+        self._agents_lock = Lock()
+
+    @property
+    def _index(self) -> HistoryIndex:
+        return self._following.index
 
     def for_agent(self) -> ContextManager:
         """A manager for one agent: the same parts and caches, and an archive of its own.
@@ -112,7 +128,8 @@ class ContextManager:
         agent = ContextManager(counter=self.counter, compressor=self.compressor, prioritizer=self.prioritizer)
         agent._profiles = self._profiles
         agent._counts_anywhere = self._counts_anywhere
-        self._agents.add(agent)
+        with self._agents_lock:
+            self._agents.add(agent)
         return agent
 
     def expand(self, handle: str) -> list[LLMMessage]:
@@ -121,7 +138,9 @@ class ContextManager:
         Raises:
             UnknownHandleError: Nothing was archived under it.
         """
-        for agent in self._agents:
+        with self._agents_lock:
+            agents = list(self._agents)
+        for agent in agents:
             if handle not in self.archive and handle in agent.archive:
                 return agent.archive.get(handle)
         return self.archive.get(handle)
@@ -201,9 +220,9 @@ class ContextManager:
 
         Args:
             task: The task.
-            total_tokens: The budget of the call; None for that of the last fit, or 8,192 before any.
+            total_tokens: The budget of the call; None for that of this thread's last fit, or 8,192 before any.
         """
-        total = self._last_budget if total_tokens is None else total_tokens
+        total = self._following.budget if total_tokens is None else total_tokens
         return TokenBudgetManager().get_token_budget(task, total)
 
     async def compress_for_recovery(
@@ -273,7 +292,7 @@ class ContextManager:
         """
         started = perf_counter()
         allowed = TokenBudget.of(budget, target=1.0)
-        self._last_budget = allowed.available
+        self._following.budget = allowed.available
         await self._count_long(messages)
         index = self._index
         index.follow(messages)

@@ -25,6 +25,12 @@ LINE_CHARS = 120
 _RECORD_CHARS = 400
 """One record of a list may take this much of a line: its values belong together."""
 
+_TOO_LONG = _RECORD_CHARS + 3
+"""What takes so much in brackets is too long for any line."""
+
+_FLAT_LEVELS = 8
+"""What is nested deeper in a record is not spread over columns: each level would look at all those below it."""
+
 _TEXT_CHARS = 2_000
 """A string of more characters, or of several lines, is read like any other text, and not a value among others."""
 
@@ -70,7 +76,7 @@ def compact_json(text: str) -> list[Line] | None:
             return None
         lines: list[Line] = []
         _add_text(text[:start], lines)
-        _write(cast("dict[str, Any] | list[Any]", value), "", lines)
+        _Writer(lines).write(cast("dict[str, Any] | list[Any]", value))
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
     _add_text(text[end:], lines)
@@ -97,7 +103,7 @@ def _plain(value: Any) -> Any:
     """
     if isinstance(value, dict):
         entries = cast("dict[Any, Any]", value)
-        plain = {key if isinstance(key, str) else _inline(_plain(key)): _plain(item) for key, item in entries.items()}
+        plain = {key if isinstance(key, str) else _key(_plain(key)): _plain(item) for key, item in entries.items()}
         if len(plain) < len(entries):
             raise ValueError
         return plain
@@ -123,130 +129,188 @@ def _add_text(text: str, lines: list[Line]) -> None:
         lines.append(line if line.header < 0 else replace(line, header=line.header + before))
 
 
-def _go_with(header: int, lines: list[Line]) -> None:
-    """The lines after a line, those that stand alone, say little without it from now on."""
-    lines[header + 1 :] = [line if line.header >= 0 else replace(line, header=header) for line in lines[header + 1 :]]
+class _Writer:
+    """Writes one structure below the lines that are there.
 
+    What each structure in it says on one line is worked out once, the inner ones first, and no further than lines go:
+    written anew at each level, a deep structure would take its depth times its size.
 
-def _write(value: dict[str, Any] | list[Any], path: str, lines: list[Line], width: int = LINE_CHARS) -> None:
-    whole = _inline(value)
-    if len(whole) <= width:
-        lines.append(Line(f"{path}: {whole}" if path else whole))
-        return
-    key = _own_key(value) if isinstance(value, dict) else None
-    if key is not None:
-        value, path = list(cast("dict[str, Any]", value).values()), f"{path} by {key}".lstrip()
-    records = _records(value)
-    if records is not None:
-        _write_table(records, path, lines)
-    elif isinstance(value, dict):
-        _write_dict(value, path, lines)
-    else:
-        _write_list(value, path, lines)
-
-
-def _write_dict(value: dict[str, Any], path: str, lines: list[Line]) -> None:
-    """Short entries share lines; long ones are written below, under their path."""
-    pending: list[str] = []
-    prefix = f"{path}: " if path else ""
-
-    def flush() -> None:
-        if pending:
-            lines.append(Line(prefix + ", ".join(pending)))
-            pending.clear()
-
-    for key, item in _entries(value):
-        entry = f"{key}: {_inline(item, nested=True)}"
-        if len(entry) > LINE_CHARS and _is_container(item):
-            flush()
-            _write(item, f"{path}.{key}" if path else key, lines)
-        elif _is_text(item):
-            flush()
-            header = len(lines)
-            lines.append(Line(f"{prefix}{key}:"))
-            _add_text(item, lines)
-            _go_with(header, lines)
-        else:
-            if sum(map(len, pending)) + len(entry) > LINE_CHARS:
-                flush()
-            pending.append(entry)
-    flush()
-
-
-def _write_list(value: list[Any], path: str, lines: list[Line]) -> None:
-    if path:
-        lines.append(Line(f"{path}:"))
-    pending: list[str] = []
-    for item in value:
-        apart = _is_container(item) or _is_text(item)
-        text = "" if apart else _inline(item, nested=True)
-        if pending and (apart or sum(map(len, pending)) + len(text) > LINE_CHARS):
-            lines.append(Line(", ".join(pending)))
-            pending.clear()
-        if _is_text(item):
-            _add_text(item, lines)
-        elif _is_container(item):
-            first = len(lines)
-            _write(item, "", lines, _RECORD_CHARS)
-            _go_with(first, lines)
-        else:
-            pending.append(text)
-    if pending:
-        lines.append(Line(", ".join(pending)))
-
-
-def _write_table(records: list[dict[str, str]], path: str, lines: list[Line]) -> None:
-    header = len(lines)
-    lines.append(Line(f"{path} ({', '.join(records[0])}):".lstrip()))
-    lines.extend(Line(", ".join(record.values()), header) for record in records)
-
-
-def _records(value: dict[str, Any] | list[Any]) -> list[dict[str, str]] | None:
-    """The rows of a list of records of one shape, or of such records by key (then the key is the first column).
-
-    What is nested in all records alike is spread over columns, what is nested in each in its own way has one.
+    Args:
+        lines: Where to write.
     """
-    named: list[tuple[str | None, Any]] = (
-        [*value.items()] if isinstance(value, dict) else [(None, item) for item in value]
-    )
-    if len(named) < _MIN_ROWS or not all(_is_dict(item) and item for _, item in named):
-        return None
-    for columns in (_flat, _shallow):
-        rows = [({} if name is None else {"": name}) | dict(columns(item)) for name, item in named]
-        if all(row.keys() == rows[0].keys() for row in rows):
-            return rows if all(sum(map(len, row.values())) <= _RECORD_CHARS for row in rows) else None
-    return None
 
+    def __init__(self, lines: list[Line]) -> None:
+        self._lines = lines
+        self._owners: list[int] = []  # lines that what is written now says little without, the innermost last
+        self._inlines: dict[int, str] = {}
+        self._known_entries: dict[int, list[tuple[str, Any]]] = {}  # holds the lists made here: ids stay their own
 
-def _flat(record: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    for key, item in _entries(record):
-        name = f"{path}.{key}" if path else key
-        if _is_dict(item) and item:
-            yield from _flat(item, name)
+    def _add(self, text: str) -> None:
+        self._lines.append(Line(text, self._owner(len(self._lines))))
+
+    def _owner(self, place: int) -> int:
+        """The innermost line above a place that what stands there says little without."""
+        return next((owner for owner in reversed(self._owners) if owner < place), -1)
+
+    def _add_text(self, text: str) -> None:
+        first, lines = len(self._lines), self._lines
+        _add_text(text, lines)
+        for place in range(first, len(lines)):
+            if lines[place].header < 0:
+                lines[place] = replace(lines[place], header=self._owner(place))
+
+    def write(self, value: dict[str, Any] | list[Any], path: str = "", width: int = LINE_CHARS) -> None:
+        """Writes a structure; ``path`` is where it stands in the whole, ``width`` what may stand on one line."""
+        whole = self._inline(value)
+        if isinstance(value, dict) and value:
+            whole = whole[1:-1]
+        if len(whole) <= width:
+            self._add(f"{path}: {whole}" if path else whole)
+            return
+        key = _own_key(value) if isinstance(value, dict) else None
+        if key is not None:
+            value, path = list(cast("dict[str, Any]", value).values()), f"{path} by {key}".lstrip()
+        records = self._records(value)
+        if records is not None:
+            header = len(self._lines)
+            self._add(f"{path} ({', '.join(records[0])}):".lstrip())
+            self._lines.extend(Line(", ".join(record.values()), header) for record in records)
+        elif isinstance(value, dict):
+            self._write_dict(value, path)
         else:
-            yield name, _inline(item, nested=True)
+            self._write_list(value, path)
+
+    def _write_dict(self, value: dict[str, Any], path: str) -> None:
+        """Short entries share lines; long ones are written below, under their path."""
+        pending: list[str] = []
+        prefix = f"{path}: " if path else ""
+
+        def flush() -> None:
+            if pending:
+                self._add(prefix + ", ".join(pending))
+                pending.clear()
+
+        for key, item in self._entries(value):
+            entry = f"{key}: {self._inline(item)}"
+            if len(entry) > LINE_CHARS and _is_container(item):
+                flush()
+                below = f"{path}.{key}" if path else key
+                if len(below) <= LINE_CHARS:
+                    self.write(item, below)
+                    continue
+                self._owners.append(len(self._lines))
+                self._add(f"{below}:")  # said once: else each line below would say it again
+                self.write(item)
+                self._owners.pop()
+            elif _is_text(item):
+                flush()
+                self._owners.append(len(self._lines))
+                self._add(f"{prefix}{key}:")
+                self._add_text(item)
+                self._owners.pop()
+            else:
+                if sum(map(len, pending)) + len(entry) > LINE_CHARS:
+                    flush()
+                pending.append(entry)
+        flush()
+
+    def _write_list(self, value: list[Any], path: str) -> None:
+        if path:
+            self._add(f"{path}:")
+        pending: list[str] = []
+        for item in value:
+            apart = _is_container(item) or _is_text(item)
+            text = "" if apart else self._inline(item)
+            if pending and (apart or sum(map(len, pending)) + len(text) > LINE_CHARS):
+                self._add(", ".join(pending))
+                pending.clear()
+            if _is_text(item):
+                self._add_text(item)
+            elif _is_container(item):
+                self._owners.append(len(self._lines))  # its first line
+                self.write(item, "", _RECORD_CHARS)
+                self._owners.pop()
+            else:
+                pending.append(text)
+        if pending:
+            self._add(", ".join(pending))
+
+    def _records(self, value: dict[str, Any] | list[Any]) -> list[dict[str, str]] | None:
+        """The rows of a list of records of one shape, or of such records by key (then the key is the first column).
+
+        What is nested in all records alike is spread over columns, what is nested in each in its own way has one.
+        """
+        named: list[tuple[str | None, Any]] = (
+            [*value.items()] if isinstance(value, dict) else [(None, item) for item in value]
+        )
+        if len(named) < _MIN_ROWS or not all(_is_dict(item) and item for _, item in named):
+            return None
+        for columns in (self._flat, self._shallow):
+            rows: list[dict[str, str]] = []
+            for name, item in named:
+                row = {} if name is None else {"": name}
+                chars = len(name or "")
+                for column, text in columns(item):
+                    chars += len(text)
+                    if chars > _RECORD_CHARS:
+                        return None
+                    row[column] = text
+                rows.append(row)
+            if all(row.keys() == rows[0].keys() for row in rows):
+                return rows
+        return None
+
+    def _flat(self, record: dict[str, Any], path: str = "", levels: int = _FLAT_LEVELS) -> Iterator[tuple[str, str]]:
+        for key, item in self._entries(record):
+            name = f"{path}.{key}" if path else key
+            if levels and _is_dict(item) and item:
+                yield from self._flat(item, name, levels - 1)
+            else:
+                yield name, self._inline(item)
+
+    def _shallow(self, record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        return ((key, self._inline(item)) for key, item in self._entries(record))
+
+    def _inline(self, value: Any) -> str:
+        """A value on one line; of a structure that is too long for one, some text that is too long, too."""
+        if not _is_dict(value) and not _is_list(value):
+            return _scalar(value)
+        known = self._inlines.get(id(value))
+        if known is not None:
+            return known
+        parts: list[str] = []
+        chars = 2
+        items = self._entries(value) if _is_dict(value) else (("", item) for item in value)
+        for name, item in items:
+            parts.append(f"{name}: {self._inline(item)}" if _is_dict(value) else self._inline(item))
+            chars += len(parts[-1]) + 2
+            if chars > _TOO_LONG + 2:
+                break
+        text = ", ".join(parts)
+        text = (f"({text})" if _is_dict(value) else f"[{text}]")[:_TOO_LONG]
+        self._inlines[id(value)] = text
+        return text
+
+    def _entries(self, record: dict[str, Any]) -> list[tuple[str, Any]]:
+        """The entries of an object; records that are kept under their own id as a list of them."""
+        known = self._known_entries.get(id(record))
+        if known is None:
+            known = self._known_entries[id(record)] = []
+            for name, item in record.items():
+                key = _own_key(item) if _is_dict(item) else None
+                known.append((name, item) if key is None else (f"{name} by {key}", list(item.values())))
+        return known
 
 
-def _shallow(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    return ((key, _inline(item, nested=True)) for key, item in _entries(record))
-
-
-def _inline(value: Any, nested: bool = False) -> str:
-    if _is_dict(value):
-        text = ", ".join(f"{key}: {_inline(item, nested=True)}" for key, item in _entries(value))
-        return f"({text})" if nested or not text else text
-    if _is_list(value):
-        return f"[{', '.join(_inline(item, nested=True) for item in value)}]"
+def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return value if value and value == value.strip() else json.dumps(value, ensure_ascii=False)
     return json.dumps(value)
 
 
-def _entries(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The entries of an object; records that are kept under their own id as a list of them."""
-    for name, item in record.items():
-        key = _own_key(item) if _is_dict(item) else None
-        yield (name, item) if key is None else (f"{name} by {key}", list(item.values()))
+def _key(value: Any) -> str:
+    """The key of an entry that Python allows and JSON does not."""
+    return f"[{', '.join(map(_key, value))}]" if _is_list(value) else _scalar(value)
 
 
 def _own_key(records: dict[str, Any]) -> str | None:

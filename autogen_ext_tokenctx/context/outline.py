@@ -29,7 +29,7 @@ _ENTRY_ENDS = " ,;|\t，、；"
 
 _SENTENCE = re.compile(r"(?<=[.!?;。！？])\s+")
 
-_NUMBER = re.compile(r"[ ]*(\d+)(?:\t|→|: ?| ?[|│] ?|$)")
+_NUMBER = re.compile(r"[ ]*(\d{1,9})(?:\t|→|: ?| ?[|│] ?|$)")
 """The number of a row, as ``cat -n``, editors and agents' tools write it."""
 
 _LOOK_AT = 12

@@ -94,7 +94,7 @@ def terms_of(words: Iterable[str]) -> list[str]:
     return [term for word in words for term in known[word]]
 
 
-_NAME = re.compile(r"\b[A-Z][\w’'-]+(?:[ ](?:(?:of|the|de|and|&|for|in|to)[ ]){0,2}[A-Z][\w’'-]+){1,5}")
+_NAME = re.compile(r"\b[A-Z][\w’'-]{1,40}(?:[ ](?:(?:of|the|de|and|&|for|in|to)[ ]){0,2}[A-Z][\w’'-]{1,40}){1,5}")
 _RULE = re.compile(
     r"\b(?:(?:you |we |it |must |should |please )?(?:always|never) "
     r"(?!been|had|seen|knew|thought|was|really|have|has)\w+"

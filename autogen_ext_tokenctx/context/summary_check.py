@@ -8,9 +8,10 @@ ids, numbers, dates, paths and addresses can: they have to stand in the source. 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from .relevance import is_entity, written
 from .summary_text import HEADINGS
@@ -21,6 +22,9 @@ _SLIGHTLY = 1.25
 
 _CHARS_A_TOKEN = 50
 """An answer with more characters a token than that is not even counted."""
+
+_MOST_PLACES = 1_000
+"""What stands in none of so many places as a whole word is taken for made up: a text may be nothing but such places."""
 
 _NAMED = 6
 """So many of the things that were made up are named to the model."""
@@ -36,6 +40,24 @@ _JOINT = re.compile(r"[-_#/:]+")
 _NUMBER = re.compile(r"(?<![^\W_])(?<!\d[.])\d+(?:\.\d+)?")
 _MEASURE = re.compile(r"v?(\d+(?:\.\d+)?)(?:-?[^\W\d_]+)?")
 """A number with what it counts, or of a version: 120s, 3-step, 2nd, v1.2."""
+
+_PLACEHOLDER = re.compile(r"\[[^\[\]]*\]|<[^<>]*>|\{[^{}]*\}|\.+|…|")
+"""A line that is nothing but a form to be filled in, such as [facts]."""
+
+_REFUSAL = re.compile(
+    r"(?:(?:i[’']?m |i am )?(?:very |so )?sorry\b|i apologi[sz]e\b|unfortunately,? i\b|as an? (?:ai|language model)\b"
+    r"|i(?:[’']m| am) (?:an ai|unable|not able|not allowed)\b"
+    r"|i (?:can[’']?t|cannot|can not|won[’']t|will not|do not feel|must decline|decline)"
+    r"(?: to| comfortable)* (?:summar|help|assist|provid|fulfil|comply|creat|generat|process|discuss|do (?:this|that))"
+    r"|(?:unable|cannot|can[’']t) (?:to )?(?:summari[sz]e|assist|help|comply|fulfil|provide)"
+    r"|es tut mir leid|ich kann (?:das|dies|diese|dabei)\b|je suis désolé|lo siento|mi dispiace|desculpe"
+    r"|je ne peux pas (?:vous|résum|fourn)|no puedo (?:ayud|resum|proporc)|к сожалению, я|извините"
+    r"|抱歉|对不起|我无法|我不能|申し訳|죄송)"
+)
+"""How a model begins that will not do what it was asked to, in lower case."""
+
+_ALIKE = 3
+"""So many lines that are all the same are no summary."""
 
 _FREE = re.compile(r"\d{1,2}(?:[-/]\d{1,2})*")
 """Small numbers and ranges of them."""
@@ -91,6 +113,9 @@ def read(answer: str, source: str, limit: int, count: Callable[[str], int]) -> R
     sections = _sections(answer)
     if not any(sections.values()):
         return Reading("", (f"It had nothing under any of the headings {', '.join(HEADINGS)}.",))
+    empty = _says_nothing([line for lines in sections.values() for line in lines], source)
+    if empty:
+        return Reading("", (empty,))
     tokens = count(_put_together(sections))
     if tokens > _SLIGHTLY * limit:
         return Reading("", (f"It is {tokens} tokens long, {limit} are allowed.",))
@@ -99,9 +124,9 @@ def read(answer: str, source: str, limit: int, count: Callable[[str], int]) -> R
         if not longest:
             return Reading("", (f"It is {tokens} tokens long, {limit} are allowed.",))
         longest.pop()
-    invented = unfounded(text, source)
+    invented = list(islice(_unfounded(text, source), _NAMED))
     if invented:
-        return Reading("", (f"It states what was not said: {', '.join(invented[:_NAMED])}.",))
+        return Reading("", (f"It states what was not said: {', '.join(invented)}.",))
     return Reading(text)
 
 
@@ -112,9 +137,31 @@ def unfounded(text: str, source: str) -> list[str]:
         >>> unfounded("- Order W2378156 cost 1,250 dollars, 3 items, see /tmp/a.log", "W2378156: $1250.00")
         ['tmp/a.log']
     """
+    return list(_unfounded(text, source))
+
+
+def _unfounded(text: str, source: str) -> Iterator[str]:
     known = _Source(source)
     words = dict.fromkeys(word for word in written(_plain(text)) if _is_fact(word))
-    return [word for word in words if not known.has(word.lower())]
+    return (word for word in words if not known.has(word.lower()))
+
+
+def _says_nothing(lines: Sequence[str], source: str) -> str:
+    """What is wrong with lines that refuse, or only repeat the form that was asked for; "" where nothing is.
+
+    What stands in the source is no such line: a person may well have written "[to be done]" or "I cannot".
+    """
+    said = source.lower()
+    bare = [line.strip(" \t-*•").lower() for line in lines]
+    for line in bare:
+        if line.rstrip(".") not in said or not line.strip("."):
+            if _PLACEHOLDER.fullmatch(line.rstrip(".") or line):
+                return f"It has a placeholder, where '{_NONE}' should stand if there is nothing: {line[:60]}"
+            if _REFUSAL.match(line):
+                return f"It refuses instead of summarising: {line[:60]}"
+    if len(bare) >= _ALIKE and len(set(bare)) == 1:
+        return f"It says the same under each heading: {bare[0][:60]}"
+    return ""
 
 
 def _sections(answer: str) -> dict[str, list[str]]:
@@ -159,6 +206,10 @@ class _Source:
         self._text = f"{text}\n{_ESCAPE.sub(' ', text)}" if "\\" in text else text
 
     @cached_property
+    def _words(self) -> set[str]:
+        return set(written(self._text))
+
+    @cached_property
     def _numbers(self) -> set[str]:
         return {_value(number) for number in _NUMBER.findall(self._text)}
 
@@ -168,7 +219,7 @@ class _Source:
 
     def has(self, word: str) -> bool:
         """Whether a fact, in lower case, stands in the text, written a little differently perhaps."""
-        if _stands(word, self._text):
+        if word in self._words or _stands(word, self._text):
             return True
         measure = _MEASURE.fullmatch(word)
         if measure:
@@ -184,7 +235,7 @@ def _value(number: str) -> str:
 
 
 def _stands(word: str, text: str) -> bool:
-    return any(_is_whole(text, at, at + len(word)) for at in _places(word, text))
+    return any(_is_whole(text, at, at + len(word)) for at in islice(_places(word, text), _MOST_PLACES))
 
 
 def _places(word: str, text: str) -> Iterator[int]:

@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from threading import Lock, get_ident
 from typing import Any, Literal
 
 from autogen_core import AgentId, CancellationToken, Component, ComponentModel
@@ -183,7 +184,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         self._fitter = Fitter(model or (named if is_exact(named) else None), counter, manager)
         trusted = brought or not named or is_exact(named)
         self._calibrated = CalibratedFitter(self._fitter, named, trusted=trusted)
-        self._conversations: OrderedDict[AgentId | None, Conversation] = OrderedDict()
+        self._conversations: OrderedDict[tuple[AgentId | None, int], Conversation] = OrderedDict()
+        self._lock = Lock()
         self.recent: deque[CallRecord] = deque(maxlen=_REMEMBERED_CALLS)
         """What was done to the last 1,000 calls, oldest first."""
 
@@ -194,7 +196,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
 
     def last_report(self, agent: str | None = None) -> FitReport | None:
         """What was done to the last call, of ``agent`` or of any; None when there was none."""
-        return next((call.report for call in reversed(self.recent) if agent in (None, call.agent)), None)
+        return next((call.report for call in reversed(list(self.recent)) if agent in (None, call.agent)), None)
 
     def expand(self, handle: str, agent: str | None = None) -> list[LLMMessage]:
         """The original messages behind a handle.
@@ -206,7 +208,9 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             UnknownHandleError: Nothing left the view of such an agent under that handle.
         """
-        for owner, conversation in reversed(self._conversations.items()):
+        with self._lock:
+            conversations = list(self._conversations.items())
+        for (owner, _), conversation in reversed(conversations):
             if agent in (None, self._name(owner)):
                 try:
                     return conversation.manager.expand(handle)
@@ -277,8 +281,11 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
 
     async def close(self) -> None:
         """Close the inner client, and give up the summaries in the making."""
-        for conversation in self._conversations.values():
-            await conversation.close()
+        with self._lock:
+            conversations = list(self._conversations.items())
+        for (_, thread), conversation in conversations:
+            if thread == get_ident():  # what another thread does in the background ends with its event loop
+                await conversation.close()
         await self._inner.close()
 
     def actual_usage(self) -> RequestUsage:
@@ -474,15 +481,21 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         return TokenBudget.of(self._budget_of(self._name(current_agent())))
 
     def _conversation_of(self, agent: AgentId | None) -> Conversation:
-        """The requests of one agent of one team: agents of the same name in other teams have archives of their own."""
-        conversation = self._conversations.get(agent)
-        if conversation is None:
-            conversation = self._conversations[agent] = Conversation(
-                self._fitter, self._calibrated, self._named, self._summarizer
-            )
-            if len(self._conversations) > _REMEMBERED_AGENTS:
-                self._conversations.popitem(last=False)
-        self._conversations.move_to_end(agent)
+        """The requests of one agent of one team in this thread.
+
+        Agents of the same name in other teams have archives of their own. So have those of other threads: a client is
+        often shared by threads with an event loop each, whose agents may have the same id, or none.
+        """
+        key = (agent, get_ident())
+        with self._lock:
+            conversation = self._conversations.get(key)
+            if conversation is None:
+                conversation = self._conversations[key] = Conversation(
+                    self._fitter, self._calibrated, self._named, self._summarizer
+                )
+                if len(self._conversations) > _REMEMBERED_AGENTS:
+                    self._conversations.popitem(last=False)
+            self._conversations.move_to_end(key)
         return conversation
 
 

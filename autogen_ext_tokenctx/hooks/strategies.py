@@ -169,7 +169,8 @@ _INVALID_ARGUMENTS = re.compile(
 )
 _TRANSIENT = re.compile(
     r"\btime(?:d[ -]|[ -])?out|TimeoutError|\brate[ -]?limit|RateLimit|\btoo many requests\b|\btry again later\b"
-    r"|Connection\w*Error|\bECONN\w+|\bconnection (?:\w+ )?(?:error|refused|reset|aborted|closed|lost|failed|dropped)"
+    r"|Connection\w{0,40}Error|\bECONN\w+"
+    r"|\bconnection (?:\w+ )?(?:error|refused|reset|aborted|closed|lost|failed|dropped)"
     r"|\b(?:cannot|could not|failed to) connect\b|\btemporar(?:y|ily)\b|\boverloaded\b|\bservice unavailable\b"
     r"|\bbad gateway\b|\binternal server error\b"
     # a bare number may be a weight or a price: only where an error has its code

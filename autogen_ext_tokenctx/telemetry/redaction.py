@@ -13,10 +13,10 @@ from ..context.units import texts
 REDACTED = "[redacted]"
 """What stands where a secret was."""
 
-_VALUE = r"""(?:"(?:\\.|[^"\\\n])+"|'(?:\\.|[^'\\\n])+'|[^\s"',;&<>(){}\[\]\\]{4,})"""
+_VALUE = r"""(?:"(?:\\.|[^"\\\n]){1,500}"|'(?:\\.|[^'\\\n]){1,500}'|[^\s"',;&<>(){}\[\]\\]{4,})"""
 _NAMED = re.compile(
     r"((?:pass(?:word|wd|phrase)|pwd|secret|credential|(?:api|access|account|private|signing|auth)[_ -]?key|token(?!s))"
-    r"[\w-]{0,24}[\"'\\]{0,4}\s{0,3}(?:=>|[:=])\s{0,3}\\{0,3})(" + _VALUE + r"|\"[^\"\\\n]+)",
+    r"[\w-]{0,24}[\"'\\]{0,4}\s{0,3}(?:=>|[:=])\s{0,3}\\{0,3})(" + _VALUE + r"|\"[^\"\\\n]+|'[^'\\\n]+)",
     re.IGNORECASE,
 )
 """A value behind a name that says what it is: ``password=…``, ``"api_key": "…"``, ``GITHUB_TOKEN: …``, also where the
@@ -25,7 +25,7 @@ JSON stands escaped in a JSON string."""
 _SHAPED = re.compile(
     r"""
     -----BEGIN\ [A-Z ]{0,40}PRIVATE\ KEY-----[\s\S]*?(?:-----END\ [A-Z ]{0,40}PRIVATE\ KEY-----|\Z)  # PEM
-    | \beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?                     # JSON web tokens
+    | \beyJ[\w-]{8,1000}\.[\w-]{8,}(?:\.[\w-]*)?                     # JSON web tokens
     | \b(?:sk|pk|rk)[-_](?:[a-z0-9]+[-_]){0,3}[A-Za-z0-9_-]{16,}  # OpenAI, Anthropic, Stripe and others
     | \b(?:gh[opsur]_|github_pat_|glpat-|hf_|gsk_|npm_|pypi-|xai-|pplx-|r8_)[A-Za-z0-9_-]{16,}
     | \bxox[a-z]-[A-Za-z0-9-]{10,}                               # Slack

@@ -41,7 +41,7 @@ _ID_FIELDS = ("id", "key", "name", "model", "model_id")
 _LARGEST = 1_000_000_000
 """More tokens than this is a mistake, not a window."""
 
-_NUM_CTX = re.compile(r"^\s*num_ctx\s+(\d{1,9})\s*$", re.MULTILINE)
+_NUM_CTX = re.compile(r"^[ \t]*num_ctx[ \t]+(\d{1,9})[ \t\r]*$", re.MULTILINE)
 
 
 def read_entry(entry: object) -> Window | None:

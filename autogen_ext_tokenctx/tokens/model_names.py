@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from autogen_core.models import ChatCompletionClient
 
+_MOST_CHARS = 300
+"""No model's name is longer, only what a server gives for one; patterns look at so much of it."""
+
 _OWNER_STEPS = (
     (re.compile(r"^(?:[^:]*/)?ft:([^:]+).*$"), r"\1"),  # OpenAI's fine-tunes: ft:gpt-4o:org:name:id
     (re.compile(r"^.*/"), ""),  # openai/gpt-4o, models/gemini-2.0-flash, accounts/fireworks/models/…, a path
@@ -73,7 +76,7 @@ class ModelName:
             >>> ModelName.parse("us.anthropic.claude-3-5-sonnet-20241022-v2:0").spellings[-1]
             'claude-3-5-sonnet'
         """
-        name = base = given.strip().casefold()
+        name = base = given[:_MOST_CHARS].strip().casefold()
         spellings = [given, name]
         for step, replacement in _OWNER_STEPS:
             base = step.sub(replacement, base)

@@ -14,7 +14,7 @@ _READ = 20_000
 """Characters of an error that are read; some repeat the request in it."""
 _TOO_MANY_REQUESTS = 429
 
-_NUMBER = r"\d+(?:,\d{3})*"
+_NUMBER = r"\d{1,12}(?:,\d{3}){0,3}"
 _FORMS = tuple(
     re.compile(form.replace("(<", "(?P<").replace("#", _NUMBER), re.IGNORECASE)
     for form in (
@@ -53,7 +53,7 @@ _FIELDS = {"limit": re.compile(rf"\bn_ctx\W+({_NUMBER})"), "sent": re.compile(rf
 """Numbers that llama.cpp has in fields of their own."""
 _OTHER_LIMITS = re.compile(
     r"rate.?limit|tokens per (?:min|hour|day)|\bTP[MD]\b|quota|throttl|too many requests"
-    r"|max_(?:\w+_)?tokens\W{0,3}is too large|maximum allowed number of output tokens",
+    r"|max_(?:\w{1,40}_)?tokens\W{0,3}is too large|maximum allowed number of output tokens",
     re.IGNORECASE,
 )
 """Limits that a shorter history does not help against: of tokens over time, and of the reply."""

@@ -54,7 +54,7 @@ def task_text(task: str | TaskDefinition | None) -> str:
     return task.text() if isinstance(task, TaskDefinition) else task or ""
 
 
-_LIST_ITEM = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)]|\[[ xX]\])\s+\S", re.MULTILINE)
+_LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•–]|\(?\d{1,2}[.)]|\[[ xX]\])[ \t]+\S", re.MULTILINE)
 
 _WORK = re.compile(
     r"\b(add|analy[sz]e|audit|automate|benchmark|build|compare|create|debug|deploy|design|document|evaluate|extend|fix"
@@ -76,7 +76,9 @@ _SMALL = re.compile(
     re.IGNORECASE,
 )
 
-_THING = re.compile(r"https?://\S+|[\w./\\-]*\w\.[A-Za-z]{1,5}\b|\b\w+_\w+\b|\b[a-z]+[A-Z]\w+\b|`[^`\n]+`")
+_THING = re.compile(
+    r"https?://\S+|(?<![\w./\\-])[\w./\\-]*\w\.[A-Za-z]{1,5}\b|\b\w+_\w+\b|\b[a-z]+[A-Z]\w+\b|`[^`\n]+`"
+)
 
 _MEDIUM_FROM, _HIGH_FROM = 2.0, 6.0
 
