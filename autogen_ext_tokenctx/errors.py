@@ -29,7 +29,7 @@ class BudgetTooSmallError(TokenCtxError, ValueError):
     Args:
         budget: The budget in tokens.
         needed: The tokens the shortest valid request needs.
-        what: Names of what could not fit, largest first.
+        what: Names of what could not fit, largest first. Empty: no request whatever fits.
 
     Example:
         >>> error = BudgetTooSmallError(100, 140, ["system message 'You are…' (120 tokens)"])
@@ -43,8 +43,13 @@ class BudgetTooSmallError(TokenCtxError, ValueError):
         self.what = tuple(what)
         if budget <= 0:
             text = f"a budget of {budget} tokens cannot hold any request; give a positive number of tokens"
+        elif not self.what:
+            text = (
+                f"a budget of {budget} tokens cannot hold any request; "
+                "give the input tokens (not messages) that one call may use, such as 6_000"
+            )
         else:
-            names = "; ".join(self.what) or "the request"
+            names = "; ".join(self.what)
             text = (
                 f"the budget of {budget} tokens is too small: at least {needed} are needed for {names}. "
                 f"Raise the budget to {needed} or more, or shorten what must be there (system messages, tools, pins)."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from operator import index
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..errors import BudgetTooSmallError
 
@@ -10,6 +12,11 @@ TARGET = 0.6
 """Default share of the budget that a compaction goes down to. With g tokens a call and a budget of B, views fill
 (1 + target) / 2 of B on average, and a provider's cache serves about 1 - 2g / ((1 - target²) B) of them: a lower target
 costs context, a higher one costs the cache."""
+
+
+_SMALLEST = 16
+"""A number below it is no budget: the priming of the reply (3 tokens), a system message and a task of one word each (5 a
+message by tiktoken's rules for chats) need as much. Who gives less mostly means messages, as ``buffer_size`` does."""
 
 
 class TokenBudget(BaseModel):
@@ -26,6 +33,7 @@ class TokenBudget(BaseModel):
             `TokenBudgetManager`. What a kind cannot use goes to the others.
 
     Raises:
+        TypeError: ``limit`` or ``reserve`` is no whole number.
         pydantic.ValidationError: (a ValueError) ``limit`` is not positive, ``reserve`` leaves nothing of it,
             ``target`` is above ``trigger``, or ``shares`` are negative or add up to more than 1.
 
@@ -47,6 +55,11 @@ class TokenBudget(BaseModel):
     """Share of ``available`` a compaction goes down to."""
     shares: dict[str, float] = Field(default_factory=dict[str, float])
     """Guaranteed minima of the target for kinds of context."""
+
+    @field_validator("limit", "reserve", mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> int:
+        return whole_tokens(value, "a limit or reserve", "6_000")
 
     @model_validator(mode="after")
     def _positive(self) -> TokenBudget:
@@ -78,7 +91,8 @@ class TokenBudget(BaseModel):
         """``budget`` as it is when it is a `TokenBudget`, else one with that limit.
 
         Raises:
-            BudgetTooSmallError: The number is not positive, or ``reserve`` leaves nothing of it.
+            TypeError: The budget is neither a whole number nor a `TokenBudget`.
+            BudgetTooSmallError: The number is too small for any request, or ``reserve`` leaves nothing of it.
 
         Example:
             >>> TokenBudget.of(1_000, target=1.0).target_tokens
@@ -86,6 +100,33 @@ class TokenBudget(BaseModel):
         """
         if isinstance(budget, TokenBudget):
             return budget
+        budget = whole_tokens(budget, "a budget", "6_000, or a TokenBudget")
+        if budget < _SMALLEST:
+            raise BudgetTooSmallError(budget, _SMALLEST)
+        reserve = whole_tokens(reserve, "a reserve", "800")
         if budget <= reserve:
             raise BudgetTooSmallError(budget, reserve + 1, [f"the reserve of {reserve} tokens"])
         return cls(limit=budget, reserve=reserve, target=target)
+
+
+def whole_tokens(value: object, name: str, examples: str) -> int:
+    """``value`` as a number of tokens.
+
+    Args:
+        value: What a caller gave.
+        name: What it is, for the error.
+        examples: What may be given, for the error.
+
+    Raises:
+        TypeError: It is no whole number; True and False are none either.
+
+    Example:
+        >>> whole_tokens(6_000, "a budget", "6_000")
+        6000
+    """
+    if not isinstance(value, bool):
+        try:
+            return index(value)  # pyright: ignore[reportArgumentType]
+        except TypeError:
+            pass
+    raise TypeError(f"{name} is a whole number of tokens, such as {examples}; got {value!r} ({type(value).__name__})")

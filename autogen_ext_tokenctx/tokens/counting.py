@@ -274,8 +274,12 @@ def counter_for_model(model: str | None) -> TokenCounter:
     """
     try:
         return TiktokenCounter(model)
-    except UnknownModelError as error:
-        warn_once(f"model {model}", f"{error} Counting with {_DEFAULT_ENCODING} meanwhile.")
+    except UnknownModelError:
+        warn_once(
+            f"model {model}",
+            f"the tokenizer of model {model!r} is not known, so its tokens are counted with {_DEFAULT_ENCODING}. For "
+            "other counts give the hook counter=, such as TiktokenCounter(encoding='cl100k_base') or one of your own.",
+        )
         return TiktokenCounter()
 
 
