@@ -15,8 +15,8 @@ costs context, a higher one costs the cache."""
 
 
 _SMALLEST = 16
-"""A number below it is no budget: the priming of the reply (3 tokens), a system message and a task of one word each (5 a
-message by tiktoken's rules for chats) need as much. Who gives less mostly means messages, as ``buffer_size`` does."""
+"""A number below it is no budget: the priming of the reply (3 tokens), a system message and a task of one word each
+(5 each, by OpenAI's rules for chats) take 13. Who gives less mostly means messages, as ``buffer_size`` does."""
 
 
 class TokenBudget(BaseModel):

@@ -244,6 +244,9 @@ class EstimatedTokenCounter(RequestTokenCounter):
     How far the estimate is from the real count, kind of text by kind of text, is measured in
     :func:`~autogen_ext_tokenctx.tokens.estimate.estimate_tokens`.
 
+    Args:
+        images: What an image costs; by default the rule of gpt-4o.
+
     Example:
         >>> EstimatedTokenCounter().count_text("hello world")
         3

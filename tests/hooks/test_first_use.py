@@ -104,8 +104,8 @@ def test_a_model_name_is_no_client() -> None:
     name: Any = "gpt-4o"
     with pytest.raises(TypeError, match="model client to wrap"):
         TokenBudgetChatCompletionClient(name, 6_000)
+    client: Any = StrictClient()
     with pytest.raises(TypeError, match="ContextSummarizer"):
-        client: Any = StrictClient()
         TokenBudgetChatCompletionClient(StrictClient(), 6_000, summarizer=client)
     assert TokenBudgetChatCompletionClient(StrictClient(), 6_000, summarizer=ContextSummarizer(StrictClient()))
 
