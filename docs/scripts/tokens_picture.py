@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -28,7 +28,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The colours of one picture; each has a contrast of 3 or more against the paper."""
+    """The colours of one picture; bars, budgets and text have a contrast of 3 or more against the paper."""
 
     paper: str
     ink: str
@@ -106,19 +106,19 @@ def draw(calls: Sequence[Call], window: int, theme: Theme) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         'role="img" font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif" font-size="12">\n'
-        f"<title>{_title(calls)}</title>\n"
+        f"<title>{title(calls)}</title>\n"
         f'<rect width="{WIDTH}" height="{HEIGHT}" rx="6" fill="{theme.paper}"/>\n{inner}\n</svg>\n'
     )
 
 
-def _title(calls: Iterable[Call]) -> str:
-    calls = list(calls)
+def title(calls: Sequence[Call]) -> str:
+    """What the picture says, in one line."""
     without, sent = sum(call.without for call in calls), sum(call.sent for call in calls)
     return f"Input tokens of {len(calls)} model calls: {without:,} without the plugin, {sent:,} with it"
 
 
 def _legend(calls: Sequence[Call], theme: Theme) -> list[str]:
-    parts = [_text(LEFT, 24, _title(calls), theme.ink, size=15, weight=600)]
+    parts = [_text(LEFT, 24, title(calls), theme.ink, size=15, weight=600)]
     x = float(LEFT)
     for name, colour, height in (
         ("whole history", theme.without, 11),
