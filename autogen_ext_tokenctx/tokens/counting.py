@@ -281,7 +281,7 @@ def counter_for_model(model: str | None) -> TokenCounter:
         warn_once(
             f"model {model}",
             f"the tokenizer of model {model!r} is not known, so its tokens are counted with {_DEFAULT_ENCODING}. For "
-            "other counts give the hook counter=, such as TiktokenCounter(encoding='cl100k_base') or one of your own.",
+            "other counts use TiktokenCounter(encoding='cl100k_base') or a TokenCounter of your own.",
         )
         return TiktokenCounter()
 

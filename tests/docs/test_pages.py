@@ -16,6 +16,7 @@ import autogen_ext_tokenctx
 from .markdown import DOCS, PAGES, ROOT, anchors, links
 
 README = ROOT / "README.md"
+_REMEDY = "run: python docs/scripts/generate.py"
 
 
 @pytest.fixture(scope="module")
@@ -77,4 +78,4 @@ def test_the_picture_and_the_output_are_those_of_the_sample(generate: Any) -> No
     if platform.python_version() != generate.PYTHON:
         pytest.skip(f"they are made with Python {generate.PYTHON}, whose asyncio sources the sample reads")
     for path, text in generate.pages():
-        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run python docs/scripts/generate.py"
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: {_REMEDY}"
