@@ -13,6 +13,9 @@ degraded with one warning: an agent must not die because its context could not b
 
 from collections.abc import Sequence
 
+_MAYBE_MESSAGES = 100
+"""A budget below it mostly is a number of messages, such as the ``buffer_size`` of AutoGen's own contexts."""
+
 
 class TokenCtxError(Exception):
     """Base of every error raised on purpose by this package.
@@ -29,7 +32,7 @@ class BudgetTooSmallError(TokenCtxError, ValueError):
     Args:
         budget: The budget in tokens.
         needed: The tokens the shortest valid request needs.
-        what: Names of what could not fit, largest first. Empty: no request whatever fits.
+        what: Names of what could not fit, largest first.
 
     Example:
         >>> error = BudgetTooSmallError(100, 140, ["system message 'You are…' (120 tokens)"])
@@ -43,16 +46,13 @@ class BudgetTooSmallError(TokenCtxError, ValueError):
         self.what = tuple(what)
         if budget <= 0:
             text = f"a budget of {budget} tokens cannot hold any request; give a positive number of tokens"
-        elif not self.what:
-            text = (
-                f"a budget of {budget} tokens cannot hold any request; "
-                "give the input tokens (not messages) that one call may use, such as 6_000"
-            )
         else:
-            names = "; ".join(self.what)
+            names = "; ".join(self.what) or "the request"
+            hint = " (it counts tokens, not messages)" if budget < _MAYBE_MESSAGES else ""
             text = (
                 f"the budget of {budget} tokens is too small: at least {needed} are needed for {names}. "
-                f"Raise the budget to {needed} or more, or shorten what must be there (system messages, tools, pins)."
+                f"Raise the budget{hint} to {needed} or more, or shorten what must be there (system messages, tools, "
+                "pins)."
             )
         super().__init__(text)
 

@@ -14,11 +14,6 @@ TARGET = 0.6
 costs context, a higher one costs the cache."""
 
 
-_SMALLEST = 16
-"""A number below it is no budget: the priming of the reply (3 tokens), a system message and a task of one word each
-(5 each, by OpenAI's rules for chats) take 13. Who gives less mostly means messages, as ``buffer_size`` does."""
-
-
 class TokenBudget(BaseModel):
     """The input tokens one agent may use for one call, and when to compact.
 
@@ -92,7 +87,7 @@ class TokenBudget(BaseModel):
 
         Raises:
             TypeError: The budget is neither a whole number nor a `TokenBudget`.
-            BudgetTooSmallError: The number is too small for any request, or ``reserve`` leaves nothing of it.
+            BudgetTooSmallError: The number is not positive, or ``reserve`` leaves nothing of it.
 
         Example:
             >>> TokenBudget.of(1_000, target=1.0).target_tokens
@@ -101,8 +96,6 @@ class TokenBudget(BaseModel):
         if isinstance(budget, TokenBudget):
             return budget
         budget = whole_tokens(budget, "a budget", "6_000, or a TokenBudget")
-        if budget < _SMALLEST:
-            raise BudgetTooSmallError(budget, _SMALLEST)
         reserve = whole_tokens(reserve, "a reserve", "800")
         if budget <= reserve:
             raise BudgetTooSmallError(budget, reserve + 1, [f"the reserve of {reserve} tokens"])
