@@ -13,6 +13,9 @@ degraded with one warning: an agent must not die because its context could not b
 
 from collections.abc import Sequence
 
+_MAYBE_MESSAGES = 100
+"""A budget below it mostly is a number of messages, such as the ``buffer_size`` of AutoGen's own contexts."""
+
 
 class TokenCtxError(Exception):
     """Base of every error raised on purpose by this package.
@@ -45,9 +48,11 @@ class BudgetTooSmallError(TokenCtxError, ValueError):
             text = f"a budget of {budget} tokens cannot hold any request; give a positive number of tokens"
         else:
             names = "; ".join(self.what) or "the request"
+            hint = " (it counts tokens, not messages)" if budget < _MAYBE_MESSAGES else ""
             text = (
                 f"the budget of {budget} tokens is too small: at least {needed} are needed for {names}. "
-                f"Raise the budget to {needed} or more, or shorten what must be there (system messages, tools, pins)."
+                f"Raise the budget{hint} to {needed} or more, or shorten what must be there (system messages, tools, "
+                "pins)."
             )
         super().__init__(text)
 

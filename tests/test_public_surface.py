@@ -14,7 +14,7 @@ import pytest
 import autogen_ext_tokenctx
 
 PACKAGE = Path(autogen_ext_tokenctx.__file__).parent
-LAYERS = ["errors", "tokens", "context", "hooks", "telemetry", "html_report", "cli"]
+LAYERS = ["errors", "warn", "tokens", "context", "hooks", "telemetry", "html_report", "cli"]
 """Each may import those before it, and itself."""
 
 

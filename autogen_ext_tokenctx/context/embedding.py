@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
@@ -21,6 +20,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from ..warn import warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -287,11 +288,10 @@ class SemanticIndex:
             if not self._failed:
                 self._failed = True
                 self._known.clear()
-                warnings.warn(
+                warn(
                     f"the embedder {type(self._embedder).__name__} failed ({error!r}); relevance is by words alone "
                     "from now on. Fix the embedder or leave it out.",
                     RuntimeWarning,
-                    stacklevel=4,
                 )
             return None
 

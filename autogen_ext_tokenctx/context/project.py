@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from autogen_core.models import LLMMessage, SystemMessage
+
+from ..warn import warn
 
 SectionSource = str | Callable[[], str | Awaitable[str]]
 """A section's text, or what gives it, now or later."""
@@ -223,9 +224,8 @@ class ProjectContext:
         except Exception as error:
             if section.name not in self._failed:
                 self._failed.add(section.name)
-                warnings.warn(
+                warn(
                     f"project context section {section.name!r} could not be read ({error!r}); what it said last stays",
                     RuntimeWarning,
-                    stacklevel=2,
                 )
         return self._last_texts.get(section.name, "")

@@ -41,6 +41,7 @@ from .conversation import Conversation
 from .events import DEFAULT_AGENT, emit
 from .fitting import Fitter
 from .growing import RECALL, share_of_recall
+from .summaries import checked_summarizer
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain, detached
 
@@ -142,6 +143,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
 
     Raises:
         BudgetTooSmallError: A budget is not positive. From a call: what has to be in the request does not fit.
+        TypeError: An argument is of another kind, such as a name where the client belongs.
         ValueError: Both counter and manager are given, or ``recall`` is no such share.
 
     Example:
@@ -168,8 +170,13 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         recall: float = RECALL,
         summarizer: ContextSummarizer | None = None,
     ) -> None:
+        if not isinstance(inner, ChatCompletionClient):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                "the first argument is the model client to wrap, such as OpenAIChatCompletionClient(model='gpt-4o'); "
+                f"got {inner!r}"
+            )
         self._recall = share_of_recall(recall)
-        self._summarizer = summarizer
+        self._summarizer = checked_summarizer(summarizer)
         self._inner = inner
         self._budget = budget
         self._agent_budgets = dict(agent_budgets or {})

@@ -9,7 +9,7 @@ from typing import Any
 
 from autogen_core import Component, ComponentModel
 from autogen_core.model_context import ChatCompletionContext
-from autogen_core.models import LLMMessage
+from autogen_core.models import ChatCompletionClient, LLMMessage
 from autogen_core.tools import BaseTool, Tool, ToolSchema
 from pydantic import BaseModel, Field
 from typing_extensions import Self
@@ -21,6 +21,7 @@ from ..context.units import repair
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
+from ..tokens.model_names import name_of_model
 from ..tokens.profile_table import profile_of
 from ..tokens.profiles import PromptCache
 from ..tokens.task import TaskDefinition
@@ -32,7 +33,7 @@ from .fold import Fold, TurnRecall
 from .growing import RECALL, GrowingView, share_of_recall
 from .prefix import SentPrefix
 from .reserve import first_reserve, with_growing_reserve, with_reserve
-from .summaries import Summaries
+from .summaries import Summaries, checked_summarizer
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain
 from .warn import WarnOnce
@@ -112,7 +113,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
     smaller of 15 % of the budget and 1,000 tokens.
 
     Args:
-        model: Name of the model, for its tokenizer.
+        model: Name of the model, for its tokenizer, or the agent's model client, which knows the name.
         budget: Input tokens of one call of this agent. A `TokenBudget` also says when compaction starts and how
             far it goes, and its ``reserve`` holds as it is.
         counter: Counts tokens instead of the model's tokenizer.
@@ -129,10 +130,26 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
 
     Raises:
         BudgetTooSmallError: The budget is not positive, or the reserve leaves nothing of it.
+        TypeError: An argument is of another kind, such as a budget of ``"6000"``.
         ValueError: No budget is given, both counter and manager are, or ``recall`` is no such share.
 
     Example:
+        Give it to an agent. A budget is what you want one call to cost in input tokens, at most what the model's
+        window leaves beside the reply. What was done to a call is in ``last_report``.
+
         >>> import asyncio
+        >>> from autogen_agentchat.agents import AssistantAgent
+        >>> from autogen_ext.models.replay import ReplayChatCompletionClient
+        >>> context = TokenBudgetChatCompletionContext(model="gpt-4o", budget=6_000)
+        >>> client = ReplayChatCompletionClient(["It is query 42."])  # or OpenAIChatCompletionClient(model="gpt-4o")
+        >>> agent = AssistantAgent("coder", client, model_context=context)
+        >>> asyncio.run(agent.run(task="Find the slow query.")).messages[-1].to_text()
+        'It is query 42.'
+        >>> context.last_report.tokens_after, context.last_report.budget
+        (14, 6000)
+
+        Or use it alone:
+
         >>> from autogen_core.models import UserMessage
         >>> async def main() -> int:
         ...     context = TokenBudgetChatCompletionContext(budget=400)
@@ -148,7 +165,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
 
     def __init__(
         self,
-        model: str | None = None,
+        model: str | ChatCompletionClient | None = None,
         budget: int | TokenBudget | None = None,
         *,
         counter: TokenCounter | None = None,
@@ -166,8 +183,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
                 "TokenBudgetChatCompletionContext needs a budget: give the input tokens one call may use, "
                 "such as budget=6_000, or a TokenBudget"
             )
-        self._model = model
-        self._budget = budget
+        self._model = model = name_of_model(model)
+        self._budget = _checked(budget)
         self._recall = share_of_recall(recall)
         self._reserve = reserve
         self._task = task
@@ -175,7 +192,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._request_budget()  # refuses a budget that cannot hold anything now, not at the first call
         self._fitter = Fitter(model, counter, manager)
         self._transforms = TransformChain(transforms)
-        self._summarizer = summarizer
+        self._summarizer = checked_summarizer(summarizer)
         self._summaries: Summaries | None = None
         self._cache = profile_of(model).cache
         self._warn = WarnOnce()
@@ -188,7 +205,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
 
     @budget.setter
     def budget(self, budget: int | TokenBudget) -> None:
-        with_reserve(budget, self._reserve)
+        with_reserve(_checked(budget), self._reserve)
         self._budget = budget
 
     @property
@@ -254,7 +271,13 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         return list(self._last_view)
 
     def pin(self, message: LLMMessage) -> None:
-        """Keep a message of the history word for word in every view."""
+        """Keep a message of the history word for word in every view.
+
+        Raises:
+            TypeError: It is a text, not a message.
+        """
+        if isinstance(message, str):
+            raise TypeError("pin takes the message itself, as it was given to add_message, not its text")
         self._pinned.append(message)
         self._growing.fold = None
 
@@ -430,3 +453,9 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         recalled = extra.fold.recalled and extra.fold.recalled.restored(view, self._fitter.counter)
         covered = tuple(history[: extra.fold.covers])
         self._growing.fold = Fold(covered, tuple(view), report, extra.fold.settings, recalled)
+
+
+def _checked(budget: int | TokenBudget) -> int | TokenBudget:
+    """The budget as given; refuses now what no call could use."""
+    TokenBudget.of(budget)
+    return budget

@@ -29,8 +29,8 @@ def share_of_recall(recall: float) -> float:
     Raises:
         ValueError: It is no such share.
     """
-    if not 0.0 <= recall < 1.0:
-        raise ValueError(f"recall is a share of the budget, 0 to below 1, such as 0.15; got {recall}")
+    if isinstance(recall, str) or not 0.0 <= recall < 1.0:
+        raise ValueError(f"recall is a share of the budget, 0 to below 1, such as 0.15; got {recall!r}")
     return recall
 
 

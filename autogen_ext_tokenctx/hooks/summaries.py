@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
+from autogen_core.models import ChatCompletionClient, FunctionExecutionResultMessage, LLMMessage
 
 from ..context.summary import ContextSummarizer, Summary
 from ..context.summary_runner import RollingSummary
@@ -16,6 +16,17 @@ from .fold import begins_with
 _KEPT = 0.5
 """Share of a compaction's target that the newest messages fill which no summary covers yet: they mostly stay in the
 view as they are."""
+
+
+def checked_summarizer(summarizer: ContextSummarizer | None) -> ContextSummarizer | None:
+    """``summarizer`` as it is.
+
+    Raises:
+        TypeError: It is the model client that a summariser needs, not a summariser.
+    """
+    if isinstance(summarizer, ChatCompletionClient):
+        raise TypeError("summarizer takes a summariser, not its model client: summarizer=ContextSummarizer(client)")
+    return summarizer
 
 
 class Summaries:

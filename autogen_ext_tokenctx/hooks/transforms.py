@@ -74,6 +74,12 @@ class TransformChain:
 
     def __init__(self, transforms: Sequence[MessageTransform] = ()) -> None:
         self._transforms = tuple(transforms)
+        for transform in self._transforms:
+            if not isinstance(transform, MessageTransform):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(
+                    "a transform has the methods apply_transform(messages) and get_logs(before, after), see "
+                    f"MessageTransform; got {transform!r}"
+                )
         self._warn = WarnOnce()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from ..warn import warn
 
 
 class WarnOnce:
@@ -14,4 +14,4 @@ class WarnOnce:
     def __call__(self, kind: str, text: str) -> None:
         if kind not in self._said:
             self._said.add(kind)
-            warnings.warn(text, RuntimeWarning, stacklevel=3)
+            warn(text, RuntimeWarning)

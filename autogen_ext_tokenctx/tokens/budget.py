@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from operator import index
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..errors import BudgetTooSmallError
 
@@ -26,6 +28,7 @@ class TokenBudget(BaseModel):
             `TokenBudgetManager`. What a kind cannot use goes to the others.
 
     Raises:
+        TypeError: ``limit`` or ``reserve`` is no whole number.
         pydantic.ValidationError: (a ValueError) ``limit`` is not positive, ``reserve`` leaves nothing of it,
             ``target`` is above ``trigger``, or ``shares`` are negative or add up to more than 1.
 
@@ -47,6 +50,11 @@ class TokenBudget(BaseModel):
     """Share of ``available`` a compaction goes down to."""
     shares: dict[str, float] = Field(default_factory=dict[str, float])
     """Guaranteed minima of the target for kinds of context."""
+
+    @field_validator("limit", "reserve", mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> int:
+        return whole_tokens(value, "a limit or reserve", "6_000")
 
     @model_validator(mode="after")
     def _positive(self) -> TokenBudget:
@@ -78,6 +86,7 @@ class TokenBudget(BaseModel):
         """``budget`` as it is when it is a `TokenBudget`, else one with that limit.
 
         Raises:
+            TypeError: The budget is neither a whole number nor a `TokenBudget`.
             BudgetTooSmallError: The number is not positive, or ``reserve`` leaves nothing of it.
 
         Example:
@@ -86,6 +95,31 @@ class TokenBudget(BaseModel):
         """
         if isinstance(budget, TokenBudget):
             return budget
+        budget = whole_tokens(budget, "a budget", "6_000, or a TokenBudget")
+        reserve = whole_tokens(reserve, "a reserve", "800")
         if budget <= reserve:
             raise BudgetTooSmallError(budget, reserve + 1, [f"the reserve of {reserve} tokens"])
         return cls(limit=budget, reserve=reserve, target=target)
+
+
+def whole_tokens(value: object, name: str, examples: str) -> int:
+    """``value`` as a number of tokens.
+
+    Args:
+        value: What a caller gave.
+        name: What it is, for the error.
+        examples: What may be given, for the error.
+
+    Raises:
+        TypeError: It is no whole number; True and False are none either.
+
+    Example:
+        >>> whole_tokens(6_000, "a budget", "6_000")
+        6000
+    """
+    if not isinstance(value, bool):
+        try:
+            return index(value)  # pyright: ignore[reportArgumentType]
+        except TypeError:
+            pass
+    raise TypeError(f"{name} is a whole number of tokens, such as {examples}; got {value!r} ({type(value).__name__})")

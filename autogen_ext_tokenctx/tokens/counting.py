@@ -244,6 +244,9 @@ class EstimatedTokenCounter(RequestTokenCounter):
     How far the estimate is from the real count, kind of text by kind of text, is measured in
     :func:`~autogen_ext_tokenctx.tokens.estimate.estimate_tokens`.
 
+    Args:
+        images: What an image costs; by default the rule of gpt-4o.
+
     Example:
         >>> EstimatedTokenCounter().count_text("hello world")
         3
@@ -274,8 +277,12 @@ def counter_for_model(model: str | None) -> TokenCounter:
     """
     try:
         return TiktokenCounter(model)
-    except UnknownModelError as error:
-        warn_once(f"model {model}", f"{error} Counting with {_DEFAULT_ENCODING} meanwhile.")
+    except UnknownModelError:
+        warn_once(
+            f"model {model}",
+            f"the tokenizer of model {model!r} is not known, so its tokens are counted with {_DEFAULT_ENCODING}. For "
+            "other counts use TiktokenCounter(encoding='cl100k_base') or a TokenCounter of your own.",
+        )
         return TiktokenCounter()
 
 

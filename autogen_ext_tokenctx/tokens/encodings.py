@@ -19,7 +19,6 @@ import re
 import tempfile
 import threading
 import time
-import warnings
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..warn import warn
 from .estimate import byte_length
 
 if TYPE_CHECKING:
@@ -229,6 +229,7 @@ def warn_once(key: str, message: str) -> None:
         message: The whole text.
 
     Example:
+        >>> import warnings
         >>> with warnings.catch_warnings(record=True) as caught:
         ...     warnings.simplefilter("always")
         ...     warn_once("docs", "careful")
@@ -240,7 +241,7 @@ def warn_once(key: str, message: str) -> None:
         if key in _warned:
             return
         _warned.add(key)
-    warnings.warn(message, UserWarning, stacklevel=3)
+    warn(message, UserWarning)
 
 
 def count_tokens(encoding: tiktoken.Encoding, text: str) -> int:

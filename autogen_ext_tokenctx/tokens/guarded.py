@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 
 from autogen_core.models import LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
+from ..warn import warn
 from .counting import EstimatedTokenCounter, TokenCounter
 
 
@@ -49,11 +49,10 @@ class GuardedTokenCounter:
                 return count(self._counter)
             except Exception as error:
                 self._failed = True
-                warnings.warn(
+                warn(
                     f"the token counter {type(self._counter).__name__} failed ({error!r}); tokens are estimated from "
                     "now on, on the high side. Fix the counter or leave counter= out.",
                     RuntimeWarning,
-                    stacklevel=3,
                 )
                 self._counter = EstimatedTokenCounter()
         return count(self._counter)

@@ -89,10 +89,42 @@ class ModelName:
         return cls(given, host, base, tuple(dict.fromkeys(filter(None, spellings))))
 
 
+def name_of_model(model: str | ChatCompletionClient | None) -> str | None:
+    """A model's name, from itself or from the client that calls it.
+
+    Args:
+        model: The name, a client, or None.
+
+    Returns:
+        None for None, and for a client that does not tell.
+
+    Raises:
+        TypeError: It is neither.
+
+    Example:
+        >>> name_of_model("gpt-4o")
+        'gpt-4o'
+    """
+    if isinstance(model, ChatCompletionClient):
+        return model_of(model) or None
+    if model is not None and not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"model is the name of a model, such as 'gpt-4o', or its client; got {model!r}. "
+            "A budget is given by its name: budget=6_000"
+        )
+    return model
+
+
 def model_of(client: ChatCompletionClient) -> str:
-    """The name of the model behind a client, as its configuration has it; "" when it has none."""
+    """The name of the model behind a client, as its configuration has it; "" when it has none.
+
+    A client around another one, such as this package's, that names no model of its own has the other's.
+    """
     try:
         name: object = client.dump_component().config.get("model")
     except Exception:  # a client that is no component, or whose credentials cannot be dumped
-        return ""
+        name = None
+    inner: object = getattr(client, "inner", None)
+    if name is None and isinstance(inner, ChatCompletionClient):
+        return model_of(inner)
     return name if isinstance(name, str) else ""

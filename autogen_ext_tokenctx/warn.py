@@ -1,0 +1,38 @@
+"""Warnings that point at the line of the user's program which led to them."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+_IN_BETWEEN = frozenset(
+    {"autogen_ext_tokenctx", "autogen_core", "autogen_agentchat", "autogen_ext"}
+    | {"asyncio", "concurrent", "contextlib", "contextvars", "threading", "runpy"}
+)
+"""Packages whose frames lie between the user's line and the warning: no warning is of use there."""
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Warn, at the innermost line on the stack that is neither this package's nor AutoGen's nor the event loop's.
+
+    In a worker thread there is no such line; the warning then names this package instead of a line.
+
+    Args:
+        text: What happened, what is done instead, and the remedy.
+        category: The class of the warning.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warn("careful", UserWarning)
+        >>> str(caught[0].message)
+        'careful'
+    """
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    while frame.f_globals.get("__name__", "").partition(".")[0] in _IN_BETWEEN:
+        if frame.f_back is None:
+            warnings.warn_explicit(text, category, "autogen_ext_tokenctx", 1)
+            return
+        frame = frame.f_back
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    module = frame.f_globals.get("__name__")
+    warnings.warn_explicit(text, category, frame.f_code.co_filename, frame.f_lineno, module, registry)
