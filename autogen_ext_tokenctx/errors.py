@@ -48,11 +48,11 @@ class BudgetTooSmallError(TokenCtxError, ValueError):
             text = f"a budget of {budget} tokens cannot hold any request; give a positive number of tokens"
         else:
             names = "; ".join(self.what) or "the request"
-            hint = " (it counts tokens, not messages)" if budget < _MAYBE_MESSAGES else ""
+            hint = " A budget counts tokens, not messages." if budget < _MAYBE_MESSAGES else ""
             text = (
                 f"the budget of {budget} tokens is too small: at least {needed} are needed for {names}. "
-                f"Raise the budget{hint} to {needed} or more, or shorten what must be there (system messages, tools, "
-                "pins)."
+                f"Raise the budget to {needed} or more, or shorten what must be there (system messages, tools, "
+                f"pins).{hint}"
             )
         super().__init__(text)
 

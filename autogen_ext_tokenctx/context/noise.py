@@ -79,7 +79,7 @@ def noise_asked_for(question: str) -> frozenset[Noise]:
     """The kinds of noise that a question names.
 
     Example:
-        >>> [kind.value for kind in noise_asked_for("Decode the Base64 text above.")]
+        >>> sorted(kind.value for kind in noise_asked_for("Decode the Base64 text above."))
         ['base64', 'hex digits']
     """
     asked = set(terms(question))

@@ -87,6 +87,7 @@ class LoggedFit(_Logged):
     at: float = 0.0
     reserve: Tokens = 0
     cached_tokens: Tokens = 0
+    cache_break: str = ""
     level: Literal["none", "lossless", "light", "strong", "summary"] = "none"
     relevance: Share = 1.0
     quality: Share = 1.0

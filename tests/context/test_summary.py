@@ -48,7 +48,7 @@ def summarizer(client: StrictClient, **settings: Any) -> ContextSummarizer:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    for _ in range(5_000):
+    for _ in range(30_000):
         if condition():
             return
         await asyncio.sleep(0.001)
@@ -78,29 +78,31 @@ def asked(client: StrictClient, number: int = -1) -> str:
 
 
 class SlowClient(StrictClient):
-    """Answers after some seconds; a stubborn one does not let itself be cancelled at once."""
+    """Answers after some seconds, or (None) when it is told to; a stubborn one is not cancelled at once."""
 
-    def __init__(self, seconds: float, *, stubborn: bool = False) -> None:
+    def __init__(self, seconds: float | None, *, stubborn: bool = False) -> None:
         super().__init__([GOOD])
         self.seconds = seconds
         self.stubborn = stubborn
         self.cancelled = 0
         self.running = 0
-        self.most_running = 0
+        self.answer = asyncio.Event()
 
     async def create(self, messages: Sequence[LLMMessage], **arguments: Any) -> CreateResult:
         self.running += 1
-        self.most_running = max(self.most_running, self.running)
         try:
-            await asyncio.sleep(self.seconds)
+            await self._think()
         except asyncio.CancelledError:
             self.cancelled += 1
             if not self.stubborn:
                 raise
-            await asyncio.sleep(self.seconds)
+            await self._think()
         finally:
             self.running -= 1
         return await super().create(messages, **arguments)
+
+    async def _think(self) -> None:
+        await (self.answer.wait() if self.seconds is None else asyncio.sleep(self.seconds))
 
 
 class NamedClient(StrictClient):
@@ -621,14 +623,16 @@ async def test_what_is_cached_is_had_in_a_pause_too() -> None:
 
 
 async def test_a_team_shares_a_summariser() -> None:
-    client = SlowClient(0.02)
-    shared = summarizer(client)
+    client = SlowClient(None)
+    shared = summarizer(client, timeout=600)
     histories = [conversation(4)[number:] for number in range(5)]
-    summaries = await asyncio.gather(*(shared.merge(None, history) for history in histories))
+    merges = [asyncio.create_task(shared.merge(None, history)) for history in histories]
+    await until(lambda: client.running == 5)
+    client.answer.set()
+    summaries = await asyncio.gather(*merges)
     assert [summary and summary.covers for summary in summaries] == [len(history) for history in histories]
     assert [summary and summary.calls for summary in summaries] == [1] * 5
     assert shared.usage.calls == 5
-    assert client.most_running == 5
 
 
 async def test_round_trip_as_a_component() -> None:

@@ -9,12 +9,14 @@ import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core.models import LLMMessage, SystemMessage
+from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import FunctionTool
 
+from autogen_ext_tokenctx.context.recall import RECALL_SOURCE
 from autogen_ext_tokenctx.context.report import FitReport
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.transforms import MessageTransform
+from autogen_ext_tokenctx.tokens.budget import TokenBudget
 
 from ..support.histories import Talk, conversation, look, prose
 from ..support.strict_client import StrictClient
@@ -129,12 +131,15 @@ async def test_agents_and_teams_whose_prompt_has_a_clock_go_on() -> None:
 
 async def test_what_a_turn_recalls_stays_where_it_is_when_the_head_grows() -> None:
     inner = StrictClient(window=BUDGET)
-    client = TokenBudgetChatCompletionClient(inner, BUDGET)
-    fact = SystemMessage(content=RULES)
-    thread = [*conversation(3), *conversation(40)[1:]]
-    asked = [*thread[:-1], thread[-1].model_copy(update={"content": "What did pump 12-3 read at item 2?"})]
-    await client.create([fact, *asked])
+    client = TokenBudgetChatCompletionClient(inner, TokenBudget(limit=BUDGET, target=0.6))
+    rules = SystemMessage(content=RULES)
+    thread = conversation(40)
+    await client.create([rules, *thread])
+    question = UserMessage(content="What did relay 9-0 read?", source="user")
+    asked = [*thread, AssistantMessage(content="Done.", source="coder"), question]
+    await client.create([rules, *asked])
     before = inner.requests[-1].messages
+    assert any(isinstance(message, UserMessage) and message.source == RECALL_SOURCE for message in before)
     await client.create([*memory(1), *asked])
     after = inner.requests[-1].messages
     assert [message for message in before if not isinstance(message, SystemMessage)] == after[2:]

@@ -72,7 +72,7 @@ async def test_a_request_of_its_own_fills_the_budget_and_one_that_grew_leaves_ro
     assert inner.requests[-1].tokens > 0.95 * BUDGET
     await client.create(request(61))
     assert inner.requests[-1].tokens < 0.8 * BUDGET
-    await client.create([SystemMessage(content="Be funny."), *conversation(62)])
+    await client.create([UserMessage(content="Another task.", source="user"), *conversation(62)])
     assert inner.requests[-1].tokens > 0.95 * BUDGET
 
 

@@ -68,7 +68,7 @@ def test_a_budget_that_holds_nothing_is_refused_at_once(build: Any, budget: int)
 async def test_a_number_of_messages_as_budget_is_told_to_be_tokens() -> None:
     context = TokenBudgetChatCompletionContext("gpt-4o", budget=10, reserve=0)
     await context.add_message(UserMessage(content="Find the slow query in yesterday's log, please.", source="user"))
-    with pytest.raises(BudgetTooSmallError, match="it counts tokens, not messages") as caught:
+    with pytest.raises(BudgetTooSmallError, match="A budget counts tokens, not messages") as caught:
         await context.get_messages()
     context.budget = caught.value.needed
     assert await context.get_messages()
