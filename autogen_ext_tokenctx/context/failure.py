@@ -71,31 +71,7 @@ def failure_of(failed: FailedResult, messages: Sequence[LLMMessage] = ()) -> Fai
     return Failure((*history, UserMessage(content=reason, source=FAILURE_SOURCE)), reason, ())
 
 
-<<<<<<< Updated upstream
 def _of_result(failed: FunctionExecutionResult, messages: Sequence[LLMMessage]) -> Failure:
-=======
-def _of_text(text: str, messages: Sequence[LLMMessage]) -> Failure:
-    return Failure((*messages, UserMessage(content=text, source=FAILURE_SOURCE)), text, text, _ends(text))
-
-
-def _of_results(results: Sequence[FunctionExecutionResult], messages: Sequence[LLMMessage]) -> Failure:
-    failed = results[0]
-    text = "\n".join(f"{result.name}: {result.content}" for result in results)
-    call = _call_of(failed, messages)
-    value = next(json_in(call.arguments), None) if call else None
-    arguments = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-    history, earlier = _up_to(failed, messages)
-    query = f"{failed.name} {call_values(call.arguments) if call else ''} {failed.content}"
-    if not history:
-        history = (*messages, UserMessage(content=f"{failed.name}: {failed.content}", source=FAILURE_SOURCE))
-    return Failure(history, query, text, _ends(failed.content), failed.name, arguments, earlier)
-
-
-def _up_to(
-    failed: FunctionExecutionResult, messages: Sequence[LLMMessage]
-) -> tuple[tuple[LLMMessage, ...], tuple[LLMMessage, ...]]:
-    """The history up to a failed result, and earlier failures of the same tool; nothing where it is not there."""
->>>>>>> Stashed changes
     units = split(messages)
     at = next((i for i in reversed(range(len(units))) if failed.call_id in _results(units[i])), None)
     if at is None:

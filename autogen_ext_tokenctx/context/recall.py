@@ -181,11 +181,12 @@ def _spots(units: Iterable[Unit], profiles: ProfileCache) -> Iterator[Spot]:
     for unit in units:
         profile = profiles.get(unit)
         label: tuple[str, ...] = ()
+        said_by_nobody = {n for n, passage in enumerate(profile.passages) if passage.text() == NO_RESULT}
         for number, segment in enumerate(profile.segments):
             found = tuple(dict.fromkeys((*segment.words, *segment.ids))) if segment.ids else segment.words
             if segment.line < 0:
                 label = found
-            elif profile.passages[segment.passage].text() != NO_RESULT:  # which nobody said
+            elif segment.passage not in said_by_nobody:
                 yield Spot(unit, profile, number, segment, found, label)
 
 

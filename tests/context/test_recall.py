@@ -283,10 +283,10 @@ def test_the_room_is_kept_exactly(counter: TokenCounter | None) -> None:
 
 def test_the_work_grows_with_the_lines_only() -> None:
     def work(lines: int) -> int:
-        text = "\n".join(f"parcel {n} is at depot_{n % 12}, shelf {n * 31 % 97}" for n in range(lines))
+        text = "\n".join(f"parcel PX-{n * 37} is at depot_{n % 12}, shelf {n * 31 % 97}" for n in range(lines))
         earlier, manager = [user("Keep this list."), *looked_up(text)], ContextManager()
-        assert recalled(earlier, "On which shelf is parcel 77?", manager=manager) is not None  # read once
-        return calls(lambda: recalled(earlier, "On which shelf is parcel 78?", manager=manager))
+        assert recalled(earlier, "On which shelf is parcel PX-37?", manager=manager) is not None  # read once
+        return calls(lambda: recalled(earlier, "On which shelf is parcel PX-74?", manager=manager))
 
     assert work(800) < 6 * work(200)
 
