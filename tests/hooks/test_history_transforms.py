@@ -356,7 +356,7 @@ def test_llmlingua_gets_the_text_and_the_parameters(monkeypatch: pytest.MonkeyPa
             return {"compressed_prompt": "short", "origin_tokens": 9, "compressed_tokens": 1}
 
         asked.append(arguments)
-        return SimpleNamespace(compress_prompt=compress, structured_compress_prompt=None)
+        return SimpleNamespace(compress_prompt=compress)
 
     monkeypatch.setitem(sys.modules, "llmlingua", SimpleNamespace(PromptCompressor=loaded))  # pyright: ignore[reportArgumentType]
     transform = TextMessageCompressor(compression_params={"rate": 0.5})
@@ -444,7 +444,7 @@ ALL: list[MessageTransform] = [
     MessageTokenLimiter(30, 200, 100, "gpt-3.5-turbo", {"role": {"system"}, "name": "user"}, exclude_filter=False),
     TextMessageCompressor(),
     TextMessageCompressor(FirstWords(), 9, {"words": 3}, InMemoryStore[str](), {"role": "user"}, exclude_filter=False),
-    TextMessageCompressor(LLMLingua({"model_name": "small"}, structured_compression=True)),
+    TextMessageCompressor(LLMLingua({"model_name": "small"})),
     TextMessageContentName(),
     TextMessageContentName("end", " ({name})", False, {"name": ["ann"]}, False),
 ]
