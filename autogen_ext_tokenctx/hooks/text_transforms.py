@@ -42,7 +42,8 @@ class TextMessageCompressor(Configured[TextMessageCompressorConfig], Component[T
         min_tokens: Tokens all messages must have together for anything to be done, 1 or more. None: any number.
         compression_params: Keyword arguments for the compressor.
         cache: Keeps compressed texts from one process to the next: any AutoGen ``CacheStore``, such as the disk one.
-            None: they are kept in memory.
+            Compressors that share it are told apart by the names of their classes or functions, and by
+            ``compression_params``. None: they are kept in memory.
         filter_dict: Messages to leave out, or with ``exclude_filter=False`` the only ones to compress: by ``role``
             ("user", "assistant", "tool", "system"), ``name`` (the source; the tool of a result) or ``content``, one
             value or several.

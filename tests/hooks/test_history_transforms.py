@@ -251,6 +251,10 @@ def first_letter(text: str) -> str:
     return text[:1]
 
 
+def first_word(text: str) -> str:
+    return text.split()[0]
+
+
 def giving(value: Any) -> Callable[[str], Any]:
     return lambda text: value
 
@@ -339,6 +343,13 @@ def test_cache_store_outlives_the_transform() -> None:
     assert views[0] == views[1]
     assert said(views[2])[1] == "red green+image+gold silver"
     assert [len(compressor.compressed) for compressor in compressors] == [5, 0, 5]
+
+
+def test_functions_that_share_a_cache_store_keep_their_texts_apart() -> None:
+    store: InMemoryStore[str] = InMemoryStore()
+    for function, text in ((first_letter, "o"), (first_word, "one")):
+        transform = TextMessageCompressor(function, cache=store)
+        assert said(transform.apply_transform([user("one two three")])) == [text]
 
 
 @pytest.mark.parametrize("give", [7, None, {"compressed_prompt": "one"}])
