@@ -10,7 +10,7 @@ from statistics import fmean
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 
 from ..context.manager import ContextManager
-from ..context.report import FitReport, Form
+from ..context.report import FitReport
 from ..errors import BudgetTooSmallError
 from ..hooks.chat_context import TokenBudgetChatCompletionContext
 from ..hooks.prefix import SentPrefix
@@ -119,7 +119,6 @@ async def play(
     context = TokenBudgetChatCompletionContext(model, budget, manager=manager, reserve=beside)
     whole, size = SentPrefix(counter), counter.count_request(())
     played: list[PlayedCall] = []
-    made: Sequence[object] = ()
     places, messages = set(recording.calls), recording.messages
     for place in range(len(messages) + 1):
         if place in places:
@@ -129,12 +128,8 @@ async def play(
             try:
                 view = await context.get_messages()
                 report = context.last_report or FitReport(budget, size, counter.count_request(view))
-                steps = [step for step in report.steps if step.form not in (Form.RECALLED, Form.REPAIRED)]
                 sent, cached = report.tokens_after + beside, report.cached_tokens
-                call = PlayedCall(
-                    *common, sent, cached, report.quality, bool(steps) and steps != made, without > budget
-                )
-                made = steps
+                call = PlayedCall(*common, sent, cached, report.quality, report.compacted, without > budget)
             except BudgetTooSmallError:
                 call = PlayedCall(*common, 0, 0, 0.0, False, without > budget, False)
             played.append(call)
