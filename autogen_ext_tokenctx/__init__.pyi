@@ -26,9 +26,8 @@ from .html_report.page import ReportSummary, write_report
 from .telemetry.fit_log import FitLog
 from .telemetry.metrics import TokenMetrics
 from .telemetry.prices import ListPrices, Prices
-from .telemetry.snapshot import MetricsSnapshot, WorstCall
 from .telemetry.spans import OpenTelemetryHandler
-from .telemetry.totals import Histogram, TokenTotals
+from .telemetry.totals import MetricsSnapshot, TokenTotals
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
 from .tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
@@ -55,7 +54,6 @@ __all__ = [
     "FitResult",
     "FitStep",
     "Form",
-    "Histogram",
     "Judgement",
     "LLMLingua",
     "Level",
@@ -98,7 +96,6 @@ __all__ = [
     "TokenTotals",
     "UnknownHandleError",
     "UnknownModelError",
-    "WorstCall",
     "counter_for_model",
     "judge",
     "write_report",

@@ -124,7 +124,5 @@ class Conversation:
             self._summaries.consider(history, fitted.expected.tokens, allowed)
         served = self._prefix.served(view, fitted.size.counted, tools, cache)
         served = served * fitted.expected.tokens // max(1, fitted.size.counted)
-        report = replace(
-            fitted.result.report, cached_tokens=served, cache_break=self._prefix.broken, call_id=call_id
-        )
+        report = replace(fitted.result.report, cached_tokens=served, cache_break=self._prefix.broken, call_id=call_id)
         return replace(fitted, result=FitResult(view, report))

@@ -1,4 +1,4 @@
-"""What a request holds beside an agent's history, learned by the client hook for the context hook; and which read is of which call.
+"""What a request holds beside an agent's history, and which read it comes from: the client hook sees both.
 
 An agent puts its system messages in front of the view and lists its tools only after it has read the view, so the
 context hook cannot see them. The client hook can. The two are linked here: reading a view leaves a weak reference
