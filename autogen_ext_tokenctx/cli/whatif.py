@@ -180,7 +180,7 @@ def as_recorded(call: Call) -> PlayedCall:
     """A call as its log tells of it, which knows of no failed ones."""
     quality = min(fit.quality for fit in call.fits)
     sent, cached = call.tokens_after, call.sent.cached_tokens
-    return PlayedCall(call.tokens_before, None, sent, cached, quality, bool(call.compacted), call.was_over, None)
+    return PlayedCall(call.tokens_before, None, sent, cached, quality, call.compacted, call.was_over, None)
 
 
 def recordings(calls: Iterable[Call]) -> list[Recording] | None:
