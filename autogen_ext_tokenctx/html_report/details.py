@@ -9,8 +9,9 @@ import heapq
 import json
 from typing import Any
 
+from ..telemetry.redaction import clip
 from .calls import Call
-from .log import LoggedFit
+from .log import LoggedFit, LoggedTexts
 
 NEWEST = 100
 """Newest calls that are kept."""
@@ -24,8 +25,14 @@ COMPACTED = 300
 STEPS = 40
 """Steps of a fit that are kept: those that saved most."""
 
+MESSAGES = 60
+"""Newest messages of a view whose texts are kept."""
+
+CHARACTERS = 4_000
+"""Characters of one text."""
+
 ROOM = 8_000_000
-"""Bytes for the steps of all calls together."""
+"""Bytes for the steps and texts of all calls together."""
 
 _Ranked = list[tuple[float, int, Call]]
 
@@ -48,6 +55,8 @@ class Details:
 
     def add(self, call: Call) -> None:
         """Look at the next call."""
+        if any(fit.texts for fit in call.fits):
+            call = call._replace(fits=tuple(map(_slim, call.fits)))
         self._calls += 1
         _keep(self._newest, NEWEST, call.number, call)
         _keep(self._worst, WORST, call.pressure, call)
@@ -72,8 +81,10 @@ class Details:
         room, left_out = ROOM, 0
         found: dict[int, dict[str, Any]] = {}
         for call in chosen.values():
-            fits = [_fit(fit, room) for fit in call.fits]
-            room -= sum(len(json.dumps(fit["steps"])) for fit in fits)
+            fits: list[dict[str, Any]] = []
+            for logged in call.fits:
+                fits.append(_fit(logged, room))
+                room -= len(json.dumps((fits[-1]["steps"], fits[-1]["sent"])))
             left_out += sum(fit["steps_left_out"] for fit in fits)
             found[call.number] = {**_numbers(call), "fits": fits}
         if left_out:
@@ -87,6 +98,13 @@ def _keep(kept: _Ranked, most: int, rank: float, call: Call) -> None:
         heapq.heappush(kept, entry)
     elif entry[:2] > kept[0][:2]:
         heapq.heapreplace(kept, entry)
+
+
+def _slim(fit: LoggedFit) -> LoggedFit:
+    """Return the fit without the texts that would not be shown, since hundreds of them are held."""
+    view = fit.texts.view[-MESSAGES:] if fit.texts else ()
+    short = [message.model_copy(update={"text": clip(message.text, CHARACTERS)}) for message in view]
+    return fit.model_copy(update={"texts": LoggedTexts(view=tuple(short))})
 
 
 def _numbers(call: Call) -> dict[str, Any]:
@@ -107,17 +125,21 @@ def _numbers(call: Call) -> dict[str, Any]:
 
 
 def _fit(fit: LoggedFit, room: int) -> dict[str, Any]:
-    """Return a fit as JSON values, with the steps that saved most, if they fit the room."""
+    """Return a fit as JSON values, with the steps that saved most and the texts sent, as far as there is room."""
     most = heapq.nlargest(
         STEPS, range(len(fit.steps)), key=lambda place: fit.steps[place].tokens_before - fit.steps[place].tokens_after
     )
     steps = [fit.steps[place].model_dump() for place in sorted(most)]
     if len(json.dumps(steps)) > room:
         steps = []
+    sent = [[message.who, message.text] for message in fit.texts.view] if fit.texts else []
+    if len(json.dumps((steps, sent))) > room:
+        sent = []
     logged = max(len(fit.steps), sum(form.get("units", 0) for form in fit.forms.values()))
     return {
         **fit.model_dump(exclude={"type", "call_id", "forms", "steps", "texts", "categories"}),
         "categories": [[name, *tokens] for name, tokens in fit.categories.items()],
         "steps": steps,
         "steps_left_out": logged - len(steps),
+        "sent": sent,
     }

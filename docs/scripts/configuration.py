@@ -60,9 +60,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """What takes settings."""
 
 RESULTS = (
-    "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Histogram Judgement Level "
+    "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Judgement Level "
     "MetricsSnapshot ModelLimits PlanStep RecoveryResult RecoveryStrategy ReportSummary Summary SummaryUsage "
-    "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError WorstCall"
+    "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError"
 ).split()
 """What the package gives, raises or enumerates."""
 

@@ -93,7 +93,8 @@ def test_what_would_be_markup_is_shown_as_text(browser: Browser, hostile: Path) 
     browser.run("document.querySelector('button.open').click()")
     assert HOSTILE in browser.texts("#call-title")[0]
     assert HOSTILE in browser.texts(".steps tbody th")
-    assert browser.all("img, iframe") == []
+    assert any(HOSTILE in text for text in browser.texts("dialog pre"))
+    assert browser.all("img, iframe, dialog pre b") == []
     assert browser.run("return document.scripts.length") == 4
     drawn = "".join(browser.texts("#tokens svg"))
     assert "</script><script>document" in drawn
@@ -147,10 +148,11 @@ def test_a_call_is_opened_and_closed_with_keys_alone(browser: Browser, page: Pat
     assert browser.run("return document.activeElement.getAttribute('aria-label')") == opener
 
 
-def test_a_call_shows_its_steps(browser: Browser, page: Path) -> None:
+def test_a_call_shows_its_steps_and_what_was_sent(browser: Browser, page: Path) -> None:
     browser.open(page)
     browser.all("#calls-table tbody tr")[3].click()
     assert {"extract", "digest", "stub"} <= set(browser.texts(".steps .tag"))
+    assert any(text.startswith("line 1: DELAY_1") for text in browser.texts("dialog .sent pre"))
     title = browser.texts("#call-title")
     browser.all("dialog .buttons button")[1].click()
     assert browser.texts("#call-title") != title

@@ -122,14 +122,14 @@ def test_with_one_hook_its_numbers_are_there_once(tmp_path: Path) -> None:
 def test_what_agents_say_stays_text(tmp_path_factory: pytest.TempPathFactory, said: str) -> None:
     folder = tmp_path_factory.mktemp("report")
     step = {"unit": 1, "what": said, "form": said, "tokens_before": 9, "tokens_after": 1, "why": said, "handle": said}
-    texts = {"history": [{"who": said, "text": said}], "view": []}
+    texts = {"history": [], "view": [{"who": said, "text": said}]}
     names = {"agent": said, "team": said, "model": said, "categories": {said: [9, 9]}}
     summary, page = report(folder, [{**FIT, **names, "steps": [step], "texts": texts}])
     assert page.tags.count("script") == 3
     assert page.tags == Page(plain(folder)).tags
     (call,) = page.data["details"]
     as_read = said.encode("utf-8", "replace").decode()
-    assert call["agent"] == call["fits"][0]["steps"][0]["why"] == as_read
+    assert call["agent"] == call["fits"][0]["steps"][0]["why"] == call["fits"][0]["sent"][0][1] == as_read
     assert summary.calls == 1
 
 
@@ -249,4 +249,4 @@ async def test_a_team_that_runs_with_both_hooks_can_be_looked_at(tmp_path: Path)
     assert {call["agent"] for call in data["details"]} == {"ann", "bob"}
     assert total(data, "sent_over") == 0
     assert summary.compactions > 0
-    assert all(len(call["fits"]) == 2 for call in data["details"])
+    assert all(len(call["fits"]) == 2 and fit["sent"] for call in data["details"] for fit in call["fits"])

@@ -1,4 +1,4 @@
-// One call: what each hook did, and its steps.
+// One call: what each hook did, its steps, and what was sent.
 
 const dialog = document.getElementById("call");
 const HOOKS = { context: "model context", client: "model client" };
@@ -69,6 +69,10 @@ function fitParts(fit) {
   if (fit.steps_left_out) {
     parts.push(element("p", { class: "note" },
       `${plural(fit.steps_left_out, "more step")} not listed here; see line ${number(fit.line)} of the log.`));
+  }
+  if (fit.sent.length) {
+    parts.push(element("h3", {}, `Sent${of}`), element("dl", { class: "sent" },
+      ...fit.sent.flatMap(([who, text]) => [element("dt", {}, who), element("dd", {}, element("pre", {}, text))])));
   }
   return parts;
 }
