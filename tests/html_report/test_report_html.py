@@ -243,7 +243,7 @@ async def test_a_team_that_runs_with_both_hooks_can_be_looked_at(tmp_path: Path)
     )
     with FitLog(tmp_path / "fits.jsonl", texts=True):
         await team.run(task=prose(99, 60))
-    summary = write_report(tmp_path / "fits.jsonl", tmp_path / "report.html")
+    summary = write_report(str(tmp_path / "fits.jsonl"), str(tmp_path / "report.html"))
     data = Page(tmp_path / "report.html").data
     assert (summary.calls, summary.skipped) == (12, 0)
     assert {call["agent"] for call in data["details"]} == {"ann", "bob"}
