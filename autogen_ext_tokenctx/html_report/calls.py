@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
@@ -15,7 +14,7 @@ PLACES = {name: place for place, name in enumerate(LEVELS)}
 """The place of each of them."""
 
 WAITING = 256
-"""Reads of contexts that may wait for the client's fit. The one that waits longest is a call alone."""
+"""Calls that may wait for one whose client's fit is still to come. It is of the context alone then."""
 
 Side = Literal["calls", "context", "client"]
 """Which hook is looked at: each alone, or both as one call."""
@@ -84,7 +83,7 @@ class Call(NamedTuple):
 
 
 def calls(fits: Iterable[LoggedFit]) -> Iterator[Call]:
-    """The calls of fits; a call comes when nothing more can belong to it, so not always in the order of numbers.
+    """The calls of fits in the order they began; a call comes when nothing more can belong to it.
 
     Args:
         fits: The fits of the log.
@@ -95,21 +94,24 @@ def calls(fits: Iterable[LoggedFit]) -> Iterator[Call]:
         >>> [len(call.fits) for call in calls([fit("context"), fit("client"), fit("client")])]
         [2, 1]
     """
-    waiting: OrderedDict[str, Call] = OrderedDict()
+    pending: dict[int, Call] = {}
+    reads: dict[str, int] = {}
     number = 0
     for fit in fits:
-        read = waiting.pop(fit.call_id, None)
-        if read is not None and fit.hook == "client":
-            yield Call(read.number, (*read.fits, fit))
-            continue
-        if read is not None:
-            yield read
-        number += 1
-        call = Call(number, (fit,))
-        if fit.hook == "client" or not fit.call_id:
-            yield call
-            continue
-        waiting[fit.call_id] = call
-        if len(waiting) > WAITING:
-            yield waiting.popitem(last=False)[1]
-    yield from waiting.values()
+        if fit.hook == "client" and fit.call_id in reads:
+            place = reads.pop(fit.call_id)
+            pending[place] = Call(place, (*pending[place].fits, fit))
+        else:
+            number += 1
+            pending[number] = Call(number, (fit,))
+            if fit.hook == "context" and fit.call_id:
+                reads[fit.call_id] = number
+        while pending:
+            first = next(iter(pending.values()))
+            waits = reads.get(first.sent.call_id) == first.number
+            if waits and len(pending) <= WAITING:
+                break
+            if waits:
+                del reads[first.sent.call_id]
+            yield pending.pop(first.number)
+    yield from pending.values()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections import deque
 from typing import Any
 
 from ..telemetry.redaction import clip
@@ -34,8 +35,6 @@ CHARACTERS = 4_000
 ROOM = 8_000_000
 """Bytes for the steps and texts of all calls together."""
 
-_Ranked = list[tuple[float, int, Call]]
-
 
 class Details:
     """Chooses the calls while the log is read.
@@ -49,29 +48,27 @@ class Details:
         self.notes: list[str] = []
         """What was left out, in words."""
         self._calls = self._compactions = 0
-        self._newest: _Ranked = []
-        self._worst: _Ranked = []
-        self._compacted: _Ranked = []
+        self._newest: deque[Call] = deque(maxlen=NEWEST)
+        self._compacted: deque[Call] = deque(maxlen=COMPACTED)
+        self._worst: list[tuple[float, int, Call]] = []
 
     def add(self, call: Call) -> None:
         """Look at the next call."""
         if any(fit.texts for fit in call.fits):
             call = call._replace(fits=tuple(map(_slim, call.fits)))
         self._calls += 1
-        _keep(self._newest, NEWEST, call.number, call)
-        _keep(self._worst, WORST, call.pressure, call)
+        self._newest.append(call)
         if call.compacted:
             self._compactions += 1
-            _keep(self._compacted, COMPACTED, call.number, call)
+            self._compacted.append(call)
+        heapq.heappush(self._worst, (call.pressure, -call.number, call))
+        if len(self._worst) > WORST:
+            heapq.heappop(self._worst)
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """Return the chosen calls as JSON values, in the order of the log. Also writes the notes."""
-        best_first = [
-            call
-            for kept in (self._worst, self._compacted, self._newest)
-            for _, _, call in sorted(kept, key=lambda entry: entry[:2], reverse=True)
-        ]
-        chosen = {call.number: call for call in best_first}
+        worst = [call for _, _, call in sorted(self._worst, reverse=True)]
+        chosen = {call.number: call for call in (*worst, *reversed(self._compacted), *reversed(self._newest))}
         if len(chosen) < self._calls:
             self.notes.append(
                 f"Single calls: {len(chosen):,} of {self._calls:,} can be looked at, namely the newest {NEWEST}, the "
@@ -90,14 +87,6 @@ class Details:
         if left_out:
             self.notes.append(f"Steps: {left_out:,} are not listed; of each call those that saved most are.")
         return [found[number] for number in sorted(found)]
-
-
-def _keep(kept: _Ranked, most: int, rank: float, call: Call) -> None:
-    entry = (rank, -call.number, call)
-    if len(kept) < most:
-        heapq.heappush(kept, entry)
-    elif entry[:2] > kept[0][:2]:
-        heapq.heapreplace(kept, entry)
 
 
 def _slim(fit: LoggedFit) -> LoggedFit:
