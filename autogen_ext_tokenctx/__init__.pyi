@@ -25,9 +25,8 @@ from .html_report.page import ReportSummary, write_report
 from .telemetry.fit_log import FitLog
 from .telemetry.metrics import TokenMetrics
 from .telemetry.prices import ListPrices, Prices
-from .telemetry.snapshot import MetricsSnapshot, WorstCall
 from .telemetry.spans import OpenTelemetryHandler
-from .telemetry.totals import Histogram, TokenTotals
+from .telemetry.totals import MetricsSnapshot, TokenTotals
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
 from .tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
@@ -54,7 +53,6 @@ __all__ = [
     "FitResult",
     "FitStep",
     "Form",
-    "Histogram",
     "LLMLingua",
     "Level",
     "ListPrices",
@@ -96,7 +94,6 @@ __all__ = [
     "TokenTotals",
     "UnknownHandleError",
     "UnknownModelError",
-    "WorstCall",
     "counter_for_model",
     "write_report",
 ]

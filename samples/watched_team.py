@@ -24,14 +24,12 @@ def main(folder: Path) -> int:
     log.unlink(missing_ok=True)
     with TokenMetrics(prices=ListPrices()) as metrics, FitLog(log, texts=True):
         right = asyncio.run(run_with("round-robin", ScriptedModel(WINDOW), "gpt-4o"))
-    print("\nagent       calls  compactions     saved  saved $  worst quality")
-    seen = metrics.snapshot()
-    worst = {call.agent: call.quality for call in reversed(seen.lowest_quality)}
-    for name, totals in sorted(seen.agents.items()):
-        quality = f"{worst[name]:.2f}" if name in worst else "-"
+    print("\nagent       calls  compactions     saved  saved $  mean quality")
+    for name, totals in metrics.snapshot().agents.items():
+        quality = "-" if totals.quality is None else f"{totals.quality:.2f}"
         print(
             f"{name:<10} {totals.calls:>6} {totals.compactions:>12} {totals.tokens_saved:>9,} "
-            f"{totals.saved_usd or 0:>8.3f} {quality:>14}"
+            f"{totals.saved_usd or 0:>8.3f} {quality:>13}"
         )
     made = write_report(log, folder / "report.html")
     print(f"{made.output}: {made.calls} calls, {made.size:,} bytes")

@@ -10,7 +10,7 @@ from statistics import fmean
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 
 from ..context.manager import ContextManager
-from ..context.report import FitReport, Form
+from ..context.report import FitReport
 from ..errors import BudgetTooSmallError
 from ..hooks.chat_context import TokenBudgetChatCompletionContext
 from ..hooks.prefix import SentPrefix
@@ -100,7 +100,6 @@ async def play(
     context = TokenBudgetChatCompletionContext(model, budget, manager=manager, reserve=beside)
     whole, size = SentPrefix(counter), counter.count_request(())
     played: list[PlayedCall] = []
-    made: Sequence[object] = ()
     places, messages = set(recording.calls), recording.messages
     for place in range(len(messages) + 1):
         if place in places:
@@ -109,15 +108,13 @@ async def play(
             try:
                 view = await context.get_messages()
                 report = context.last_report or FitReport(budget, size, counter.count_request(view))
-                steps = [step for step in report.steps if step.form not in (Form.RECALLED, Form.REPAIRED)]
                 call = replace(
                     call,
                     sent=report.tokens_after + beside,
                     cached=report.cached_tokens,
                     quality=report.quality,
-                    is_compaction=bool(steps) and steps != made,
+                    is_compaction=report.compacted,
                 )
-                made = steps
             except BudgetTooSmallError:
                 call = replace(call, fits=False)
             played.append(call)
@@ -162,7 +159,7 @@ def summed(budget: int, calls: Sequence[PlayedCall], price: Price | None) -> Pla
 def as_recorded(call: Call) -> PlayedCall:
     """Return a call as its log tells of it, which knows of no failed ones."""
     quality, cached = min(fit.quality for fit in call.fits), call.sent.cached_tokens
-    sent, is_compaction = call.tokens_after, bool(call.compacted)
+    sent, is_compaction = call.tokens_after, call.compacted
     return PlayedCall(call.tokens_before, None, call.was_over, sent, cached, quality, is_compaction, fits=None)
 
 

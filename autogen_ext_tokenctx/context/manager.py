@@ -369,6 +369,7 @@ class ContextManager:
                 len(scope.units) + len(scope.beyond) - (summary is not None),
                 reserve=allowed.reserve,
                 categories=_by_category(allocation, scope),
+                compacted=any(step.form is not Form.REPAIRED for step in steps),
             )
             return FitResult(view.messages, report)
 

@@ -107,7 +107,7 @@ class FitReport(Shown):
         relevance: Context relevance score, worth kept per worth there was against the task, 0 to 1.
         quality: Compression quality score, about the share of what the next step may need (task words, ids, numbers,
             names, rules) of all that may be shortened that is still in the view, 0 to 1; see ``context/quality.py``.
-        seconds: Time the fit took.
+        seconds: Time the fit took; 0.0 where the call went on with the view of an earlier one.
         units: Number of units of the history.
         cached_tokens: Tokens of ``tokens_after`` that were the start of the request before, as far as the provider's
             prompt cache can serve them. Only the hooks know the request before.
@@ -116,6 +116,10 @@ class FitReport(Shown):
         reserve: Tokens of ``budget`` held back for what is not in the history.
         categories: For each category of units their tokens in the history and, about, in the view. What came after
             the last compaction, or never needed one, was not looked at and stands under ``"unweighed"``.
+        compacted: Units were shortened or left out for this very call. A later one that goes on with the view has the
+            same level and steps, and was not compacted.
+        call_id: Which model call it was. Where an agent has both hooks, their reports of one call have the same. Only
+            the hooks know it.
 
     Example:
         >>> FitReport(budget=100, tokens_before=200, tokens_after=90).compression_ratio
@@ -135,6 +139,8 @@ class FitReport(Shown):
     reserve: int = 0
     categories: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     cache_break: str = ""
+    compacted: bool = False
+    call_id: str = ""
 
     @property
     def compression_ratio(self) -> float:
@@ -161,6 +167,10 @@ class FitReport(Shown):
             units=self.units + units,
             categories={**self.categories, UNWEIGHED: (before + tokens, after + tokens)},
         )
+
+    def going_on(self) -> FitReport:
+        """The report of a call that goes on with the view: nothing was fitted for it."""
+        return replace(self, compacted=False, seconds=0.0)
 
     @property
     def prefix_reuse(self) -> float:

@@ -79,6 +79,7 @@ class _Request:
     tools: Sequence[Tool | ToolSchema]
     model: str | None
     has_schema: bool
+    call_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,8 +387,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         billed = self._billed.of(
             messages, tools, tool_choice, json_output, extra, self._named if model is None else model
         )
-        overhead.observe(messages, billed.tools)
-        request = _Request(agent, history, billed.tools, model, billed.has_schema)
+        call_id = overhead.observe(messages, billed.tools)
+        request = _Request(agent, history, billed.tools, model, billed.has_schema, call_id)
         given: dict[str, Any] = {
             "tools": tools,
             "tool_choice": tool_choice,
@@ -406,7 +407,10 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     async def _fit(self, request: _Request, name: str, most: int | None = None) -> CalibratedFit | None:
         conversation, budget = self._conversation_of(request.agent), self._budget_of(name)
         return await conversation.fit(
-            request.history, budget, request.tools, request.model, recall=self._recall, most=most
+            *(request.history, budget, request.tools, request.model),
+            call_id=request.call_id,
+            recall=self._recall,
+            most=most,
         )
 
     async def _create(self, call: _Call, given: Mapping[str, Any]) -> CreateResult:

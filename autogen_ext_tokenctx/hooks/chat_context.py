@@ -267,7 +267,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             self._last_view = await self._view()
         except BudgetTooSmallError as error:
             raise await self._enough(error) from None
-        overhead.announce(self)
+        overhead.announce(self, self._call_id)
         return list(self._last_view)
 
     def pin(self, message: LLMMessage) -> None:
@@ -390,14 +390,17 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         if not history:
             self._last_report = None
             return []
+        is_call = self._last_emitted != len(history)  # a second read of the same is no second call
+        if is_call:
+            self._call_id = overhead.new_call_id()
         fold = await self._growing.read(history, self._terms())
         if fold is None:
             self._last_report = None
             return repair(history)
         view, report = fold.given()
         cached = self._prefix.served(view, report.tokens_after, (), self._cache)
-        self._last_report = replace(report, cached_tokens=cached)
-        if self._last_emitted != len(history):  # a second read of the same is no second call
+        self._last_report = replace(report, cached_tokens=cached, call_id=self._call_id)
+        if is_call:
             self._last_emitted = len(history)
             emit("context", current_agent(), DEFAULT_AGENT, self._model or "", self._last_report, history, view)
         if self._summaries is not None:
@@ -435,6 +438,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._pinned: list[LLMMessage] = []
         self._last_view: list[LLMMessage] = []
         self._last_emitted = 0
+        self._call_id = ""
         self._last_report: FitReport | None = None
 
     def _restore(self, extra: _ExtraState) -> None:

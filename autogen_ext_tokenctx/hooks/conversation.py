@@ -85,6 +85,7 @@ class Conversation:
         tools: Sequence[Tool | ToolSchema],
         model: str | None,
         *,
+        call_id: str,
         recall: float,
         most: int | None = None,
     ) -> CalibratedFit | None:
@@ -96,6 +97,7 @@ class Conversation:
                 goes on from the last is compacted to the usual target.
             tools: The tools sent along.
             model: The model of this call, if it is not the usual one.
+            call_id: Which model call it is.
             recall: Share of the budget that may come back for one turn.
             most: Tokens the request may have, if that is less.
 
@@ -122,5 +124,5 @@ class Conversation:
             self._summaries.consider(history, fitted.expected.tokens, allowed)
         served = self._prefix.served(view, fitted.size.counted, tools, cache)
         served = served * fitted.expected.tokens // max(1, fitted.size.counted)
-        result = FitResult(view, replace(fitted.result.report, cached_tokens=served, cache_break=self._prefix.broken))
-        return replace(fitted, result=result)
+        report = replace(fitted.result.report, cached_tokens=served, cache_break=self._prefix.broken, call_id=call_id)
+        return replace(fitted, result=FitResult(view, report))

@@ -81,6 +81,8 @@ class FitEvent:
             "quality": report.quality,
             "seconds": report.seconds,
             "units": report.units,
+            "compacted": report.compacted,
+            "call_id": report.call_id,
             "categories": {name: list(tokens) for name, tokens in report.categories.items()},
             "forms": forms,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from autogen_core.models import LLMMessage
@@ -132,6 +133,7 @@ class GrowingView:
             size > terms.budget.available or terms.cache.pays(size, terms.budget.target_tokens, grown.growth)
         ):
             return None
+        grown = replace(grown, report=grown.report.going_on())
         grown = await self._recalling(grown, history, terms, terms.recall, _PICTURES * terms.recall)
         self._remember(grown)
         return grown.plus(still_open, counter)

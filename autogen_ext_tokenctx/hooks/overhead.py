@@ -1,9 +1,9 @@
-"""What a request holds beside an agent's history, learned by the client hook for the context hook.
+"""What a request holds beside an agent's history, and which read it comes from: the client hook sees both.
 
 An agent puts its system messages in front of the view and lists its tools only after it has read the view, so the
 context hook cannot see them. The client hook can. The two are linked here: reading a view leaves a weak reference
 to its context in a context variable, and the client hook, in the same task a moment later, looks whether the
-request holds that very view.
+request holds that very view. The id of the call goes the same way, so that both hooks name it alike.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Protocol
+from uuid import uuid4
 
 from autogen_core import AgentId
 from autogen_core.models import LLMMessage, SystemMessage
@@ -33,34 +34,46 @@ class LearnsOverhead(Protocol):
         ...
 
 
-_last_read: ContextVar[tuple[weakref.ref[LearnsOverhead], AgentId | None] | None] = ContextVar(
+_last_read: ContextVar[tuple[weakref.ref[LearnsOverhead], AgentId | None, str] | None] = ContextVar(
     "autogen_ext_tokenctx_last_read", default=None
 )
 
 
-def announce(context: LearnsOverhead) -> None:
-    """Remember, for this task, that ``context`` has just been read, and by which agent."""
-    _last_read.set((weakref.ref(context), current_agent()))
+def new_call_id() -> str:
+    """Return an id that no other call has."""
+    return uuid4().hex
 
 
-def observe(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> None:
+def announce(context: LearnsOverhead, call_id: str) -> None:
+    """Remember, for this task, that ``context`` has just been read, by which agent and for which call."""
+    _last_read.set((weakref.ref(context), current_agent(), call_id))
+
+
+def observe(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> str:
     """Tell the context read last what this request holds beside its view, if the view is in this request.
 
     Only system messages and tools count as overhead: they come with every call. What a single call adds after the
     view (a question about a retry) is that call's own, and the client hook fits such a call itself.
+
+    Returns:
+        The id of the call: that of the read, or a new one when none was read for it.
     """
     last_read = _last_read.get()
     if last_read is None:
-        return
-    reference, reader = last_read
+        return new_call_id()
+    reference, reader, call_id = last_read
     context = reference()
     # Tasks inherit context variables, so a call of an agent that runs inside another one's turn can find the
     # outer agent's read here, even with the same message objects in its request.
     if context is None or reader != current_agent():
-        return
-    beside = _beside(messages, context.last_view)
+        return new_call_id()
+    view = context.last_view
+    beside = _beside(messages, view)
     if beside is not None:
         context.learn_overhead([message for message in beside if isinstance(message, SystemMessage)], tools)
+    elif reader is None and not any(message is view[-1] for message in messages if view):
+        return new_call_id()  # outside a runtime all agents are None, and the read may be another one's
+    return call_id  # a selector, say, sends its view as one text of its own
 
 
 def _beside(messages: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> list[LLMMessage] | None:

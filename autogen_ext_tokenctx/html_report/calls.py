@@ -1,13 +1,8 @@
-"""The model calls of a log: what both hooks did to one call belongs together.
-
-With both hooks on, a call is first read from the model context and then goes through the model client. Added up as
-two calls it would count twice.
-"""
+"""The model calls of a log: what both hooks did to one call belongs together, or it would count twice."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from .log import LoggedFit
@@ -19,10 +14,7 @@ PLACES = {name: place for place, name in enumerate(LEVELS)}
 """The place of each of them."""
 
 WAITING = 256
-"""Agents of which a read of the context may wait for the client's call. The one that waits longest is a call alone."""
-
-_NONE = frozenset[str]()
-_ONLY = {hook: frozenset({hook}) for hook in ("context", "client")}
+"""Calls that may wait for one whose client's fit is still to come. It is of the context alone then."""
 
 Side = Literal["calls", "context", "client"]
 """Which hook is looked at: each alone, or both as one call."""
@@ -34,14 +26,10 @@ class Call(NamedTuple):
     Args:
         number: Its number in the log, from 1.
         fits: What the context hook made of it, the client hook, or both in this order.
-        compacted: The hooks that made a new, shorter view for it, and did not go on with the one before.
-        fresh: The hooks whose fit was made for it. Else its seconds are those of an earlier call.
     """
 
     number: int
     fits: tuple[LoggedFit, ...]
-    compacted: frozenset[str]
-    fresh: frozenset[str]
 
     @property
     def agent(self) -> str:
@@ -57,6 +45,11 @@ class Call(NamedTuple):
     def sent(self) -> LoggedFit:
         """The last fit, which saw what went out."""
         return self.fits[-1]
+
+    @property
+    def compacted(self) -> bool:
+        """Whether a hook made a new, shorter view for it."""
+        return any(fit.compacted for fit in self.fits)
 
     @property
     def tokens_after(self) -> int:
@@ -86,54 +79,39 @@ class Call(NamedTuple):
     @property
     def categories(self) -> dict[str, tuple[int, int]]:
         """Tokens by category, from the hook that weighed more of what it sent."""
-        if len(self.fits) == 1:
-            return self.sent.categories
         return min(self.fits, key=lambda fit: fit.categories.get("unweighed", (0, 0))[1]).categories
 
 
 def calls(fits: Iterable[LoggedFit]) -> Iterator[Call]:
-    """The calls of fits in the order they were logged; a call comes when nothing more can belong to it.
+    """The calls of fits in the order they began; a call comes when nothing more can belong to it.
 
     Args:
         fits: The fits of the log.
 
     Example:
         >>> def fit(hook: str) -> LoggedFit:
-        ...     return LoggedFit(type="ContextFit", hook=hook, budget=9, tokens_before=8, tokens_after=7)
+        ...     return LoggedFit(type="ContextFit", hook=hook, budget=9, tokens_before=8, tokens_after=7, call_id="a")
         >>> [len(call.fits) for call in calls([fit("context"), fit("client"), fit("client")])]
         [2, 1]
     """
-    waiting: OrderedDict[tuple[str, str], Call] = OrderedDict()
-    known: dict[tuple[str, str, str], tuple[Mapping[str, Mapping[str, int]], float]] = {}
+    pending: dict[int, Call] = {}
+    reads: dict[str, int] = {}
     number = 0
     for fit in fits:
-        who = (fit.team, fit.agent)
-        key = (*who, fit.hook)
-        forms = _forms(fit)
-        last_forms, last_seconds = known.get(key, ({}, -1.0))
-        known[key] = forms, fit.seconds
-        hook = _ONLY[fit.hook]
-        compacted = hook if fit.level != "none" and forms != last_forms else _NONE
-        fresh = hook if fit.seconds != last_seconds else _NONE
-        read = waiting.pop(who, None)
-        if read is not None and fit.hook == "client":
-            yield Call(read.number, (*read.fits, fit), read.compacted | compacted, read.fresh | fresh)
-            continue
-        if read is not None:
-            yield read
-        number += 1
-        call = Call(number, (fit,), compacted, fresh)
-        if fit.hook == "client":
-            yield call
-            continue
-        waiting[who] = call
-        if len(waiting) > WAITING:
-            yield waiting.popitem(last=False)[1]
-    yield from waiting.values()
-
-
-def _forms(fit: LoggedFit) -> Mapping[str, Mapping[str, int]]:
-    """What a view that goes on keeps from call to call. What is recalled comes and goes without a new view."""
-    if fit.forms.keys() & {"recalled", "repaired"}:
-        return {name: form for name, form in fit.forms.items() if name not in ("recalled", "repaired")}
-    return fit.forms
+        if fit.hook == "client" and fit.call_id in reads:
+            place = reads.pop(fit.call_id)
+            pending[place] = Call(place, (*pending[place].fits, fit))
+        else:
+            number += 1
+            pending[number] = Call(number, (fit,))
+            if fit.hook == "context" and fit.call_id:
+                reads[fit.call_id] = number
+        while pending:
+            first = next(iter(pending.values()))
+            waits = reads.get(first.sent.call_id) == first.number
+            if waits and len(pending) <= WAITING:
+                break
+            if waits:
+                del reads[first.sent.call_id]
+            yield pending.pop(first.number)
+    yield from pending.values()

@@ -1,96 +1,82 @@
-"""The numbers of the charts: calls added up in bins, for each agent of each team and each hook.
+"""The numbers of the page: a row for each call as each hook saw it, and of a long log one for several calls.
 
-However long the log is, the page gets at most `BINS` bins of at most `SERIES` series: when the bins are full, two
-neighbours become one; when there are too many series, the smallest are put together.
+The page adds them up for what its filter leaves.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
 from math import inf
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 from .calls import LEVELS, PLACES, Call, Side
 from .log import LoggedFit
 
 BINS = 120
-"""Bins of the charts. More could not be told apart on a phone."""
+"""Bars of a chart. More could not be told apart on a phone."""
 
-SERIES = 90
-"""Agents of teams, once for each way to look at the hooks, whose bins are kept apart."""
+ROWS = 6_000
+"""Rows of the page, about half a megabyte; of more, neighbours become one, but never over a bar's end."""
+
+NAMES = 40
+"""Agents, and teams, that are kept apart: those with the most calls."""
 
 CATEGORIES = 8
-"""Categories that are kept apart."""
+"""Categories that are kept apart: there are as many colours."""
 
 OTHERS = "(others)"
 """The name of teams, agents and categories that were put together."""
 
 SUMS = "calls before after budget cached over sent_over compactions shortened relevance quality seconds".split()
-"""The fields of a bin that are sums over its calls; then come the calls of each level, and the peak."""
+"""The fields of a row that are sums over its calls; then come the calls of each level, and the peak."""
 
 FIELDS = (*SUMS, *LEVELS, "peak")
 
 PLACE = {field: place for place, field in enumerate(FIELDS)}
 
-FIRST_LEVEL = len(SUMS)
+
+class _Key(NamedTuple):
+    """Whose calls a row is of: by a way to look at the hooks, and the place among rows of the same width."""
+
+    place: int
+    hook: Side
+    team: str
+    agent: str
 
 
-class Bin:
+class Row:
     """Calls added up.
 
     Args:
         at: When the first of them was, in seconds since 1970.
+        numbers: A value for each of the fields.
+        categories: Their tokens before and after by category.
     """
 
     __slots__ = ("at", "categories", "numbers")
 
-    def __init__(self, at: float) -> None:
-        self.at = at
-        self.numbers: list[float] = [0] * len(FIELDS)
-        self.categories: dict[str, list[int]] = {}
+    def __init__(self, at: float, numbers: list[float], categories: Mapping[str, tuple[int, int]]) -> None:
+        self.at, self.numbers = at, numbers
+        self.categories = {name: (max(0, before), max(0, after)) for name, (before, after) in categories.items()}
 
-    def add(self, other: Bin) -> None:
-        """Adds the calls of another bin."""
-        self.add_numbers(other.numbers, other.categories, other.at)
-
-    def add_numbers(self, numbers: list[float], categories: Mapping[str, Sequence[int]], at: float) -> None:
-        """Adds the fields and categories of calls.
-
-        Args:
-            numbers: A value for each of the fields.
-            categories: Their tokens before and after by category.
-            at: When the first of the calls was, in seconds since 1970.
-        """
-        peak = max(self.numbers[-1], numbers[-1])
-        self.numbers = list(map(add, self.numbers, numbers))
-        self.numbers[-1] = peak
-        if at < self.at:
-            self.at = at
-        mine = self.categories
-        for name, (before, after) in categories.items():
-            sums = mine.get(name)
-            if sums is None:
-                mine[name] = [before, after]
-            else:
-                sums[0] += before
-                sums[1] += after
+    def add(self, other: Row) -> None:
+        """Add the calls of another row."""
+        peak = max(self.numbers[-1], other.numbers[-1])
+        self.numbers = [*map(add, self.numbers[:-1], other.numbers[:-1]), peak]
+        self.at = min(self.at, other.at)
+        for name, (before, after) in other.categories.items():
+            mine = self.categories.get(name, (0, 0))
+            self.categories[name] = mine[0] + before, mine[1] + after
 
     def total(self, field: str) -> float:
-        """A field of the bin."""
+        """Return a field of the row."""
         return self.numbers[PLACE[field]]
 
 
-Key = tuple[Side, str, str]
-"""A way to look at the hooks, a team and an agent."""
-
-Bins = dict[int, Bin]
-"""The bins of a series by their place."""
-
-
 class Charts:
-    """The bins of all series.
+    """The rows of all calls.
 
     Example:
         >>> Charts().as_dict()["bin_width"]
@@ -98,148 +84,112 @@ class Charts:
     """
 
     def __init__(self) -> None:
-        self.width = 1
-        """Calls of a bin."""
         self.calls = 0
         """Calls so far."""
-        self.until = 0.0
-        """When the last call was, in seconds since 1970."""
         self.notes: list[str] = []
         """What had to be put together, in words."""
-        self._series: dict[Key, Bins] = defaultdict(dict)
+        self._width = self._bin_width = 1  # calls of a row, and of a bar
+        self._until = 0.0
+        self._rows: dict[_Key, Row] = {}
 
     def add(self, call: Call) -> None:
-        """Adds a call to its series: to that of both hooks, and to those of each hook that fitted it."""
+        """Add a call: as it was in all, and as each hook saw it."""
         self.calls = max(self.calls, call.number)
-        self.until = max(self.until, call.sent.at)
-        while self.calls > BINS * self.width:
-            self._halve()
-        sides = [_numbers(fit, call) for fit in call.fits]
+        self._until = max(self._until, call.sent.at)
+        while self.calls > BINS * self._bin_width:
+            self._bin_width *= 2
+        sides = [_numbers(fit) for fit in call.fits]
         self._add("calls", call, sides[0] if len(sides) == 1 else _both(call, *sides), call.categories)
         for fit, numbers in zip(call.fits, sides, strict=True):
             self._add(fit.hook, call, numbers, fit.categories)
+        while len(self._rows) > ROWS and self._width < self._bin_width:
+            self._width *= 2
+            self._regroup(lambda key: key._replace(place=key.place // 2))
 
-    def _add(self, hook: Side, call: Call, numbers: list[float], categories: Mapping[str, tuple[int, int]]) -> None:
-        sent = call.sent
-        bins = self._series[(hook, sent.team, sent.agent)]
-        _bin(bins, (call.number - 1) // self.width, sent.at).add_numbers(numbers, categories, sent.at)
-
-    def total(self) -> Bin:
-        """All calls in one bin."""
-        total = Bin(inf)
-        for (hook, _, _), bins in self._series.items():
-            if hook == "calls":
-                for one in bins.values():
-                    total.add(one)
+    def total(self) -> Row:
+        """Return all calls as one row."""
+        total = Row(inf, [0] * len(FIELDS), {})
+        for key, row in self._rows.items():
+            if key.hook == "calls":
+                total.add(row)
         return total
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers as JSON values. Also writes the notes."""
+        """Return the numbers as JSON values. Also writes the notes."""
         total = self.total()
-        agents = len({agent for _, _, agent in self._series})
-        teams = len({team for _, team, _ in self._series})
-        series = self._bounded()
-        categories = self._bounded_categories(total)
+        agents, teams = (self._bound(field) for field in ("agent", "team"))
+        names = [name for name, _ in sorted(total.categories.items(), key=lambda entry: -entry[1][1])]
+        if len(names) > CATEGORIES:
+            self.notes.append(f"The charts show {len(names) - CATEGORIES + 1:,} small categories as one: {OTHERS}.")
+            names = [*names[: CATEGORIES - 1], OTHERS]
+        if len({key.hook for key in self._rows}) == 2:  # one hook alone is the calls
+            self._rows = {key: row for key, row in self._rows.items() if key.hook == "calls"}
+        series: dict[tuple[str, str, str], list[list[Any]]] = {}
+        for key, row in sorted(self._rows.items(), key=lambda entry: entry[0].place):
+            series.setdefault(key[1:], []).append([key.place * self._width, *_listed(row, names)])
         return {
-            "bin_width": self.width,
+            "bin_width": self._bin_width,
             "calls": self.calls,
             "agents": agents,
             "teams": teams,
             "from": total.at if self.calls else 0,
-            "until": self.until,
+            "until": self._until,
             "fields": FIELDS,
             "levels": LEVELS,
-            "categories": categories,
+            "categories": names,
             "series": [
-                {
-                    "hook": hook,
-                    "team": team,
-                    "agent": agent,
-                    "bins": [[place, *_row(bins[place], categories)] for place in sorted(bins)],
-                }
-                for (hook, team, agent), bins in series.items()
+                {"hook": hook, "team": team, "agent": agent, "rows": rows}
+                for (hook, team, agent), rows in series.items()
             ],
         }
 
-    def _halve(self) -> None:
-        self.width *= 2
-        for key, bins in self._series.items():
-            halved: Bins = {}
-            for place, one in bins.items():
-                _bin(halved, place // 2, one.at).add(one)
-            self._series[key] = halved
-
-    def _bounded(self) -> Mapping[Key, Bins]:
-        """The series, the smallest put together: first all their teams, and if that does not do, all their agents."""
-        series = self._series
-        if len({hook for hook, _, _ in series}) == 2:  # one hook alone is the calls
-            series = {key: bins for key, bins in series.items() if key[0] == "calls"}
-        for what, field, most in (("teams", 1, SERIES // 2), ("agents", 2, SERIES - 3)):
-            if len(series) > SERIES:
-                series = self._pooled(series, what, field, most)
-        return series
-
-    def _pooled(self, series: Mapping[Key, Bins], what: str, field: int, most: int) -> Mapping[Key, Bins]:
-        """The series of the busiest teams, or agents, and those of all others as one."""
-        of: dict[str, list[Key]] = defaultdict(list)
-        busy: Counter[str] = Counter()
-        for key, bins in series.items():
-            of[key[field]].append(key)
-            busy[key[field]] += int(sum(one.total("calls") for one in bins.values()))
-        kept: set[str] = set()
-        size = 0
-        for name, _ in busy.most_common():
-            size += len(of[name])
-            if kept and size > most:
-                break
-            kept.add(name)
-        pooled: dict[Key, Bins] = {}
-        for key, bins in series.items():
-            hook, _, agent = key
-            if key[field] not in kept:
-                key = (hook, OTHERS, agent if field == 1 else OTHERS)
-            for place, one in bins.items():
-                _bin(pooled.setdefault(key, {}), place, one.at).add(one)
-        self.notes.append(
-            f"The charts and the filter show {len(busy) - len(kept):,} of {len(busy):,} {what}, those with the fewest "
-            f"calls, as one named {OTHERS}."
+    def _add(self, hook: Side, call: Call, numbers: list[float], categories: Mapping[str, tuple[int, int]]) -> None:
+        self._put(
+            _Key((call.number - 1) // self._width, hook, call.sent.team, call.sent.agent),
+            Row(call.sent.at, numbers, categories),
         )
-        return pooled
 
-    def _bounded_categories(self, total: Bin) -> list[str]:
-        after = Counter({name: sums[1] for name, sums in total.categories.items()})
-        names = [name for name, _ in after.most_common()]
-        if len(names) <= CATEGORIES:
-            return names
-        self.notes.append(f"The charts show {len(names) - CATEGORIES + 1:,} small categories as one, named {OTHERS}.")
-        return [*names[: CATEGORIES - 1], OTHERS]
+    def _put(self, key: _Key, row: Row) -> None:
+        if key in self._rows:
+            self._rows[key].add(row)
+        else:
+            self._rows[key] = row
+
+    def _regroup(self, key_of: Callable[[_Key], _Key]) -> None:
+        rows, self._rows = self._rows, {}
+        for key, row in rows.items():
+            self._put(key_of(key), row)
+
+    def _bound(self, field: str) -> int:
+        """Put the agents, or teams, with the fewest calls together; return how many there were."""
+        busy: Counter[str] = Counter()
+        for key, row in self._rows.items():
+            busy[getattr(key, field)] += int(row.total("calls"))
+        if len(busy) > NAMES:
+            kept = {name for name, _ in busy.most_common(NAMES - 1)}
+            self._regroup(lambda key: key if getattr(key, field) in kept else key._replace(**{field: OTHERS}))
+            self.notes.append(
+                f"The charts and the filter show {len(kept):,} of {len(busy):,} {field}s, those with the fewest "
+                f"calls as one: {OTHERS}."
+            )
+        return len(busy)
 
 
-def _bin(bins: Bins, place: int, at: float) -> Bin:
-    if place not in bins:
-        bins[place] = Bin(at)
-    return bins[place]
-
-
-def _numbers(fit: LoggedFit, call: Call) -> list[float]:
-    """The fields of a call as one hook saw it."""
-    before, after = fit.tokens_before, fit.tokens_after
-    room = fit.room
+def _numbers(fit: LoggedFit) -> list[float]:
+    """Return the fields of a call as one hook saw it."""
     level = PLACES[fit.level]
-    levels = [0] * len(LEVELS)
-    levels[level] = 1
-    cached = min(fit.cached_tokens, after)
-    seconds = fit.seconds if fit.hook in call.fresh else 0.0
+    levels = [place == level for place in range(len(LEVELS))]
+    over = fit.tokens_before > fit.room, fit.tokens_after > fit.room, bool(fit.compacted)
     scores = (True, fit.relevance, fit.quality) if level else (False, 0.0, 0.0)
-    over = before > room, after > room, fit.hook in call.compacted
-    return [1, before, after, room, cached, *over, *scores, seconds, *levels, before]
+    cached = min(fit.cached_tokens, fit.tokens_after)
+    tokens = fit.tokens_before, fit.tokens_after, fit.room, cached
+    return [1, *tokens, *over, *scores, fit.seconds, *levels, fit.tokens_before]
 
 
 def _both(call: Call, context: list[float], client: list[float]) -> list[float]:
-    """The fields of a call that both hooks fitted: what the client sent, and what either of them did."""
+    """Return the fields of a call that both hooks fitted: what the client sent, and what either of them did."""
     numbers = client.copy()
-    level = call.level
-    numbers[FIRST_LEVEL:] = [*(place == level for place in range(len(LEVELS))), call.tokens_before]
+    numbers[len(SUMS) :] = [*(place == call.level for place in range(len(LEVELS))), call.tokens_before]
     for field in ("over", "compactions", "shortened"):
         numbers[PLACE[field]] = max(context[PLACE[field]], client[PLACE[field]])
     for field in ("relevance", "quality"):
@@ -250,16 +200,11 @@ def _both(call: Call, context: list[float], client: list[float]) -> list[float]:
     return numbers
 
 
-def _row(one: Bin, categories: list[str]) -> list[Any]:
-    """The fields of a bin, when it began, and its categories as places, tokens before and tokens after."""
-    sums: dict[int, list[int]] = {}
-    for name, (before, after) in one.categories.items():
-        place = categories.index(name) if name in categories else len(categories) - 1
-        total = sums.setdefault(place, [0, 0])
-        total[0] += max(0, before)
-        total[1] += max(0, after)
-    return [
-        *(round(number, 4) for number in one.numbers),
-        round(one.at, 1),
-        [[place, *tokens] for place, tokens in sums.items()],
-    ]
+def _listed(row: Row, names: list[str]) -> list[Any]:
+    """Return the fields of a row, when it began, and its categories as places, tokens before and tokens after."""
+    sums: dict[int, tuple[int, int]] = {}
+    for name, (before, after) in row.categories.items():
+        place = names.index(name) if name in names else len(names) - 1
+        sums[place] = sums.get(place, (0, 0))[0] + before, sums.get(place, (0, 0))[1] + after
+    numbers = [round(number, 4) for number in row.numbers]
+    return [*numbers, round(row.at, 1), [[place, *tokens] for place, tokens in sums.items()]]

@@ -93,6 +93,9 @@ class LoggedFit(_Logged):
     quality: Share = 1.0
     seconds: Annotated[float, Field(ge=0)] = 0.0
     units: int = 0
+    compacted: bool | None = None
+    """Whether a new, shorter view was made for this call; None only in a line of an earlier version."""
+    call_id: str = ""
     categories: dict[str, tuple[int, int]] = {}
     forms: dict[str, dict[str, int]] = {}
     steps: tuple[LoggedStep, ...] = ()
@@ -149,6 +152,7 @@ class FitLogReader:
         """Lines that are no fits."""
         self.named: list[SkippedLine] = []
         """The first of them."""
+        self._earlier = _Earlier()
 
     def __iter__(self) -> Iterator[LoggedFit]:
         """Reads the log from its start.
@@ -192,7 +196,9 @@ class FitLogReader:
 
     def _counted(self, number: int, fit: LoggedFit) -> LoggedFit:
         self.lines += 1
-        object.__setattr__(fit, "line", number)  # nobody has the fit yet, and a copy costs as much as reading it
+        told = {} if fit.compacted is not None else self._earlier.of(number, fit)
+        for name, value in {"line": number, **told}.items():
+            object.__setattr__(fit, name, value)  # nobody has the fit yet, and a copy costs as much as reading it
         return fit
 
     def _check_version(self, version: object) -> None:
@@ -201,6 +207,30 @@ class FitLogReader:
                 f"{self._path.name} is a log of version {version}, and this package reads up to version {VERSION}: "
                 'upgrade it with pip install -U "autogen-ext-tokenctx[report]"'
             )
+
+
+class _Earlier:
+    """What lines of versions up to 0.1 do not say, as the lines before them of the same agent show."""
+
+    def __init__(self) -> None:
+        self._reads: dict[tuple[str, str], str] = {}
+        self._known: dict[tuple[str, str, str], tuple[object, float]] = {}
+
+    def of(self, number: int, fit: LoggedFit) -> dict[str, object]:
+        who = (fit.team, fit.agent)
+        call_id = f"line {number}"
+        if fit.hook == "context":
+            self._reads[who] = call_id
+        else:
+            call_id = self._reads.pop(who, call_id)
+        forms = {name: form for name, form in fit.forms.items() if name not in ("recalled", "repaired")}
+        last_forms, last_seconds = self._known.get((*who, fit.hook), ({}, -1.0))
+        self._known[(*who, fit.hook)] = forms, fit.seconds
+        return {
+            "call_id": call_id,
+            "compacted": fit.level != "none" and forms != last_forms,
+            "seconds": fit.seconds if fit.seconds != last_seconds else 0.0,
+        }
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes | None]:

@@ -65,7 +65,9 @@ class ReportSummary:
         return self.tokens_before - self.tokens_after
 
 
-def write_report(log: Path, output: Path, *, on_progress: Callable[[int], None] | None = None) -> ReportSummary:
+def write_report(
+    log: str | Path, output: str | Path, *, on_progress: Callable[[int], None] | None = None
+) -> ReportSummary:
     """Writes the report of a log as one HTML file without references to any other.
 
     Args:
@@ -91,6 +93,7 @@ def write_report(log: Path, output: Path, *, on_progress: Callable[[int], None] 
         (1, 40, 1)
     """
     start = perf_counter()
+    log, output = Path(log), Path(output)
     plotly = _plotly()
     if output.exists() and output.samefile(log):
         raise ValueError(f"the report would replace the log {log.name}; give another file for it")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import OrderedDict
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
@@ -17,7 +16,6 @@ from autogen_core.models import LLMMessage
 
 from ..context.report import FitStep, Form
 from ..hooks.events import FitEvent
-from .fit_changes import MAX_AGENTS, lasting
 from .listening import EventListener
 from .redaction import redact, shown
 
@@ -57,7 +55,6 @@ class FitLog(EventListener):
         """The file."""
         self._texts = texts
         self._torn = False
-        self._written: OrderedDict[tuple[str, str, str], tuple[tuple[FitStep, ...], str]] = OrderedDict()
         self._file: FileIO | None = None
         try:
             self._opened()
@@ -88,23 +85,8 @@ class FitLog(EventListener):
             self._warn("write", f"fits cannot be logged to {self.path} any more ({error.strerror or error})")
 
     def _line(self, event: FitEvent) -> str:
-        fit = json.dumps(event.as_dict())
-        texts = json.dumps({"history": _logged(event.history), "view": _logged(event.view)} if self._texts else None)
-        return f'{fit[:-1]}, "steps": [{self._steps(event)}], "texts": {texts}}}'
-
-    def _steps(self, event: FitEvent) -> str:
-        """The steps as JSON. As long as a view serves, those that made it are not written out anew."""
-        key, steps = (event.hook, event.team, event.agent), lasting(event.report.steps)
-        known = self._written.pop(key, None)
-        text = known[1] if known and known[0] == steps else self._json(steps)
-        self._written[key] = steps, text
-        if len(self._written) > MAX_AGENTS:
-            self._written.popitem(last=False)
-        recalled = self._json(event.report.steps[len(steps) :])
-        return ", ".join(part for part in (text, recalled) if part)
-
-    def _json(self, steps: Sequence[FitStep]) -> str:
-        return json.dumps([self._step(step) for step in steps])[1:-1]
+        texts = {"history": _logged(event.history), "view": _logged(event.view)} if self._texts else None
+        return json.dumps({**event.as_dict(), "steps": list(map(self._step, event.report.steps)), "texts": texts})
 
     def _step(self, step: FitStep) -> dict[str, int | str]:
         written = step.as_dict()

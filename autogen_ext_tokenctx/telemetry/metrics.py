@@ -3,58 +3,40 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from heapq import nsmallest
+from dataclasses import replace
 from typing import Any
 
 from autogen_core import AgentId
 from autogen_core.logging import LLMCallEvent, LLMStreamEndEvent
-from autogen_core.models import LLMMessage
 
+from ..context.report import FitReport, Form
 from ..context.tables import Grid, Shown
 from ..hooks.agents import agent_name, team_of
 from ..hooks.events import DEFAULT_AGENT, FitEvent
-from .fit_changes import MAX_AGENTS, FitChanges
 from .listening import EventListener
 from .prices import Prices
-from .snapshot import MetricsSnapshot, WorstCall
-from .totals import Call, Groups, RunningTotals
+from .totals import MetricsSnapshot, TokenTotals
 
-WORST = 5
-"""How many of the worst calls are kept, of each kind."""
+MAX_GROUPS = 1_000
+"""How many agents, and how many teams, have numbers of their own."""
 
-_UNMATCHED = 8
-"""Readings of one context that may await the client's event; more only pile up where there is no client hook."""
-_TAIL = 4
-"""Messages at the end of a request among which the newest of its context is: an orchestrator may add a question."""
-
-
-@dataclass(slots=True)
-class _Read:
-    """A context's event that the client's event of the same call may follow."""
-
-    team: str
-    agent: str
-    newest: Sequence[LLMMessage]
-    model: str
-    call: Call
-    compacts: bool
+_WAITING = 256
+"""Reads of contexts that may await the client's event; more only pile up where there is no client hook."""
 
 
 class TokenMetrics(EventListener, Shown):
     """Adds up what the hooks do, by agent, by team and in all.
 
     Where an agent has both hooks, one call gives two events. It is counted once: what went out is what the client
-    sent, and what it would have been is what came to the client with what the context had saved. A reading of a
+    sent, and what it would have been is what came to the client with what the context had saved. A read of a
     context counts at once, and is corrected when its call comes to the client.
 
-    The numbers take bounded memory however long a process runs: 1,000 agents and 1,000 teams have their own, those
-    that were silent longest go into "(others)".
+    The numbers take bounded memory however long a process runs: the 1,000 agents and the 1,000 teams that were active
+    last have their own, and those of all are in the total. How values spread is in the histograms of
+    `OpenTelemetryHandler`.
 
     Args:
         prices: What requests cost, such as ``ListPrices()``. Without it no money is told.
-        worst: How many of the worst calls are kept, of each kind.
 
     Example:
         >>> with TokenMetrics() as metrics:
@@ -63,10 +45,9 @@ class TokenMetrics(EventListener, Shown):
         0
     """
 
-    def __init__(self, *, prices: Prices | None = None, worst: int = WORST) -> None:
+    def __init__(self, *, prices: Prices | None = None) -> None:
         super().__init__()
         self._prices = prices
-        self._worst = worst
         self._clear()
 
     def reset(self) -> None:
@@ -81,13 +62,7 @@ class TokenMetrics(EventListener, Shown):
         """The numbers as they are now."""
         self.acquire()
         try:
-            return MetricsSnapshot(
-                self._total.frozen(),
-                self._agents.frozen(),
-                self._teams.frozen(),
-                tuple(self._lowest),
-                tuple(self._shrunk),
-            )
+            return MetricsSnapshot(self._total, dict(sorted(self._agents.items())), dict(sorted(self._teams.items())))
         finally:
             self.release()
 
@@ -107,50 +82,57 @@ class TokenMetrics(EventListener, Shown):
             self._bill(event)
 
     def _clear(self) -> None:
-        self._total, self._agents, self._teams = RunningTotals(), Groups(), Groups()
-        self._lowest: list[WorstCall] = []
-        self._shrunk: list[WorstCall] = []
-        self._changes = FitChanges()
-        self._reads: OrderedDict[tuple[str, str], list[_Read]] = OrderedDict()
+        self._total = TokenTotals()
+        self._agents: OrderedDict[str, TokenTotals] = OrderedDict()
+        self._teams: OrderedDict[str, TokenTotals] = OrderedDict()
+        self._reads: OrderedDict[str, tuple[FitEvent, TokenTotals]] = OrderedDict()
 
     def _fit(self, event: FitEvent) -> None:
-        change = self._changes.of(event)
-        compacts = change.is_compaction
-        own = self._groups(event.team, event.agent)
-        if event.hook == "context":
-            call = self._call(event, None)
-            self._remember(event, _Read(event.team, event.agent, event.view[-1:], event.model, call, compacts))
-        else:
-            read = self._read_for(event)
-            call = self._call(event, read)
-            if read is not None:
-                compacts = compacts and not read.compacts
-                for totals in self._groups(read.team, read.agent):
-                    totals.add(read.call, -1)
-        for totals in own:
-            totals.add(call)
-            totals.compactions += compacts
-            totals.repaired += change.repaired
-            if change.is_fresh:
-                totals.fit_ms.add(event.report.seconds * 1e3)
-            if change.is_compaction:
-                totals.quality.add(event.report.quality)
-        if change.is_compaction:
-            self._rank(event)
+        call_id = event.report.call_id
+        if event.hook == "client" and call_id in self._reads:
+            read, counted = self._reads.pop(call_id)
+            self._add(read.team, read.agent, TokenTotals() - counted)
+            self._add(event.team, event.agent, self._call(event, read))
+            return
+        call = self._call(event, None)
+        self._add(event.team, event.agent, call)
+        if event.hook == "context" and call_id:
+            self._reads[call_id] = replace(event, history=(), view=()), call
+            if len(self._reads) > _WAITING:
+                self._reads.popitem(last=False)
 
-    def _groups(self, team: str, agent: str) -> tuple[RunningTotals, ...]:
-        return self._total, self._agents.of(agent), self._teams.of(team)
+    def _add(self, team: str, agent: str, change: TokenTotals) -> None:
+        self._total += change
+        for groups, name in ((self._agents, agent), (self._teams, team)):
+            groups[name] = groups.pop(name, TokenTotals()) + change
+            if not groups[name].calls and not groups[name].billed_calls:
+                del groups[name]  # its only call was another's
+            elif len(groups) > MAX_GROUPS:
+                groups.popitem(last=False)
 
-    def _call(self, event: FitEvent, read: _Read | None) -> Call:
+    def _call(self, event: FitEvent, read: FitEvent | None) -> TokenTotals:
+        """What one call adds, by the event of the hook that saw it last, and by the context's when there are two."""
         report = event.report
-        before, model = report.tokens_before, event.model
-        if read is not None:
-            before += read.call.tokens_before - read.call.tokens_after
-            model = model or read.model
-        after, cached = report.tokens_after, report.cached_tokens
-        saved = self._saved(model, before, after, cached)
-        over = before > report.budget - report.reserve or (read is not None and read.call.would_have_failed)
-        return Call(before, after, cached, report.utilization, over, saved)
+        reports = (report, read.report) if read else (report,)
+        after = report.tokens_after
+        before = after + sum(each.tokens_saved for each in reports)
+        qualities = [each.quality for each in reports if each.compacted]
+        usd = self._saved(event.model or (read.model if read else ""), before, after, report.cached_tokens)
+        return TokenTotals(
+            calls=1,
+            tokens_before=before,
+            tokens_after=after,
+            budget_tokens=report.budget,
+            cached_tokens=report.cached_tokens,
+            compactions=bool(qualities),
+            quality_sum=min(qualities, default=0.0),
+            repaired=sum(map(repaired, reports)),
+            would_have_failed=before > report.budget - report.reserve
+            or any(each.tokens_before > each.budget - each.reserve for each in reports),
+            fit_seconds=sum(each.seconds for each in reports),
+            priced_calls=usd is not None,
+            priced_usd=usd or 0.0,
+        )
 
     def _saved(self, model: str, before: int, after: int, cached: int) -> float | None:
         if self._prices is None or not model:
@@ -162,51 +144,13 @@ class TokenMetrics(EventListener, Shown):
             return None
         return None if whole is None or sent is None else whole - sent
 
-    def _remember(self, event: FitEvent, read: _Read) -> None:
-        key = (event.team, event.agent)
-        reads = self._reads.setdefault(key, [])
-        self._reads.move_to_end(key)
-        reads.append(read)
-        del reads[:-_UNMATCHED]
-        if len(self._reads) > MAX_AGENTS:
-            self._reads.popitem(last=False)
-
-    def _read_for(self, event: FitEvent) -> _Read | None:
-        """The reading of a context that this call sends, which is forgotten then.
-
-        It is known by its newest message. A client's transforms may have changed that one: then it is the agent's
-        only reading that no call was found for. Outside a runtime client and context may name the agent differently.
-        """
-        tail = event.history[-_TAIL:]
-        for key in dict.fromkeys(((event.team, event.agent), ("", DEFAULT_AGENT))):
-            reads = self._reads.get(key, [])
-            for number in range(len(reads) - 1, -1, -1):
-                if any(message in tail for message in reads[number].newest):
-                    return reads.pop(number)
-        reads = self._reads.get((event.team, event.agent), [])
-        return reads.pop() if len(reads) == 1 else None
-
-    def _rank(self, event: FitEvent) -> None:
-        report = event.report
-        call = WorstCall(
-            event.at,
-            event.hook,
-            event.agent,
-            event.team,
-            event.model,
-            report.tokens_before,
-            report.tokens_after,
-            report.quality,
-        )
-        self._lowest = nsmallest(self._worst, [*self._lowest, call], key=lambda c: c.quality)
-        self._shrunk = nsmallest(
-            self._worst, [*self._shrunk, call], key=lambda c: c.tokens_after / max(1, c.tokens_before)
-        )
-
     def _bill(self, event: LLMCallEvent | LLMStreamEndEvent) -> None:
         stated: str | None = event.kwargs.get("agent_id")
         agent = AgentId.from_str(stated) if stated else None
-        for totals in self._groups(team_of(agent), agent_name(agent, DEFAULT_AGENT)):
-            totals.billed_calls += 1
-            totals.prompt_tokens += event.prompt_tokens
-            totals.completion_tokens += event.completion_tokens
+        bill = TokenTotals(billed_calls=1, prompt_tokens=event.prompt_tokens, completion_tokens=event.completion_tokens)
+        self._add(team_of(agent), agent_name(agent, DEFAULT_AGENT), bill)
+
+
+def repaired(report: FitReport) -> int:
+    """Return how many units were repaired for the view, if it was made for this call."""
+    return sum(step.form is Form.REPAIRED for step in report.steps) if report.seconds else 0

@@ -16,8 +16,8 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span, TracerProvider
 
 from ..hooks.events import FitEvent
-from .fit_changes import FitChange, FitChanges
 from .listening import EventListener
+from .metrics import repaired
 from .redaction import newest
 
 _VERSION = version("autogen-ext-tokenctx")
@@ -48,6 +48,7 @@ class OpenTelemetryHandler(EventListener):
     - ``tokenctx.token.usage``, {token}: of each fit, what goes out.
     - ``tokenctx.tokens.saved``, {token}: what the provider does not see. With both hooks each adds its own part.
     - ``tokenctx.fit.duration``, s: of the fits that made a view.
+    - ``tokenctx.utilization``, 1: share of its budget that a fit uses.
     - ``tokenctx.quality``, 1: of the compactions.
     - ``gen_ai.client.token.usage``, {token}: what the provider billed, by AutoGen's own events.
 
@@ -72,7 +73,6 @@ class OpenTelemetryHandler(EventListener):
     ) -> None:
         super().__init__()
         self._texts = texts
-        self._changes = FitChanges()
         self._tracer = trace.get_tracer("autogen_ext_tokenctx", _VERSION, tracer_provider)
         meter = metrics.get_meter("autogen_ext_tokenctx", _VERSION, meter_provider)
         self._usage = meter.create_histogram(
@@ -90,6 +90,12 @@ class OpenTelemetryHandler(EventListener):
             "Time in which a view was made.",
             explicit_bucket_boundaries_advisory=_SECOND_BOUNDS,
         )
+        self._utilization = meter.create_histogram(
+            "tokenctx.utilization",
+            "1",
+            "Share of the budget that a fitted request uses.",
+            explicit_bucket_boundaries_advisory=_SHARE_BOUNDS,
+        )
         self._quality = meter.create_histogram(
             "tokenctx.quality",
             "1",
@@ -106,29 +112,29 @@ class OpenTelemetryHandler(EventListener):
     def hear(self, event: object) -> None:
         """Export a fit or a bill; other events are not looked at."""
         if isinstance(event, FitEvent):
-            change = self._changes.of(event)
-            self._trace(event, change)
-            self._measure(event, change)
+            self._trace(event)
+            self._measure(event)
         elif isinstance(event, LLMCallEvent | LLMStreamEndEvent):
             self._bill(event)
 
-    def _trace(self, event: FitEvent, change: FitChange) -> None:
+    def _trace(self, event: FitEvent) -> None:
         end = int(event.at * 1e9)
-        start = end - int(event.report.seconds * 1e9) if change.is_fresh else end
-        span = self._tracer.start_span(SPAN, start_time=start, attributes=_attributes(event, change))
+        start = end - int(event.report.seconds * 1e9)
+        span = self._tracer.start_span(SPAN, start_time=start, attributes=_attributes(event))
         if self._texts and span.is_recording():
             _add_texts(span, event)
         span.end(end_time=end)
 
-    def _measure(self, event: FitEvent, change: FitChange) -> None:
+    def _measure(self, event: FitEvent) -> None:
         report = event.report
         labels = {"gen_ai.agent.name": event.agent, "tokenctx.hook": event.hook, **_model(event)}
         self._usage.record(report.tokens_after, labels)
         if report.tokens_saved > 0:  # a repair may add a few tokens
             self._saved.add(report.tokens_saved, labels)
-        if change.is_fresh:
+        self._utilization.record(report.utilization, labels)
+        if report.seconds:
             self._duration.record(report.seconds, labels)
-        if change.is_compaction:
+        if report.compacted:
             self._quality.record(report.quality, labels)
 
     def _bill(self, event: LLMCallEvent | LLMStreamEndEvent) -> None:
@@ -145,7 +151,7 @@ def _model(event: FitEvent) -> dict[str, str]:
     return {"gen_ai.request.model": event.model} if event.model else {}
 
 
-def _attributes(event: FitEvent, change: FitChange) -> dict[str, Any]:
+def _attributes(event: FitEvent) -> dict[str, Any]:
     """Numbers and names; no text of any message."""
     report = event.report
     attributes: dict[str, Any] = {
@@ -164,11 +170,12 @@ def _attributes(event: FitEvent, change: FitChange) -> dict[str, Any]:
         "tokenctx.quality": report.quality,
         "tokenctx.units": report.units,
         "tokenctx.steps": len(report.steps),
-        "tokenctx.reused": not change.is_fresh,
-        "tokenctx.compacted": change.is_compaction,
+        "tokenctx.reused": not report.seconds,
+        "tokenctx.compacted": report.compacted,
+        "tokenctx.call": report.call_id,
     }
-    if change.repaired:
-        attributes["tokenctx.repaired"] = change.repaired
+    if mended := repaired(report):
+        attributes["tokenctx.repaired"] = mended
     if event.team:
         attributes["tokenctx.team"] = event.team
     if event.hook == "client":

@@ -59,9 +59,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """What takes settings."""
 
 RESULTS = (
-    "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Histogram Level "
+    "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Level "
     "MetricsSnapshot ModelLimits PlanStep RecoveryResult RecoveryStrategy ReportSummary Summary SummaryUsage "
-    "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError WorstCall"
+    "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError"
 ).split()
 """What the package gives, raises or enumerates."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +68,14 @@ def events(calls: int, *, team: str = "team-1", texts: bool = True, seed: int = 
         agent = agents[rng.choices(list(agents), (5, 3, 2))[0]]
         at = START + 7 * number + rng.random()
         agent.grows()
-        report = agent.fitted()
+        report = replace(agent.fitted(), call_id=f"{team}-{number}")
         yield line(FitEvent("context", agent.name, team, "gpt-4o", report, at=at), agent.texts() if texts else None)
         overhead = 420
         sent = report.tokens_after + overhead
         budget = sent - 150 if number == calls - 2 else agent.budget + 600
         view = FitReport(
             budget, sent, sent, seconds=0.0008, units=report.units, cached_tokens=report.cached_tokens,
-            categories={"unweighed": (sent, sent)},
+            categories={"unweighed": (sent, sent)}, call_id=report.call_id,
         )  # fmt: skip
         yield line(FitEvent("client", agent.name, team, "gpt-4o", view, at=at + 0.02))
 
@@ -89,6 +90,7 @@ class _Agent:
         self._steps: tuple[FitStep, ...] = ()
         self._level, self._quality, self._relevance = Level.NONE, 1.0, 1.0
         self._cached = 0
+        self._compacted = False
 
     def grows(self) -> None:
         added = self._rng.randrange(200, 1_500)
@@ -96,10 +98,12 @@ class _Agent:
         self._history += added
         self._view += added
         self._units += 2
+        self._compacted = False
         if self._view > self.budget:
             self._compacts()
 
     def _compacts(self) -> None:
+        self._compacted = True
         self._view = int(self.budget * self._rng.uniform(0.55, 0.7))
         gone = self._history - self._view
         forms = (Form.EXTRACT, Form.DIGEST, Form.STUB, Form.COMPACT, Form.GONE)
@@ -130,6 +134,7 @@ class _Agent:
         return FitReport(
             self.budget + 200, before, min(view, self.budget), self._level, steps, self._relevance, self._quality,
             0.004 + self._rng.random() / 200, self._units, min(self._cached, view), 200, categories,
+            compacted=self._compacted,
         )  # fmt: skip
 
     def texts(self) -> dict[str, list[dict[str, Any]]]:

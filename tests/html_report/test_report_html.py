@@ -19,11 +19,10 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autogen_ext_tokenctx.html_report import charts as report_charts
 from autogen_ext_tokenctx.html_report import details as report_details
-from autogen_ext_tokenctx.html_report.charts import BINS, OTHERS, SERIES
-from autogen_ext_tokenctx.html_report.log import LoggedText, LoggedTexts
+from autogen_ext_tokenctx.html_report.charts import BINS, NAMES, OTHERS
 from autogen_ext_tokenctx.html_report.page import ReportSummary, write_report
-from autogen_ext_tokenctx.html_report.texts import CHARACTERS, MESSAGES, compared, trimmed
 from autogen_ext_tokenctx.telemetry.fit_log import FitLog
 
 from ..browser.sample_log import HOSTILE, events, write
@@ -111,7 +110,7 @@ def test_the_summary_and_the_page_tell_the_same(tmp_path: Path) -> None:
 
 def total(data: dict[str, Any], field: str, hook: str = "calls") -> float:
     place = data["fields"].index(field) + 1
-    return sum(row[place] for series in data["series"] if series["hook"] == hook for row in series["bins"])
+    return sum(row[place] for series in data["series"] if series["hook"] == hook for row in series["rows"])
 
 
 def test_with_one_hook_its_numbers_are_there_once(tmp_path: Path) -> None:
@@ -123,14 +122,14 @@ def test_with_one_hook_its_numbers_are_there_once(tmp_path: Path) -> None:
 def test_what_agents_say_stays_text(tmp_path_factory: pytest.TempPathFactory, said: str) -> None:
     folder = tmp_path_factory.mktemp("report")
     step = {"unit": 1, "what": said, "form": said, "tokens_before": 9, "tokens_after": 1, "why": said, "handle": said}
-    texts = {"history": [{"who": said, "text": said}], "view": []}
+    texts = {"history": [], "view": [{"who": said, "text": said}]}
     names = {"agent": said, "team": said, "model": said, "categories": {said: [9, 9]}}
     summary, page = report(folder, [{**FIT, **names, "steps": [step], "texts": texts}])
     assert page.tags.count("script") == 3
     assert page.tags == Page(plain(folder)).tags
     (call,) = page.data["details"]
     as_read = said.encode("utf-8", "replace").decode()
-    assert call["agent"] == call["fits"][0]["steps"][0]["why"] == as_read
+    assert call["agent"] == call["fits"][0]["steps"][0]["why"] == call["fits"][0]["sent"][0][1] == as_read
     assert summary.calls == 1
 
 
@@ -153,20 +152,18 @@ def test_a_long_log_gives_a_small_page_that_says_what_it_leaves_out(tmp_path: Pa
     lines = (line for team in range(40) for line in events(25, team=f"team-{team}", texts=False, seed=team))
     summary, page = report(tmp_path, lines)
     data = page.data
-    assert summary.size < 1_500_000
+    assert summary.size < 2_000_000
     assert summary.calls == total(data, "calls") == total(data, "calls", "client") == 1_000
     assert total(data, "before") == summary.tokens_before
-    assert len(data["series"]) <= SERIES
-    assert data["bin_width"] == 16
-    assert max(row[0] for series in data["series"] for row in series["bins"]) < BINS
-    assert (data["teams"], OTHERS in {series["team"] for series in data["series"]}) == (40, True)
+    assert sum(len(series["rows"]) for series in data["series"]) == 3_000, "one a call and hook"
+    assert 1_000 / BINS < data["bin_width"] == 16
+    assert data["teams"] == len({series["team"] for series in data["series"]}) == 40
     numbers = [call["number"] for call in data["details"]]
     assert numbers == sorted(numbers)
     assert numbers[-100:] == list(range(901, 1_001))
     assert len(numbers) < 1_000
     notes = "\n".join(summary.notes)
     assert f"{len(numbers)} of 1,000 can be looked at" in notes
-    assert "of 40 teams" in notes
     assert all(note.replace("'", "&#x27;") in page.text for note in summary.notes)
 
 
@@ -175,25 +172,35 @@ def test_of_very_many_agents_the_busiest_are_kept_apart(tmp_path: Path) -> None:
     summary, page = report(tmp_path, lines)
     names = {series["agent"] for series in page.data["series"]}
     assert {"busy", OTHERS} < names
-    assert len(page.data["series"]) <= SERIES
+    assert len(page.data["series"]) == NAMES
     assert (total(page.data, "calls"), page.data["agents"]) == (450, 401)
     assert any("of 401 agents" in note for note in summary.notes)
 
 
 def test_many_categories_are_put_together_without_losing_tokens(tmp_path: Path) -> None:
     _, page = report(tmp_path, [{**FIT, "categories": {f"category {n}": [n, n] for n in range(1, 31)}}])
-    ((row,),) = [series["bins"] for series in page.data["series"]]
+    ((row,),) = [series["rows"] for series in page.data["series"]]
     assert len(page.data["categories"]) == 8
     assert sum(after for _, _, after in row[-1]) == sum(range(1, 31))
 
 
-def test_steps_and_texts_beyond_the_room_are_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_a_log_longer_than_the_page_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_charts, "ROWS", 100)
+    lines = list(events(500, texts=False))
+    summary, page = report(tmp_path, lines)
+    assert sum(len(series["rows"]) for series in page.data["series"]) < 1_500
+    assert all(row[0] % 2 == 0 for series in page.data["series"] for row in series["rows"])
+    assert total(page.data, "calls") == total(page.data, "calls", "client") == 500
+    assert total(page.data, "before") == summary.tokens_before
+    assert total(page.data, "after", "client") == sum(one["tokens_after"] for one in lines if one["hook"] == "client")
+
+
+def test_steps_beyond_the_room_are_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_details, "ROOM", 12_000)
     summary, page = report(tmp_path, list(events(40)))
     fits = [fit for call in page.data["details"] for fit in call["fits"]]
-    assert any(fit.get("texts_left_out") for fit in fits)
     assert any(fit["steps_left_out"] for fit in fits)
-    assert {note.split(":")[0] for note in summary.notes} == {"Steps", "Texts"}
+    assert {note.split(":")[0] for note in summary.notes} == {"Steps"}
 
 
 def test_a_file_without_fits_is_refused_and_no_page_is_left(tmp_path: Path) -> None:
@@ -236,49 +243,10 @@ async def test_a_team_that_runs_with_both_hooks_can_be_looked_at(tmp_path: Path)
     )
     with FitLog(tmp_path / "fits.jsonl", texts=True):
         await team.run(task=prose(99, 60))
-    summary = write_report(tmp_path / "fits.jsonl", tmp_path / "report.html")
+    summary = write_report(str(tmp_path / "fits.jsonl"), str(tmp_path / "report.html"))
     data = Page(tmp_path / "report.html").data
     assert (summary.calls, summary.skipped) == (12, 0)
     assert {call["agent"] for call in data["details"]} == {"ann", "bob"}
     assert total(data, "sent_over") == 0
     assert summary.compactions > 0
-    assert all(fit["texts"] for call in data["details"] for fit in call["fits"])
-    marks = {row["mark"] for call in data["details"] for fit in call["fits"] for row in fit["texts"]}
-    assert {"same", "gone"} < marks
-
-
-messages = st.lists(
-    st.builds(
-        LoggedText,
-        who=st.sampled_from(["a", "b"]),
-        text=st.lists(st.sampled_from(["One. ", "Two, ", "three\n", "4"])).map("".join),
-    ),
-    max_size=6,
-).map(tuple)
-
-
-@given(messages, messages)
-def test_each_side_of_a_comparison_is_what_was_logged(
-    history: tuple[LoggedText, ...], view: tuple[LoggedText, ...]
-) -> None:
-    rows = compared(LoggedTexts(history=history, view=view))
-    sides: dict[str, list[tuple[str, str]]] = {"left": [], "right": []}
-    for row in rows:
-        for name, side in sides.items():
-            cell = row.get(name) or (row["left"] if row["mark"] == "same" else None)
-            if cell:
-                side.append((cell["who"], "".join(text for _, text in cell["runs"])))
-        changes: set[str] = {sign for name in sides if name in row for sign, _ in row[name]["runs"]}
-        assert changes <= {"same": {"="}, "gone": {"-"}, "new": {"+"}, "changed": {"=", "-", "+"}}[row["mark"]]
-    assert sides["left"] == [(message.who, message.text) for message in history]
-    assert sides["right"] == [(message.who, message.text) for message in view]
-
-
-def test_long_texts_keep_their_ends_and_say_what_is_missing() -> None:
-    long = LoggedText(who="tool", text="start" + "x" * 2 * CHARACTERS + "end")
-    short = trimmed(LoggedTexts(history=(long,) * (MESSAGES + 7), view=(long,)))
-    assert (len(short.history), len(short.view), short.left_out) == (MESSAGES, 1, 7)
-    text = short.view[0].text
-    assert text.startswith("start")
-    assert text.endswith("end")
-    assert f"[{CHARACTERS + 8:,} characters are not in this report]" in text
+    assert all(len(call["fits"]) == 2 and fit["sent"] for call in data["details"] for fit in call["fits"])

@@ -126,26 +126,42 @@ def fit(hook: str, agent: str = "a", *, team: str = "", **more: Any) -> LoggedFi
 @pytest.mark.parametrize(
     ("logged", "expected"),
     [
-        ([("context", "a"), ("client", "a")], [(1, 2)]),
-        ([("client", "a"), ("client", "a")], [(1, 1), (2, 1)]),
-        ([("context", "a"), ("context", "a"), ("client", "a")], [(1, 1), (2, 2)]),
-        ([("context", "a"), ("context", "b"), ("client", "b"), ("client", "a")], [(2, 2), (1, 2)]),
-        ([("context", "a"), ("client", "b"), ("context", "a")], [(2, 1), (1, 1), (3, 1)]),
+        ([("context", "1"), ("client", "1")], [(1, 2)]),
+        ([("client", "1"), ("client", "1")], [(1, 1), (2, 1)]),
+        ([("context", "1"), ("client", "1"), ("client", "1")], [(1, 2), (2, 1)]),
+        ([("context", "1"), ("context", "2"), ("client", "2")], [(1, 1), (2, 2)]),
+        ([("context", "1"), ("context", "2"), ("client", "1"), ("client", "2")], [(1, 2), (2, 2)]),
+        ([("context", "1"), ("context", "2"), ("client", "2"), ("client", "1")], [(1, 2), (2, 2)]),
+        ([("context", "1"), ("context", "1"), ("client", "1")], [(1, 1), (2, 2)]),
+        ([("context", ""), ("client", "")], [(1, 1), (2, 1)]),
     ],
 )
 def test_what_both_hooks_did_to_a_call_is_one_call(
     logged: list[tuple[str, str]], expected: list[tuple[int, int]]
 ) -> None:
-    assert [(call.number, len(call.fits)) for call in calls(fit(*one) for one in logged)] == expected
+    fits = [fit(hook, call_id=call_id) for hook, call_id in logged]
+    assert [(call.number, len(call.fits)) for call in calls(fits)] == expected
 
 
-def test_agents_of_the_same_name_in_two_teams_are_two(tmp_path: Path) -> None:
-    found = list(calls([fit("context", team="one"), fit("client", team="two")]))
-    assert sorted((call.team, len(call.fits)) for call in found) == [("one", 1), ("two", 1)]
+@pytest.mark.parametrize(
+    ("logged", "expected"),
+    [
+        ([("context", "a"), ("client", "a")], [(1, 2)]),
+        ([("client", "a"), ("client", "a")], [(1, 1), (2, 1)]),
+        ([("context", "a"), ("context", "a"), ("client", "a")], [(1, 1), (2, 2)]),
+        ([("context", "a"), ("context", "b"), ("client", "b"), ("client", "a")], [(1, 2), (2, 2)]),
+        ([("context", "a"), ("client", "b"), ("context", "a")], [(1, 1), (2, 1), (3, 1)]),
+    ],
+)
+def test_a_log_of_an_earlier_version_shows_which_fits_are_one_call(
+    tmp_path: Path, logged: list[tuple[str, str]], expected: list[tuple[int, int]]
+) -> None:
+    reader = FitLogReader(log(tmp_path, HEADER, *({**FIT, "hook": hook, "agent": agent} for hook, agent in logged)))
+    assert [(call.number, len(call.fits)) for call in calls(reader)] == expected
 
 
-def test_many_agents_do_not_wait_for_their_client_for_ever() -> None:
-    found = calls(fit("context", f"agent_{number}") for number in range(1_000))
+def test_reads_do_not_wait_for_their_client_for_ever() -> None:
+    found = calls(fit("context", call_id=f"call {number}") for number in range(1_000))
     assert next(found).number == 1
     assert sum(1 for _ in found) == 999
 
@@ -153,19 +169,19 @@ def test_many_agents_do_not_wait_for_their_client_for_ever() -> None:
 def test_a_call_is_counted_once_however_many_hooks_left_something_out() -> None:
     (call,) = calls(
         [
-            fit("context", budget=100, reserve=20, tokens_before=300, tokens_after=75),
-            fit("client", budget=120, tokens_before=110, tokens_after=100),
+            fit("context", budget=100, reserve=20, tokens_before=300, tokens_after=75, call_id="a"),
+            fit("client", budget=120, tokens_before=110, tokens_after=100, call_id="a"),
         ]
     )
     assert (call.tokens_before, call.tokens_after, call.was_over) == (335, 100, True)
 
 
-def test_a_view_that_goes_on_is_no_new_compaction() -> None:
+def test_in_a_log_of_an_earlier_version_a_view_that_goes_on_is_no_new_compaction(tmp_path: Path) -> None:
     forms = {"stub": {"units": 2, "tokens_before": 90, "tokens_after": 9}}
     recalled = {**forms, "recalled": {"units": 1, "tokens_before": 0, "tokens_after": 30}}
     again = {"stub": {"units": 3, "tokens_before": 190, "tokens_after": 14}}
-    found = calls(
-        fit("context", level=level, forms=given, seconds=seconds)
+    lines = [
+        {**FIT, "hook": "context", "level": level, "forms": given, "seconds": seconds}
         for level, given, seconds in (
             ("none", {}, 0.1),
             ("light", forms, 0.2),
@@ -173,6 +189,6 @@ def test_a_view_that_goes_on_is_no_new_compaction() -> None:
             ("light", forms, 0.2),
             ("strong", again, 0.3),
         )
-    )
-    told = [(bool(call.compacted), bool(call.fresh)) for call in found]
-    assert told == [(False, True), (True, True), (False, False), (False, False), (True, True)]
+    ]
+    told = [(call.compacted, call.sent.seconds) for call in calls(FitLogReader(log(tmp_path, HEADER, *lines)))]
+    assert told == [(False, 0.1), (True, 0.2), (False, 0.0), (False, 0.0), (True, 0.3)]

@@ -122,7 +122,7 @@ def test_a_fault_costs_one_warning() -> None:
 
 def test_a_span_has_the_numbers_of_its_fit() -> None:
     collected = Collected()
-    collected.handler.hear(fit(steps=STEPS, cached_tokens=128, team="t", at=1_000.5, seconds=0.25))
+    collected.handler.hear(fit(steps=STEPS, cached_tokens=128, team="t", at=1_000.5, seconds=0.25, compacted=True))
     (span,) = collected.spans
     assert span.name == "tokenctx.fit"
     assert (span.start_time, span.end_time) == (1_000_250_000_000, 1_000_500_000_000)
@@ -145,8 +145,8 @@ def test_a_span_has_the_numbers_of_its_fit() -> None:
 
 def test_a_view_that_goes_on_took_no_time() -> None:
     collected = Collected()
-    for before in (900, 950):
-        collected.handler.hear(fit(before, steps=STEPS, seconds=0.25))
+    for seconds in (0.25, 0.0):
+        collected.handler.hear(fit(steps=STEPS, seconds=seconds))
     first, second = collected.spans
     assert first.end_time is not None
     assert first.start_time != first.end_time
@@ -167,7 +167,7 @@ def test_usage_stands_on_the_spans_of_the_client_hook_alone() -> None:
 def test_metrics_add_up_and_have_no_team() -> None:
     collected = Collected()
     for hook in ("context", "client"):
-        collected.handler.hear(fit(hook=hook, team="t", steps=STEPS, quality=0.5, cached_tokens=100))
+        collected.handler.hear(fit(hook=hook, team="t", compacted=True, quality=0.5, cached_tokens=100))
     collected.handler.hear(fit(500, 510))
     bill = {"prompt_tokens": 40, "completion_tokens": 2}
     collected.handler.hear(LLMCallEvent(messages=[], response={"model": "gpt-4o-mini"}, **bill))
@@ -180,6 +180,7 @@ def test_metrics_add_up_and_have_no_team() -> None:
         ("tokenctx.token.usage", "{token}", ""): 1_510,
         ("tokenctx.tokens.saved", "{token}", ""): 800,
         ("tokenctx.fit.duration", "s", ""): pytest.approx(0.006),
+        ("tokenctx.utilization", "1", ""): pytest.approx(1.51),
         ("tokenctx.quality", "1", ""): 1.0,
         ("gen_ai.client.token.usage", "{token}", "input"): 40,
         ("gen_ai.client.token.usage", "{token}", "output"): 2,

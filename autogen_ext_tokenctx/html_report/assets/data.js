@@ -49,9 +49,10 @@ function addRow(sums, row) {
 function binsOf(list) {
   const bins = new Map();
   for (const series of list) {
-    for (const row of series.bins) {
-      if (!bins.has(row[0])) bins.set(row[0], emptyBin(row[0]));
-      addRow(bins.get(row[0]), row);
+    for (const row of series.rows) {
+      const place = Math.floor(row[0] / data.bin_width);
+      if (!bins.has(place)) bins.set(place, emptyBin(place));
+      addRow(bins.get(place), row);
     }
   }
   return [...bins.values()].sort((a, b) => a.place - b.place);
@@ -59,7 +60,7 @@ function binsOf(list) {
 
 function totalOf(list) {
   const total = emptyBin(0);
-  for (const series of list) for (const row of series.bins) addRow(total, row);
+  for (const series of list) for (const row of series.rows) addRow(total, row);
   return total;
 }
 

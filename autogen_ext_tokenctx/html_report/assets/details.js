@@ -1,4 +1,4 @@
-// One call: what each hook did, its steps, and its texts side by side.
+// One call: what each hook did, its steps, and what was sent.
 
 const dialog = document.getElementById("call");
 const HOOKS = { context: "model context", client: "model client" };
@@ -70,10 +70,9 @@ function fitParts(fit) {
     parts.push(element("p", { class: "note" },
       `${plural(fit.steps_left_out, "more step")} not listed here; see line ${number(fit.line)} of the log.`));
   }
-  if (fit.texts) parts.push(...textParts(fit, of));
-  if (fit.texts_left_out) {
-    parts.push(element("p", { class: "note" },
-      `The texts are left out to keep this file small; they are in line ${number(fit.line)} of the log.`));
+  if (fit.sent.length) {
+    parts.push(element("h3", {}, `Sent${of}`), element("dl", { class: "sent" },
+      ...fit.sent.flatMap(([who, text]) => [element("dt", {}, who), element("dd", {}, element("pre", {}, text))])));
   }
   return parts;
 }
@@ -92,38 +91,6 @@ function stepTable(caption, steps) {
       element("td", { class: "number" }, number(step.tokens_after)),
       element("td", { class: "why" }, step.why),
       element("td", {}, element("code", {}, step.handle))))));
-}
-
-function textParts(fit, of) {
-  const count = (mark) => fit.texts.filter((row) => row.mark === mark).length;
-  return [
-    element("h3", {}, `Texts${of}`),
-    element("p", { class: "note" },
-      `${count("same")} messages as they were, ${count("changed")} shortened, ${count("gone")} gone, ${count("new")} new. ` +
-      "− marks what is gone, + what is new." +
-      (fit.messages_left_out ? ` ${plural(fit.messages_left_out, "message")} in the middle not in this report.` : "")),
-    element("div", { class: "texts", role: "table", "aria-label": `Texts before and after${of}` },
-      element("div", { class: "row titles", role: "row" },
-        element("div", { role: "columnheader" }, "Before"), element("div", { role: "columnheader" }, "Sent")),
-      ...fit.texts.map((row) => element("div", { class: `row ${row.mark}`, role: "row" },
-        textCell(row.left, row.mark), textCell(row.mark === "same" ? row.left : row.right, row.mark, true)))),
-  ];
-}
-
-const MARKS = { same: "as it was", changed: "shortened", gone: "gone", new: "new" };
-
-function textCell(message, mark, isRight = false) {
-  if (!message) return element("div", { role: "cell", class: "message none" }, element("span", { class: "hidden" }, "nothing"));
-  const runs = message.runs.map(([sign, text]) => {
-    if (sign === "=") return element("span", {}, text);
-    const marked = element(sign === "-" ? "del" : "ins", {});
-    marked.append(element("span", { class: "sign" }, sign === "-" ? "−" : "+"), text);
-    return marked;
-  });
-  const tokens = message.tokens === null ? "" : ` · ${number(message.tokens)} tokens`;
-  return element("div", { role: "cell", class: "message" },
-    element("p", { class: "who" }, element("b", {}, message.who), `${tokens} · ${isRight || mark !== "new" ? MARKS[mark] : ""}`),
-    element("pre", {}, ...runs));
 }
 
 const scrolled = (label, content) =>

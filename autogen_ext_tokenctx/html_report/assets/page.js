@@ -84,7 +84,7 @@ function drawCalls() {
   byId("calls-note").textContent =
     `${number(Math.min(shownCalls, kept.length))} of ${plural(kept.length, "call")} listed` +
     (kept.length < total ? `; ${number(total - kept.length)} more are in the totals and charts only.` : ".") +
-    " Open one for its steps" + (data.details.some((call) => call.fits.some((fit) => fit.texts)) ? " and texts." : ".");
+    " Open one for its steps and, if they were logged, for the texts that were sent.";
   const columns = [["Call"], ["Agent"], ["Time", "wide"], ["Before", "number"], ["Sent", "number"],
     ["Budget", "number wide"], ["Used", "number"], ["Level", "wide"], ["Cache", "number wide"]];
   const rows = inOrder.slice(0, shownCalls).map((call) => {
