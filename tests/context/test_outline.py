@@ -44,7 +44,7 @@ def history_of(text: str) -> list[LLMMessage]:
         UserMessage(content="Look after the shipments.", source="user"),
         AssistantMessage(content=[call], source="clerk"),
         FunctionExecutionResultMessage(content=[result]),
-        AssistantMessage(content="There are 220 of them.", source="clerk"),
+        AssistantMessage(content="There are 90 of them.", source="clerk"),
     ]
     for number in range(4):
         note = f"The harbour master called about the crane, it can wait until week {number + 20}."
@@ -71,7 +71,7 @@ def quoted(view: Sequence[LLMMessage]) -> str:
 
 @pytest.mark.parametrize("kind", FILES)
 async def test_no_view_gives_a_record_the_field_of_another_one(kind: str) -> None:
-    for question, number, budget in zip(QUESTIONS, (103, 30, 171), (700, 1_500, 3_000), strict=True):
+    for question, number, budget in zip(QUESTIONS, (43, 30, 71), (450, 750, 1_300), strict=True):
         asked = question.format(one=SHIPMENTS[number], other=SHIPMENTS[number + 9])
         history, view = await view_of(FILES[kind], asked, budget)
         sources = [check.Said.by(unit.messages) for unit in split(history)]
@@ -88,7 +88,7 @@ async def test_no_view_gives_a_record_the_field_of_another_one(kind: str) -> Non
 
 @pytest.mark.parametrize("kind", FILES)
 async def test_the_field_that_is_asked_for_is_there(kind: str) -> None:
-    one = SHIPMENTS[103]
+    one = SHIPMENTS[43]
     _, view = await view_of(FILES[kind], QUESTIONS[0].format(one=one), 1_500)
     assert (one.key, one.port) in ports_by_key(quoted(view), marks_separate=False)
 
@@ -96,7 +96,7 @@ async def test_the_field_that_is_asked_for_is_there(kind: str) -> None:
 @pytest.mark.parametrize("kind", FILES)
 async def test_a_digest_and_an_extract_keep_records_apart(kind: str) -> None:
     history = history_of(FILES[kind])
-    for budget, length in ((600, len(history)), (1_200, 3)):  # as one message among others, and as the newest
+    for budget, length in ((450, len(history)), (700, 3)):  # as one message among others, and as the newest
         result = await MANAGER.fit(history[:length], budget)
         check.check_order(MANAGER, history[:length], result)
         text = quoted([*result.messages, history[0]])
