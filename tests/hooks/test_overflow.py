@@ -272,7 +272,7 @@ async def test_it_is_sent_once_more_smaller_and_the_limit_is_kept(
 ) -> None:
     inner = Window(says)
     client = TokenBudgetChatCompletionClient(inner, BUDGET, model=model)
-    messages = [SystemMessage(content="Be brief."), *conversation(30)]
+    messages = [SystemMessage(content="Be brief."), *conversation(22)]
     before = as_json(messages)
     with caplog.at_level(logging.WARNING, "autogen_ext_tokenctx"):
         result = await ask(client, messages, stream, tools=[TOOL])
@@ -286,7 +286,7 @@ async def test_it_is_sent_once_more_smaller_and_the_limit_is_kept(
         assert (record.refused, record.billed) == (1, answered)
         assert record.report is client.last_report()
         assert record.report.tokens_after == pytest.approx(answered, rel=0.35)
-        for turns in range(31, 34):
+        for turns in range(23, 26):
             await ask(client, conversation(turns), stream, tools=[TOOL])
     assert len(inner.sent) == 5
     assert [record.refused for record in client.recent] == [1, 0, 0, 0]
@@ -300,7 +300,7 @@ async def test_a_tokenizer_that_is_not_the_expected_one_costs_one_refusal() -> N
     """The estimate is far below the window while the request is far over it: the count of the refusal is learned."""
     inner = Window(with_numbers, factor=2.0)
     client = TokenBudgetChatCompletionClient(inner, TokenBudget(limit=WINDOW, target=1.0), model="gpt-4o")
-    for turns in range(50, 56):
+    for turns in range(32, 38):
         await client.create(conversation(turns))
     assert [record.refused for record in client.recent] == [1, 0, 0, 0, 0, 0]
     assert min(inner.sent) > 0.6 * WINDOW
@@ -435,7 +435,7 @@ async def test_rough_counts_and_schemas_teach_calibration_nothing() -> None:
         client = TokenBudgetChatCompletionClient(inner, TokenBudget(limit=BUDGET, target=1.0), model="claude-sonnet-4")
         await client.create(conversation(2))
         before = client.dump_calibration()
-        await client.create(conversation(38), json_output=output)
+        await client.create(conversation(28), json_output=output)
         assert client.recent[-1].refused == 1
         assert client.dump_calibration() == before
 
