@@ -24,6 +24,9 @@ from tests.support.histories import prose
 from tests.support.hooked import MODES, Mode, client_for, context_for
 from tests.support.strict_client import Reply, StrictClient, call
 
+MANAGER = ContextManager()
+"""Texts are read once for all tests."""
+
 SOURCE = "\n".join(f"def rate_{n}(amount):\n    return amount * {n * 37 % 101} / 100\n" for n in range(120))
 
 ARGUMENTS = {
@@ -73,7 +76,7 @@ async def test_a_call_in_a_view_is_as_it_was_written_or_no_call(kind: str, place
         written[0].content.append(FunctionCall(id="s", name="look", arguments='{"at": 7}'))  # type: ignore[arg-type]
         written[1].content.append(FunctionExecutionResult(content="7 it is", name="look", call_id="s"))
     history += [*written, *(talk(30, 44) if place == "in the middle" else [])]
-    manager = ContextManager()
+    manager = MANAGER.for_agent()
     result = await manager.fit(history, budget)
     assert [shown for shown in calls_of(result.messages) if shown not in calls_of(history)] == []
     check_budget(manager, budget, result)
