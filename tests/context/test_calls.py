@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,9 @@ async def test_a_call_that_fits_stays_a_call_beside_a_result_that_does_not(chars
     assert "expand_context" in str(result.messages[-1].content)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("kind", ["a file", "code", "optional text", "edits"])
+@pytest.mark.parametrize(
+    ("kind", "mode"), [*product(("a file", "code", "optional text", "edits"), MODES[:2]), ("a file", "both")]
+)
 async def test_an_agent_that_repeats_a_call_of_its_history_does_what_it_did(
     kind: str, mode: Mode, tmp_path: Path
 ) -> None:
