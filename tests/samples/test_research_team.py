@@ -54,7 +54,7 @@ def test_one_team_alone(
 ) -> None:
     caplog.set_level(logging.CRITICAL, "autogen_core")  # as the sample does; undone after the test
     monkeypatch.setattr(sys, "argv", [str(SAMPLE), "--team", "selector", "--without"])
-    monkeypatch.syspath_prepend(str(SAMPLE.parent))
+    monkeypatch.setattr(sys, "path", [str(SAMPLE.parent), *sys.path])
     with pytest.raises(SystemExit, match="1"):
         runpy.run_path(str(SAMPLE), run_name="__main__")
     assert [line.partition(" ")[0] for line in capsys.readouterr().out.splitlines() if line] == ["selector"]
