@@ -97,7 +97,10 @@ def agent_with(
     )
 
 
-@pytest.mark.parametrize(("kind", "mode"), [*product(LINES, MODES[:2]), ("log", "both")])
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [*product(("log", "russian"), MODES[:2]), ("notes", "context"), ("code", "client"), ("log", "both")],
+)
 async def test_an_agent_pages_through_a_result_of_twice_its_budget_until_it_saw_every_line(
     kind: str, mode: Mode
 ) -> None:
