@@ -77,7 +77,7 @@ class PrintingClient(TokenBudgetChatCompletionClient):
 def _shortened(reports: Sequence[FitReport]) -> str:
     """Which messages got a shorter form, and their tokens before and after."""
     parts: list[str] = []
-    steps = [step for report in reports for step in report.steps]
+    steps = [step for report in reports for step in report.steps if step.form.value != "block"]
     for form in dict.fromkeys(step.form for step in steps):
         group = [step for step in steps if step.form is form]
         names = Counter(step.what.split(": ")[-1] for step in group)

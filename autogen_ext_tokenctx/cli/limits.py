@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from ..tokens.limits import TokenConfig, TokenManager
 from ..tokens.model_limits import Lookup
-from .output import AsJson, line, print_json, show, table
+from .output import LEFT, RIGHT, WRAPPED, AsJson, print_json, show
 
 
 def limits(
@@ -32,14 +32,15 @@ def limits(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if as_json:
-        print_json([_as_json(lookup) for lookup in lookups])
+        print_json([_told(lookup) for lookup in lookups])
         return
     for lookup in lookups:
         found = lookup.limits
         output = "unstated" if found.max_output_tokens is None else f"{found.max_output_tokens:,}"
         show(
             f"{lookup.model}: {found.max_input_tokens:,} input tokens",
-            _as_table(lookup),
+            {"source": LEFT, "input tokens": RIGHT, "note": WRAPPED},
+            [(step.source, getattr(step.answer.window, "input", "-"), step.answer.note) for step in lookup.tried],
             f"window {found.context_window:,}, output {output}, from {found.source}\n",
         )
 
@@ -48,25 +49,9 @@ async def _explain(manager: TokenManager, models: Iterable[str]) -> list[Lookup]
     return list(await asyncio.gather(*map(manager.explain, models)))
 
 
-def _as_json(lookup: Lookup) -> dict[str, object]:
-    found = lookup.limits
-    return {
-        "model": lookup.model,
-        "context_window": found.context_window,
-        "max_input_tokens": found.max_input_tokens,
-        "max_output_tokens": found.max_output_tokens,
-        "source": found.source,
-        "tried": [
-            {"source": attempt.source, "answered": attempt.answer.window is not None, "note": attempt.answer.note}
-            for attempt in lookup.tried
-        ],
-    }
-
-
-def _as_table(lookup: Lookup) -> Table:
-    shown = table("source", ("input tokens", "right"), ("note", "wrap"))
-    for attempt in lookup.tried:
-        window = attempt.answer.window
-        tokens = "-" if window is None else f"{window.input:,}"
-        shown.add_row(attempt.source, tokens, line(attempt.answer.note, cut=False))
-    return shown
+def _told(lookup: Lookup) -> dict[str, object]:
+    tried = [
+        {"source": step.source, "answered": step.answer.window is not None, "note": step.answer.note}
+        for step in lookup.tried
+    ]
+    return {"model": lookup.model, **asdict(lookup.limits), "tried": tried}

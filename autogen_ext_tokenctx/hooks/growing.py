@@ -98,9 +98,10 @@ class GrowingView:
         Raises:
             BudgetTooSmallError: What has to be there does not fit.
         """
+        grows = self._continued(history, terms) is not None  # before anything is remembered of this call
         fold = await self._grown(history, terms)
         if fold is None:
-            fold = await self._made(history, terms, 0)
+            fold = await self._made(history, terms, 0, grows=grows)
         if fold is None or not fold.recalled_tokens:
             return fold
         view, report = fold.given()
@@ -109,7 +110,7 @@ class GrowingView:
         # what is recalled does not fit beside the view: the history makes room for it, the newest message does not
         remembered = self.fold
         try:
-            smaller = await self._made(history, terms, fold.recalled_tokens)
+            smaller = await self._made(history, terms, fold.recalled_tokens, grows=grows)
         except BudgetTooSmallError:
             smaller = None
         if smaller is not None and smaller.recalled_tokens:
@@ -135,9 +136,9 @@ class GrowingView:
         self._remember(grown)
         return grown.plus(still_open, counter)
 
-    async def _made(self, history: Sequence[LLMMessage], terms: Terms, held: int) -> Fold | None:
+    async def _made(self, history: Sequence[LLMMessage], terms: Terms, held: int, *, grows: bool) -> Fold | None:
         """A view made anew that leaves some tokens of the budget to what is recalled; None when that failed."""
-        result = await terms.fit(history, held, grows=self._continued(history, terms) is not None)
+        result = await terms.fit(history, held, grows=grows)
         if result is None:
             return None
         fold = Fold.of(history, result, terms.settings)

@@ -174,3 +174,18 @@ async def test_a_context_reports_what_a_cache_can_serve() -> None:
         served.append(context.last_report.prefix_reuse)
     assert served[0] == 0.0
     assert sum(served) / len(served) > 0.6
+
+
+async def test_a_block_that_needs_room_does_not_make_a_first_request_one_that_grew() -> None:
+    history: list[LLMMessage] = [UserMessage(content="Keep the list of parcels.", source="user")]
+    for number in range(30):
+        told = f"Parcel P-{1000 + number * 37} is at depot_{number % 3}, shelf {number * 31 % 97}. {prose(number, 200)}"
+        history += [
+            AssistantMessage(content=told, source="coder"),
+            UserMessage(content=f"Next, number {number}.", source="user"),
+        ]
+    asked = "Where is parcel P-1111, and where are the parcels of depot_2? Name each shelf."
+    inner = StrictClient(window=2_500)
+    client = TokenBudgetChatCompletionClient(inner, 2_500, model="gpt-4o")
+    await client.create([*history, UserMessage(content=asked, source="user")])
+    assert inner.requests[-1].tokens > 0.95 * 2_500
