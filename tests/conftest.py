@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
 
 settings.register_profile(
-    "deterministic", derandomize=True, database=None, deadline=None, max_examples=25, suppress_health_check=_SLOW
+    "deterministic", derandomize=True, database=None, deadline=None, max_examples=12, suppress_health_check=_SLOW
 )
 settings.register_profile("random", deadline=None, max_examples=250, print_blob=True, suppress_health_check=_SLOW)
 settings.load_profile("deterministic")

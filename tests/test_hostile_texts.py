@@ -258,7 +258,7 @@ def test_a_text_of_four_times_the_length_takes_at_most_eight_times_as_long(
     longer, shorter = shape(_CHARS), shape(_CHARS // 4)
     gc.disable()  # a collection of the objects of other tests is no reading
     try:
-        least = min(_seconds(reader, shorter) for _ in range(5))
+        least = min(_seconds(reader, shorter) for _ in range(3))
         most = float("inf")
         for _ in range(5):  # the least of five, and no more of them than it takes
             most = min(most, _seconds(reader, longer))

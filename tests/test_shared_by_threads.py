@@ -31,7 +31,7 @@ from autogen_ext_tokenctx import (
 )
 
 USERS = ("ann", "ben", "cleo", "dan")
-_TURNS = 6
+_TURNS = 4
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +115,7 @@ def test_long_histories_that_are_weighed_in_worker_threads_do_not_mix() -> None:
     client = TokenBudgetChatCompletionClient(inner, budget=1_500, model="gpt-4o")
 
     async def talk(user: str) -> None:
-        for turns in range(22, 25):
+        for turns in range(22, 24):
             await client.create(_history(user, turns))
 
     _in_threads(talk)
@@ -160,7 +160,7 @@ def test_fits_and_recalls_of_one_manager_do_not_mix(turns: int) -> None:
     views: list[Sequence[LLMMessage]] = []
 
     async def talk(user: str) -> None:
-        for more in range(3):
+        for more in range(2):
             history = _history(user, turns + more)
             views.append((await manager.fit(history, 1_200)).messages)
             block = await manager.recall(history[:-1], history[-1:], history[-1:], 300)
@@ -168,7 +168,7 @@ def test_fits_and_recalls_of_one_manager_do_not_mix(turns: int) -> None:
                 views.append([block.message])
 
     _in_threads(talk)
-    assert len(views) > 3 * len(USERS)
+    assert len(views) > 2 * len(USERS)
     assert not _mixed(views)
 
 

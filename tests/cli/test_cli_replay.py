@@ -125,10 +125,10 @@ def test_tables_stay_in_the_terminal(width: int, tmp_path: Path, monkeypatch: py
         assert "\x1b" not in "".join(rows)
 
 
-@pytest.fixture(params=[False], ids=["no texts"])
-def log(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+@pytest.fixture(scope="module", params=[False], ids=["no texts"])
+def log(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A log of twenty calls that went through both hooks."""
-    file = tmp_path / "fits.jsonl"
+    file = tmp_path_factory.mktemp("log") / "fits.jsonl"
 
     async def make() -> None:
         client = TokenBudgetChatCompletionClient(StrictClient(), 600, model="gpt-4o")

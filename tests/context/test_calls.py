@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,9 @@ from tests.support.guarantees import check_budget, check_nothing_lost, check_pai
 from tests.support.histories import prose
 from tests.support.hooked import MODES, Mode, client_for, context_for
 from tests.support.strict_client import Reply, StrictClient, call
+
+MANAGER = ContextManager()
+"""Texts are read once for all tests."""
 
 SOURCE = "\n".join(f"def rate_{n}(amount):\n    return amount * {n * 37 % 101} / 100\n" for n in range(120))
 
@@ -73,7 +77,7 @@ async def test_a_call_in_a_view_is_as_it_was_written_or_no_call(kind: str, place
         written[0].content.append(FunctionCall(id="s", name="look", arguments='{"at": 7}'))  # type: ignore[arg-type]
         written[1].content.append(FunctionExecutionResult(content="7 it is", name="look", call_id="s"))
     history += [*written, *(talk(30, 44) if place == "in the middle" else [])]
-    manager = ContextManager()
+    manager = MANAGER.for_agent()
     result = await manager.fit(history, budget)
     assert [shown for shown in calls_of(result.messages) if shown not in calls_of(history)] == []
     check_budget(manager, budget, result)
@@ -94,8 +98,9 @@ async def test_a_call_that_fits_stays_a_call_beside_a_result_that_does_not(chars
     assert "expand_context" in str(result.messages[-1].content)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("kind", ["a file", "code", "optional text", "edits"])
+@pytest.mark.parametrize(
+    ("kind", "mode"), [*product(("a file", "code", "optional text", "edits"), MODES[:2]), ("a file", "both")]
+)
 async def test_an_agent_that_repeats_a_call_of_its_history_does_what_it_did(
     kind: str, mode: Mode, tmp_path: Path
 ) -> None:

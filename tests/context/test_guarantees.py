@@ -1,6 +1,6 @@
 """The guarantees over random histories, a third of them broken, five budgets each.
 
-By default over 100 histories, always the same; with `--hypothesis-profile random` over 2,000 others each time.
+By default over 40 histories, always the same; with `--hypothesis-profile random` over 2,000 others each time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def fit_or_ask(manager: ContextManager, history: list[LLMMessage], budget: int) 
         return error
 
 
-@settings(max_examples=100 if settings().derandomize else 2_000)
+@settings(max_examples=40 if settings().derandomize else 2_000)
 @given(history=histories())
 def test_every_guarantee_holds_for_any_history(history: list[LLMMessage]) -> None:
     check_all(history)

@@ -28,7 +28,7 @@ async def shown(history: list[LLMMessage], budget: int) -> str:
     return "\n".join(text for message in (await MANAGER.fit(history, budget)).messages for text in texts(message))
 
 
-@pytest.mark.parametrize("lines", [130, 1_400])
+@pytest.mark.parametrize("lines", [130, 500])
 @pytest.mark.parametrize("kind", LOGS)
 async def test_the_one_failure_in_a_uniform_log_stays(kind: str, lines: int) -> None:
     history = build_history(LOGS[kind].text(lines))
@@ -38,9 +38,9 @@ async def test_the_one_failure_in_a_uniform_log_stays(kind: str, lines: int) -> 
 
 async def test_each_of_ten_compiler_errors_stays() -> None:
     errors = gcc_errors(10)
-    rows = [LOGS["gcc"].usual(number) for number in range(1_400)]
+    rows = [LOGS["gcc"].usual(number) for number in range(700)]
     for number, error in enumerate(errors):
-        rows.insert(100 + 130 * number, error)
+        rows.insert(50 + 65 * number, error)
     view = await shown(build_history("\n".join(rows)), 1_500)
     assert [error for error in errors if error.split("\n")[0] in view] == errors
 
@@ -64,7 +64,7 @@ async def test_an_agent_reads_the_failure_of_the_build_it_ran(mode: Mode) -> Non
 
     async def run_build() -> str:
         """Run the build."""
-        return odd.text(1_400)
+        return odd.text(500)
 
     inner = StrictClient([[call("run_build", "1")], "I have seen it."], window=3_000)
     agent = AssistantAgent(

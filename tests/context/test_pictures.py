@@ -29,13 +29,13 @@ def shown(messages: Sequence[LLMMessage]) -> list[Image]:
 
 
 QUESTION = "Why is the button in the screenshot grey?"
-LOG = "\n".join(f"12:00:{n % 60:02d} worker-{n % 7} handled request r-{n * 7919 % 100_003}" for n in range(900))
+LOG = "\n".join(f"12:00:{n % 60:02d} worker-{n % 7} handled request r-{n * 7919 % 100_003}" for n in range(400))
 TEXTS = {
     "log": LOG,
-    "prose": prose(3, 3_000),
-    "records": json.dumps([{"id": n, "state": "open", "pump": f"p-{n * 7}"} for n in range(700)], indent=1),
-    "one line": " ".join(f"entry-{n}" for n in range(2_500)),
-    "code": "\n".join(f"def helper_{n}(a, b):\n    return a + b * {n}" for n in range(600)),
+    "prose": prose(3, 1_400),
+    "records": json.dumps([{"id": n, "state": "open", "pump": f"p-{n * 7}"} for n in range(300)], indent=1),
+    "one line": " ".join(f"entry-{n}" for n in range(1_200)),
+    "code": "\n".join(f"def helper_{n}(a, b):\n    return a + b * {n}" for n in range(280)),
 }
 
 
@@ -47,7 +47,7 @@ def orders(text: str) -> list[list[str | Image]]:
     ]
 
 
-@pytest.mark.parametrize("budget", [1_500, 4_000])
+@pytest.mark.parametrize("budget", [1_500, 2_500])
 @pytest.mark.parametrize("kind", TEXTS)
 async def test_of_a_newest_message_with_a_picture_the_text_is_shortened(kind: str, budget: int) -> None:
     for parts in orders(TEXTS[kind]):

@@ -86,8 +86,9 @@ async def test_of_a_value_that_changed_the_later_one_is_kept() -> None:
         said("Which region is it?"),
     ]
     had: list[tuple[bool, bool]] = []
+    manager = ContextManager()
     for budget in range(70, 400, 9):
-        view = str((await ContextManager().fit(history, budget)).messages)
+        view = str((await manager.for_agent().fit(history, budget)).messages)
         had.append(("us-east-9" in view, "eu-west-1" in view))
     assert (True, False) in had
     assert (False, True) not in had

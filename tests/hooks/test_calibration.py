@@ -57,7 +57,7 @@ def wrapped(inner: StrictClient, budget: int | TokenBudget = WINDOW) -> TokenBud
 async def test_no_request_is_over_the_window_and_all_come_close_to_it(stream: bool, start: int) -> None:
     inner = foreign()
     client = wrapped(inner, FULL)
-    for turns in range(start, start + 20):
+    for turns in range(start, start + 16):
         messages = [SystemMessage(content="Be brief."), *conversation(turns)]
         before = as_json(messages)
         await ask(client, messages, stream, tools=[TOOL])
@@ -101,7 +101,7 @@ async def test_a_wrong_name_is_found_out() -> None:
     """A proxy that says gpt-4o and answers with something else is refused at most until two bills are there."""
     inner = foreign(window=10 * WINDOW)
     client = TokenBudgetChatCompletionClient(inner, WINDOW, model="gpt-4o")
-    for turns in range(20, 30):
+    for turns in range(20, 26):
         await client.create(conversation(turns))
     assert inner.requests[0].tokens > WINDOW
     assert all(request.tokens <= WINDOW for request in inner.requests[2:])

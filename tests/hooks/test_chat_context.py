@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -460,6 +461,18 @@ def wrong_fold(**values: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+@pytest.fixture(scope="module")
+def compacted() -> tuple[str, list[str]]:
+    """The saved state of a context that compacted its history, and its view."""
+
+    async def make() -> tuple[str, list[str]]:
+        context = await filled(conversation(12))
+        view = await context.get_messages()
+        return json.dumps(await context.save_state()), as_json(view)
+
+    return asyncio.run(make())
+
+
 def without_archive(extra: dict[str, Any]) -> None:
     del extra["archive"]
 
@@ -480,19 +493,17 @@ def without_archive(extra: dict[str, Any]) -> None:
     ],
 )
 async def test_broken_extra_state_loads_the_messages_with_one_warning(
-    change: Callable[[dict[str, Any]], Any],
+    change: Callable[[dict[str, Any]], Any], compacted: tuple[str, list[str]]
 ) -> None:
-    messages = conversation(12)
-    context = await filled(messages)
-    await context.get_messages()
-    state = json.loads(json.dumps(await context.save_state()))
+    saved, view = compacted
+    state = json.loads(saved)
     (extra,) = (value for key, value in state.items() if key != "messages")
     change(extra)
     restored = TokenBudgetChatCompletionContext(budget=BUDGET)
     with pytest.warns(RuntimeWarning, match="only the messages") as warned:
         await restored.load_state(state)
     assert len(warned) == 1
-    assert as_json(await restored.get_messages()) == as_json(await (await filled(messages)).get_messages())
+    assert as_json(await restored.get_messages()) == view
 
 
 # Bad input

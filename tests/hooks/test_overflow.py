@@ -272,7 +272,7 @@ async def test_it_is_sent_once_more_smaller_and_the_limit_is_kept(
 ) -> None:
     inner = Window(says)
     client = TokenBudgetChatCompletionClient(inner, BUDGET, model=model)
-    messages = [SystemMessage(content="Be brief."), *conversation(30)]
+    messages = [SystemMessage(content="Be brief."), *conversation(22)]
     before = as_json(messages)
     with caplog.at_level(logging.WARNING, "autogen_ext_tokenctx"):
         result = await ask(client, messages, stream, tools=[TOOL])
@@ -286,7 +286,7 @@ async def test_it_is_sent_once_more_smaller_and_the_limit_is_kept(
         assert (record.refused, record.billed) == (1, answered)
         assert record.report is client.last_report()
         assert record.report.tokens_after == pytest.approx(answered, rel=0.35)
-        for turns in range(31, 34):
+        for turns in range(23, 26):
             await ask(client, conversation(turns), stream, tools=[TOOL])
     assert len(inner.sent) == 5
     assert [record.refused for record in client.recent] == [1, 0, 0, 0]
@@ -300,7 +300,7 @@ async def test_a_tokenizer_that_is_not_the_expected_one_costs_one_refusal() -> N
     """The estimate is far below the window while the request is far over it: the count of the refusal is learned."""
     inner = Window(with_numbers, factor=2.0)
     client = TokenBudgetChatCompletionClient(inner, TokenBudget(limit=WINDOW, target=1.0), model="gpt-4o")
-    for turns in range(50, 56):
+    for turns in range(32, 38):
         await client.create(conversation(turns))
     assert [record.refused for record in client.recent] == [1, 0, 0, 0, 0, 0]
     assert min(inner.sent) > 0.6 * WINDOW
@@ -325,7 +325,7 @@ async def test_a_second_refusal_is_raised_with_the_first_as_its_context(stream: 
     inner = Window(lambda tokens, _: with_numbers(tokens, WINDOW), window=10)
     client = TokenBudgetChatCompletionClient(inner, BUDGET)
     with pytest.raises(RuntimeError) as raised:
-        await ask(client, conversation(30), stream)
+        await ask(client, conversation(22), stream)
     first, second = inner.errors
     assert raised.value is second
     assert second.__context__ is first
@@ -366,7 +366,7 @@ async def test_other_errors_pass(stream: bool, error: BaseException) -> None:
     inner = StrictClient([fail])
     client = TokenBudgetChatCompletionClient(inner, BUDGET)
     with pytest.raises(type(error)) as raised:
-        await ask(client, conversation(30), stream)
+        await ask(client, conversation(22), stream)
     assert raised.value is error
     assert len(inner.requests) == 1
     assert client.recent[-1].refused == 0
@@ -383,7 +383,7 @@ class Breaking(StrictClient):
 
 async def test_a_stream_that_has_begun_is_not_begun_again() -> None:
     inner = Breaking()
-    stream = TokenBudgetChatCompletionClient(inner, BUDGET).create_stream(conversation(30))
+    stream = TokenBudgetChatCompletionClient(inner, BUDGET).create_stream(conversation(22))
     assert await anext(stream) == "all "
     with pytest.raises(RuntimeError, match="too long"):
         await anext(stream)
@@ -392,7 +392,7 @@ async def test_a_stream_that_has_begun_is_not_begun_again() -> None:
 
 async def test_the_second_stream_is_closed_when_the_reader_leaves() -> None:
     inner = Window(with_numbers)
-    stream = TokenBudgetChatCompletionClient(inner, BUDGET).create_stream(conversation(30))
+    stream = TokenBudgetChatCompletionClient(inner, BUDGET).create_stream(conversation(22))
     assert await anext(stream) == "all "
     await stream.aclose()
     assert inner.closed_streams == 1
@@ -401,10 +401,10 @@ async def test_the_second_stream_is_closed_when_the_reader_leaves() -> None:
 async def test_each_model_has_its_limit(caplog: pytest.LogCaptureFixture) -> None:
     inner = Window(with_numbers)
     client = TokenBudgetChatCompletionClient(inner, BUDGET, model="gpt-4o")
-    await client.create(conversation(30))
+    await client.create(conversation(22))
     inner.model_window = 10_000
-    await client.create(conversation(30))
-    await client.create(conversation(30), extra_create_args={"model": "gpt-4.1"})
+    await client.create(conversation(22))
+    await client.create(conversation(22), extra_create_args={"model": "gpt-4.1"})
     assert inner.sent[-2] < WINDOW < 7_000 < inner.sent[-1]
     assert len(caplog.messages) == 1
     assert "'gpt-4o'" in caplog.text
@@ -414,8 +414,8 @@ async def test_a_budget_below_the_limit_stays_what_it_was() -> None:
     inner = Window(with_numbers)
     budgets: dict[str, int | TokenBudget] = {"default": TokenBudget(limit=BUDGET, reserve=500, target=0.5)}
     client = TokenBudgetChatCompletionClient(inner, 500, budgets)
-    await client.create(conversation(30))
-    await client.create(conversation(34))
+    await client.create(conversation(22))
+    await client.create(conversation(26))
     assert inner.sent[-1] <= 0.5 * WINDOW
     report = client.last_report()
     assert report is not None
@@ -435,7 +435,7 @@ async def test_rough_counts_and_schemas_teach_calibration_nothing() -> None:
         client = TokenBudgetChatCompletionClient(inner, TokenBudget(limit=BUDGET, target=1.0), model="claude-sonnet-4")
         await client.create(conversation(2))
         before = client.dump_calibration()
-        await client.create(conversation(38), json_output=output)
+        await client.create(conversation(28), json_output=output)
         assert client.recent[-1].refused == 1
         assert client.dump_calibration() == before
 
@@ -443,7 +443,7 @@ async def test_rough_counts_and_schemas_teach_calibration_nothing() -> None:
 async def test_the_count_of_a_refusal_is_as_good_as_a_bill() -> None:
     inner = Window(with_numbers, factor=1.4)
     client = TokenBudgetChatCompletionClient(inner, BUDGET, model="claude-sonnet-4")
-    await client.create(conversation(30))
+    await client.create(conversation(22))
     for turns in (20, 50):
         actual = inner.counter.count_request(conversation(turns))
         assert client.count_tokens(conversation(turns)) == pytest.approx(actual, rel=0.03)

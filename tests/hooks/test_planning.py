@@ -271,7 +271,7 @@ async def test_a_fallback_with_many_requirements_joins_neighbours(available: int
 
 
 async def test_a_giant_task_fits_request_and_plan() -> None:
-    task = TaskDefinition(description=prose(1, 20_000), requirements=(prose(2, 5_000), prose(3, 5_000)))
+    task = TaskDefinition(description=prose(1, 6_000), requirements=(prose(2, 1_500), prose(3, 1_500)))
     client = StrictClient(["no plan"], window=1_000)
     plan = await TaskDecomposer(client).decompose_task(task, 1_000)
     schema = client.counter.count_text(json.dumps(SimplifiedPlan.model_json_schema()))
@@ -388,7 +388,7 @@ async def diamond() -> ExecutionPlan:
     return plan
 
 
-TEAM_TASK = f"Build a shop. {prose(9, 3_000)}"
+TEAM_TASK = f"Build a shop. {prose(9, 1_500)}"
 
 
 async def test_a_plan_runs_as_a_team() -> None:
@@ -425,7 +425,7 @@ async def test_a_plan_runs_in_a_row() -> None:
 
 @pytest.mark.parametrize("available", [360, 700, 1_100])
 async def test_the_smallest_plans_run(available: int) -> None:
-    task = TaskDefinition(description=prose(1, 3_000), requirements=tuple(prose(n, 400) for n in range(5)))
+    task = TaskDefinition(description=prose(1, 1_800), requirements=tuple(prose(n, 240) for n in range(5)))
     plan, crew = await TaskDecomposer(StrictClient([""])).decompose_task(task, available), Crew()
     await plan.as_team(crew).run(task=task.text())
     assert len(crew.said) == len(plan.steps) == available // 360

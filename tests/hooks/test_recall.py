@@ -139,7 +139,7 @@ def same_objects(one: Sequence[LLMMessage], other: Sequence[LLMMessage]) -> bool
 
 # What was said at turn 5 is asked for at turn 60
 
-TALKS = 40 if settings().derandomize else 200
+TALKS = 20 if settings().derandomize else 200
 """As with examples of Hypothesis: fewer by default, many with `--hypothesis-profile random`."""
 
 

@@ -20,12 +20,12 @@ from tests.support.histories import conversation, exchange, prose
 from tests.support.strict_client import StrictClient
 
 TEXTS = {
-    "log": "\n".join(f"12:00:{n % 60:02d} worker-{n % 7} handled request r-{n * 7919 % 100_003}" for n in range(900)),
-    "prose": prose(3, 3_000),
-    "records": json.dumps([{"id": n, "state": f"open {n * 7}", "pump": f"p-{n * 7}"} for n in range(900)], indent=1),
-    "one line": " ".join(f"entry-{n}" for n in range(2_500)),
-    "code": "\n".join(f"def helper_{n}(a, b):\n    return a + b * {n}" for n in range(600)),
-    "japanese": "\n".join(f"第{n}工場のポンプ{n * 7}番は正常に動いています。" for n in range(900)),
+    "log": "\n".join(f"12:00:{n % 60:02d} worker-{n % 7} handled request r-{n * 7919 % 100_003}" for n in range(400)),
+    "prose": prose(3, 1_400),
+    "records": json.dumps([{"id": n, "state": f"open {n * 7}", "pump": f"p-{n * 7}"} for n in range(400)], indent=1),
+    "one line": " ".join(f"entry-{n}" for n in range(1_200)),
+    "code": "\n".join(f"def helper_{n}(a, b):\n    return a + b * {n}" for n in range(280)),
+    "japanese": "\n".join(f"第{n}工場のポンプ{n * 7}番は正常に動いています。" for n in range(400)),
 }
 
 
@@ -48,7 +48,7 @@ NEWEST: dict[str, Callable[[str], list[LLMMessage]]] = {"user": from_user, "agen
 @pytest.mark.parametrize("newest", NEWEST)
 @pytest.mark.parametrize("kind", TEXTS)
 async def test_a_newest_message_that_is_too_large_uses_the_room(kind: str, newest: str) -> None:
-    for budget, turns in ((2_500, 0), (4_000, 6)):
+    for budget, turns in ((1_200, 0), (2_000, 3)):
         context = TokenBudgetChatCompletionContext(budget=budget)
         for message in [*conversation(turns), *NEWEST[newest](TEXTS[kind])]:
             await context.add_message(message)
@@ -60,9 +60,9 @@ async def test_a_newest_message_that_is_too_large_uses_the_room(kind: str, newes
 
 
 @pytest.mark.parametrize("newest", NEWEST)
-@pytest.mark.parametrize("kind", ["log", "prose", "records", "code"])
+@pytest.mark.parametrize("kind", ["log", "records"])
 async def test_and_so_it_does_behind_the_client(kind: str, newest: str) -> None:
     inner = StrictClient()
-    client = TokenBudgetChatCompletionClient(inner, 4_000)
-    await client.create([SystemMessage(content="Be brief."), *conversation(6), *NEWEST[newest](TEXTS[kind])])
-    assert 3_400 <= inner.requests[-1].tokens <= 4_000
+    client = TokenBudgetChatCompletionClient(inner, 2_000)
+    await client.create([SystemMessage(content="Be brief."), *conversation(3), *NEWEST[newest](TEXTS[kind])])
+    assert 1_700 <= inner.requests[-1].tokens <= 2_000

@@ -168,7 +168,7 @@ def empty(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) ->
     ids=["raises", "is empty", "calls a tool", "invents", "is over-long", "refuses"],
 )
 async def test_a_model_that_fails_changes_nothing(reply: Reply) -> None:
-    messages = [TASK, *turns(0, 50)]
+    messages = [TASK, *turns(0, 26)]
     views = await read(context_with(StrictClient([reply])), messages)
     assert views == await read(TokenBudgetChatCompletionContext(budget=BUDGET), messages, settle=False)
 
@@ -176,10 +176,10 @@ async def test_a_model_that_fails_changes_nothing(reply: Reply) -> None:
 async def test_a_hung_model_is_given_up() -> None:
     client = Hanging()
     context = context_with(client, timeout=0.01, attempts=1)
-    views = await read(context, [TASK, *turns(0, 50)])
+    views = await read(context, [TASK, *turns(0, 26)])
     assert not any(map(summary_in, views))
     client.gate.set()
-    views = await read(context, turns(50, 90))
+    views = await read(context, turns(26, 29))
     assert not any(map(summary_in, views[:1]))
 
 
@@ -225,7 +225,7 @@ async def test_a_saved_context_goes_on_with_its_summary_and_pays_nothing() -> No
 
 async def test_a_shared_store_pays_once() -> None:
     store = InMemoryStore[str]()
-    messages = [TASK, *turns(0, 40)]
+    messages = [TASK, *turns(0, 26)]
     first, second = StrictClient([summarise]), StrictClient([summarise])
     views = await read(context_with(first, store=store), messages)
     assert await read(context_with(second, store=store), messages) == views
@@ -235,16 +235,16 @@ async def test_a_shared_store_pays_once() -> None:
 
 async def test_a_summary_of_another_history_is_dropped() -> None:
     context = context_with(StrictClient([summarise]))
-    views = await read(context, [TASK, *turns(0, 40)])
+    views = await read(context, [TASK, *turns(0, 26)])
     assert summary_in(views[-1])
     await context.clear()
-    views = await read(context, [UserMessage(content="Paint the fence.", source="user"), *turns(300, 330)])
+    views = await read(context, [UserMessage(content="Paint the fence.", source="user"), *turns(300, 322)])
     assert not any("Checked item 100" in summary_in(view) for view in views)
 
 
 async def test_broken_state_loses_only_the_summary() -> None:
     context = context_with(StrictClient([summarise]))
-    await read(context, [TASK, *turns(0, 40)])
+    await read(context, [TASK, *turns(0, 26)])
     state = json.loads(json.dumps(await context.save_state()))
     state["autogen_ext_tokenctx"]["summary"]["covers"] = 10_000
     restored = context_with(StrictClient([summarise]))
@@ -257,7 +257,7 @@ async def test_a_team_resumes_with_its_summary() -> None:
     def team(client: StrictClient, summaries: StrictClient) -> RoundRobinGroupChat:
         context = context_with(summaries)
         agents = [AssistantAgent("ann", client, model_context=context), AssistantAgent("bob", client)]
-        return RoundRobinGroupChat([*agents], termination_condition=MaxMessageTermination(40))
+        return RoundRobinGroupChat([*agents], termination_condition=MaxMessageTermination(30))
 
     count = iter(range(1_000))
     script: list[Reply] = [lambda messages, tools: f"Checked item {100 + next(count)}: {prose(next(count), 90)}"]

@@ -47,7 +47,7 @@ def spoken(result: TaskResult) -> int:
 async def test_round_robin(mode: Mode) -> None:
     inner = StrictClient([Talk()], window=BUDGET)
     team = RoundRobinGroupChat(
-        [assistant(name, mode, inner, tools=[look], reflect_on_tool_use=True) for name in ("ann", "bob")], max_turns=16
+        [assistant(name, mode, inner, tools=[look], reflect_on_tool_use=True) for name in ("ann", "bob")], max_turns=12
     )
     result = await team.run(task="Discuss the boilers.")
     assert spoken(result) > BUDGET
@@ -81,7 +81,7 @@ async def test_selector(mode: Mode) -> None:
 @both_ways
 async def test_swarm(mode: Mode) -> None:
     script: list[Reply] = []
-    for n in range(8):
+    for n in range(6):
         other = "bob" if n % 2 == 0 else "ann"
         script.append([call("look", f"l{n}", item=n)])
         script.append([call(f"transfer_to_{other}", f"t{n}"), call("look", f"m{n}", item=n + 50)])
@@ -91,10 +91,10 @@ async def test_swarm(mode: Mode) -> None:
             assistant(name, mode, inner, tools=[look], handoffs=[other], max_tool_iterations=5)
             for name, other in (("ann", "bob"), ("bob", "ann"))
         ],
-        max_turns=9,
+        max_turns=7,
     )
     result = await team.run(task="Look at all items.")
-    assert len(inner.requests) == 17
+    assert len(inner.requests) == 13
     assert result.messages[-1].to_text() == "All done."
 
 
@@ -106,12 +106,12 @@ async def test_graph_flow(mode: Mode) -> None:
     for agent in agents:
         builder.add_node(agent)
     builder.add_edge(agents[0], agents[1], condition=lambda _: True)
-    builder.add_edge(agents[1], agents[0], condition=lambda m: "Reply 20:" not in m.to_text())
-    builder.add_edge(agents[1], agents[2], condition=lambda m: "Reply 20:" in m.to_text())
+    builder.add_edge(agents[1], agents[0], condition=lambda m: "Reply 14:" not in m.to_text())
+    builder.add_edge(agents[1], agents[2], condition=lambda m: "Reply 14:" in m.to_text())
     builder.set_entry_point(agents[0])
-    team = GraphFlow(list(agents), builder.build(), max_turns=30)
+    team = GraphFlow(list(agents), builder.build(), max_turns=20)
     result = await team.run(task="Write about the boilers.")
-    assert len(inner.requests) == 21
+    assert len(inner.requests) == 15
     assert spoken(result) > BUDGET
 
 
@@ -126,7 +126,7 @@ async def test_magentic_one(stream: bool) -> None:
             return str(said(messages, ()))
         rounds += 1
         answers = {
-            "is_request_satisfied": rounds == 10,
+            "is_request_satisfied": rounds == 8,
             "is_in_loop": False,
             "is_progress_being_made": True,
             "next_speaker": ("ann", "bob")[rounds % 2],
@@ -139,10 +139,10 @@ async def test_magentic_one(stream: bool) -> None:
         inner, 500, {"MagenticOneOrchestrator": BUDGET, "ann": 1_500, "bob": 1_600}
     )
     team = MagenticOneGroupChat(
-        [AssistantAgent(name, client, model_client_stream=stream) for name in ("ann", "bob")], client, max_turns=12
+        [AssistantAgent(name, client, model_client_stream=stream) for name in ("ann", "bob")], client, max_turns=10
     )
     result = await team.run(task="Find out which boiler leaks.")
-    assert rounds == 10
+    assert rounds == 8
     assert result.stop_reason == "because"
     agents = [record.agent for record in client.recent]
     assert set(agents) == {"MagenticOneOrchestrator", "ann", "bob"}
@@ -155,7 +155,7 @@ async def test_budgets_by_agent_in_a_team() -> None:
     budgets = {"code_reviewer": 900, "planner": 1_400}
     client = TokenBudgetChatCompletionClient(inner, BUDGET, budgets)
     team = RoundRobinGroupChat(
-        [AssistantAgent(name, client) for name in ("planner", "code_reviewer", "tester")], max_turns=21
+        [AssistantAgent(name, client) for name in ("planner", "code_reviewer", "tester")], max_turns=12
     )
     await team.run(task="Discuss the boilers.")
     for record in client.recent:
@@ -196,7 +196,7 @@ async def test_team_state_mid_conversation(mode: Mode) -> None:
     def team(inner: StrictClient) -> RoundRobinGroupChat:
         return RoundRobinGroupChat(
             [assistant(name, mode, inner, tools=[look], reflect_on_tool_use=True) for name in ("ann", "bob")],
-            termination_condition=MaxMessageTermination(10),
+            termination_condition=MaxMessageTermination(8),
         )
 
     first = StrictClient([Talk()], window=BUDGET)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -24,20 +26,38 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("team", ["round-robin", "selector"])
-def test_answer_is_right_and_every_request_within_its_budget(team: str) -> None:
-    done = run("--team", team)
+def test_answers_are_right_and_every_request_within_its_budget() -> None:
+    done = run()
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    assert "answer correct: yes" in done.stdout
-    assert "every request within its budget: yes" in done.stdout
-    assert "unknown" not in done.stdout
-    rows = re.findall(r"^ +\d+  (\w+) +([\d,]+) +([\d,]+) +([\d,]+)  (\w+)", done.stdout, re.MULTILINE)
-    assert {agent for agent, *_ in rows} == set(BUDGETS) - ({"selector"} if team == "round-robin" else set())
+    before, round_robin, selector = re.split(r"^(?=[a-z-]+ team$)", done.stdout, flags=re.MULTILINE)
+    assert not before.strip()
+    check(round_robin, set(BUDGETS) - {"selector"})
+    check(selector, set(BUDGETS))
+
+
+def check(told: str, agents: set[str]) -> None:
+    """What the sample tells of one team."""
+    assert "answer correct: yes" in told
+    assert "every request within its budget: yes" in told
+    assert "unknown" not in told
+    rows = re.findall(r"^ +\d+  (\w+) +([\d,]+) +([\d,]+) +([\d,]+)  (\w+)", told, re.MULTILINE)
+    assert {agent for agent, *_ in rows} == agents
     figures = [(agent, *(int(figure.replace(",", "")) for figure in row)) for agent, *row, _ in rows]
     assert all(budget == BUDGETS[agent] and sent <= budget for agent, budget, _, sent in figures)
     assert {"researcher", "analyst", "writer"} <= {agent for agent, budget, without, _ in figures if without > budget}
-    assert max(map(len, done.stdout.splitlines())) <= 120
+    assert max(map(len, told.splitlines())) <= 120
+
+
+def test_one_team_alone(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.CRITICAL, "autogen_core")  # as the sample does; undone after the test
+    monkeypatch.setattr(sys, "argv", [str(SAMPLE), "--team", "selector", "--without"])
+    monkeypatch.setattr(sys, "path", [str(SAMPLE.parent), *sys.path])
+    with pytest.raises(SystemExit, match="1"):
+        runpy.run_path(str(SAMPLE), run_name="__main__")
+    assert [line.partition(" ")[0] for line in capsys.readouterr().out.splitlines() if line] == ["selector"]
 
 
 def test_without_the_plugin_it_dies_of_its_context_length() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from autogen_core import FunctionCall
 from autogen_core.models import (
@@ -17,6 +18,7 @@ from autogen_core.tools import Tool, ToolSchema
 from .strict_client import call
 
 
+@cache
 def prose(seed: int, words: int = 60) -> str:
     """Words that differ from seed to seed, so that no two messages are the same."""
     things = ("valve", "pump", "sensor", "relay", "gauge", "filter", "motor", "cable", "switch", "boiler")
