@@ -83,7 +83,7 @@ UNITS: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "budget agent_budgets limit reserve total total_tokens minimum max_tokens max_input_tokens token_limit "
-            "max_tokens_per_message min_tokens available_tokens default_token_limit tool_result_tokens output_reserve "
+            "max_tokens_per_message min_tokens available_tokens default_token_limit "
             "tokens detailed_from"
         ).split(),
         "tokens",
