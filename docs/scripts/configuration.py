@@ -109,7 +109,7 @@ ENVIRONMENT: tuple[Row, ...] = (
         "`TIKTOKEN_CACHE_DIR`",
         "tiktoken's own",
         "folder",
-        "Where tiktoken's rank files are looked for first, and downloaded to.",
+        "Where tiktoken's rank files are looked for first.",
     ),
     ("`DATA_GYM_CACHE_DIR`", "tiktoken's own", "folder", "The same, where `TIKTOKEN_CACHE_DIR` is not set."),
     ("`TOKENCTX_API_KEY`", "not set", "text", "Key of the API that `tokenctx limits --base-url URL` asks."),
