@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from rich.table import Table
 
 from ..tokens.limits import TokenConfig, TokenManager
-from ..tokens.model_limits import Lookup
+from ..tokens.model_limits import Answer, ModelLimits
 from .output import AsJson, line, print_json, show, table
 
 
@@ -28,45 +29,42 @@ def limits(
     options = TokenConfig(model_limits_config_path=config, enable_api_discovery=base_url is not None)
     try:
         manager = TokenManager(options, base_url=base_url, api_key=api_key if base_url else None)
-        lookups = asyncio.run(_explain(manager, models))
+        found = asyncio.run(_look_up(manager, models))
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if as_json:
-        print_json([_as_json(lookup) for lookup in lookups])
+        print_json([_as_json(*one) for one in found])
         return
-    for lookup in lookups:
-        found = lookup.limits
-        output = "unstated" if found.max_output_tokens is None else f"{found.max_output_tokens:,}"
+    for model, limit, answers in found:
+        output = "unstated" if limit.max_output_tokens is None else f"{limit.max_output_tokens:,}"
         show(
-            f"{lookup.model}: {found.max_input_tokens:,} input tokens",
-            _as_table(lookup),
-            f"window {found.context_window:,}, output {output}, from {found.source}\n",
+            f"{model}: {limit.max_input_tokens:,} input tokens",
+            _as_table(answers),
+            f"window {limit.context_window:,}, output {output}, from {limit.source}\n",
         )
 
 
-async def _explain(manager: TokenManager, models: Iterable[str]) -> list[Lookup]:
-    return list(await asyncio.gather(*map(manager.explain, models)))
+_Found = tuple[str, ModelLimits, tuple[Answer, ...]]
 
 
-def _as_json(lookup: Lookup) -> dict[str, object]:
-    found = lookup.limits
-    return {
-        "model": lookup.model,
-        "context_window": found.context_window,
-        "max_input_tokens": found.max_input_tokens,
-        "max_output_tokens": found.max_output_tokens,
-        "source": found.source,
-        "tried": [
-            {"source": attempt.source, "answered": attempt.answer.window is not None, "note": attempt.answer.note}
-            for attempt in lookup.tried
-        ],
-    }
+async def _look_up(manager: TokenManager, models: Iterable[str]) -> list[_Found]:
+    async def look_up(model: str) -> _Found:
+        answers = await manager.explain(model)
+        return model, await manager.get_limits(model), answers
+
+    return list(await asyncio.gather(*map(look_up, models)))
 
 
-def _as_table(lookup: Lookup) -> Table:
+def _as_json(model: str, limit: ModelLimits, answers: Iterable[Answer]) -> dict[str, object]:
+    tried = [
+        {"source": answer.source, "answered": answer.window is not None, "note": answer.note} for answer in answers
+    ]
+    return {"model": model, **asdict(limit), "tried": tried}
+
+
+def _as_table(answers: Iterable[Answer]) -> Table:
     shown = table("source", ("input tokens", "right"), ("note", "wrap"))
-    for attempt in lookup.tried:
-        window = attempt.answer.window
-        tokens = "-" if window is None else f"{window.input:,}"
-        shown.add_row(attempt.source, tokens, line(attempt.answer.note, cut=False))
+    for answer in answers:
+        tokens = "-" if answer.window is None else f"{answer.window.input:,}"
+        shown.add_row(answer.source, tokens, line(answer.note, cut=False))
     return shown

@@ -32,11 +32,6 @@ _FILE_KEYS = ("context_window", "max_input_tokens", "max_output_tokens")
 class LimitSource(Protocol):
     """Something that may know a model's limits."""
 
-    @property
-    def label(self) -> str:
-        """The name that `ModelLimits.source` shows."""
-        ...
-
     async def __call__(self, name: ModelName) -> Answer:
         """Say what is known of a model; never raise."""
         ...
@@ -53,8 +48,6 @@ class EnvironmentSource:
         environment: The variables; the process's own by default, read anew at each look-up.
     """
 
-    label = "environment"
-
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
 
@@ -69,12 +62,12 @@ class EnvironmentSource:
             variable = stated.get(squash(spelling))
             tokens = variable and _tokens_in_text(self._environment.get(variable, ""))
             if variable and tokens:
-                return Answer(Window.stated(context=tokens), variable)
+                return Answer("environment", Window.stated(context=tokens), variable)
             if variable:
                 warn_once(
                     f"env:{variable}", f"{variable} is ignored: its value is not a positive whole number of tokens."
                 )
-        return Answer(None, f"no valid {_ENV_PREFIX}… names it")
+        return Answer("environment", None, f"no valid {_ENV_PREFIX}… names it")
 
 
 def _tokens_in_text(text: str) -> int | None:
@@ -101,8 +94,6 @@ class FileSource:
         True
     """
 
-    label = "config_file"
-
     def __init__(self, path: str | Path | None = None) -> None:
         self._given = None if path is None else Path(path).expanduser()
         self._read: dict[Path, tuple[tuple[int, ...], dict[str, Window]]] = {}
@@ -118,8 +109,8 @@ class FileSource:
             for spelling in name.spellings:
                 window = entries.get(spelling) or entries.get(squash(spelling))
                 if window is not None:
-                    return Answer(window, str(path))
-        return Answer(None, f"not in {', '.join(known)}" if known else "no file")
+                    return Answer("config_file", window, str(path))
+        return Answer("config_file", None, f"not in {', '.join(known)}" if known else "no file")
 
     def _paths(self) -> list[Path]:
         if self._given is not None:
@@ -194,13 +185,11 @@ class TableSource:
         272000
     """
 
-    label = "known_table"
-
     async def __call__(self, name: ModelName) -> Answer:
         """Look the model up in the tables."""
         for spelling in name.spellings:
             if window := KNOWN_MODELS.get(squash(spelling)):
-                return Answer(window, f"our own table, as {spelling}")
+                return Answer("known_table", window, f"our own table, as {spelling}")
         # The first look into the other reads a package's data (0.2 s): not on the event loop.
         return await asyncio.to_thread(_in_package, name)
 
@@ -216,8 +205,8 @@ def _in_package(name: ModelName) -> Answer:
             tokens = hosts.get(squash(name.host)) or min(hosts.values())
             _, family = family_of(name) or ("", None)
             window = family if family and family.input <= tokens else Window(tokens, tokens)
-            return Answer(window, f"genai-prices, as {spelling}")
-    return Answer(None, "in none of the tables")
+            return Answer("known_table", window, f"genai-prices, as {spelling}")
+    return Answer("known_table", None, "in none of the tables")
 
 
 @cache
@@ -250,12 +239,10 @@ class PatternSource:
         1047576
     """
 
-    label = "name_pattern"
-
     async def __call__(self, name: ModelName) -> Answer:
         """Look for a known family in the name."""
-        found = family_of(name)
-        return Answer(found[1], f"fits {found[0]}") if found else Answer(None, "shows no known family")
+        pattern, window = family_of(name) or ("", None)
+        return Answer("name_pattern", window, f"fits {pattern}" if window else "shows no known family")
 
 
 class DefaultSource:
@@ -269,11 +256,9 @@ class DefaultSource:
         8192
     """
 
-    label = "default"
-
     def __init__(self, tokens: int) -> None:
         self._window = Window(tokens, tokens)
 
     async def __call__(self, name: ModelName) -> Answer:
         """Give the default, to be asked for again soon: a server or a file may know more by then."""
-        return Answer(self._window, "nothing else knew it", fault=True)
+        return Answer("default", self._window, "nothing else knew it", fault=True)

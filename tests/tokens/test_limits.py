@@ -292,20 +292,17 @@ async def test_sources_are_asked_in_order_until_one_knows(
     found.append(await TokenManager().explain("gpt-4o"))
     monkeypatch.setenv("MODEL_LIMIT_GPT_4O", "4000")
     found.append(await TokenManager().explain("gpt-4o"))
-    assert [[attempt.source for attempt in lookup.tried] for lookup in found] == [
+    assert [[answer.source for answer in answers] for answers in found] == [
         chain,
         chain[:5],
         chain[:4],
         chain[:2],
         chain[:1],
     ]
-    for lookup in found:
-        assert lookup.limits.source == lookup.tried[-1].source
-        assert [attempt.answer.window is not None for attempt in lookup.tried] == [False] * (len(lookup.tried) - 1) + [
-            True
-        ]
-        assert all(attempt.answer.note for attempt in lookup.tried)
-    assert len(caplog.records) == sum(len(lookup.tried) for lookup in found)
+    for answers in found:
+        assert [answer.window is not None for answer in answers] == [False] * (len(answers) - 1) + [True]
+        assert all(answer.note for answer in answers)
+    assert len(caplog.records) == sum(map(len, found))
 
 
 class Clock:
@@ -346,7 +343,8 @@ async def test_the_cache_is_bounded() -> None:
 
 
 def discovering(server: ModelServer) -> TokenManager:
-    return TokenManager(TokenConfig(enable_api_discovery=True), base_url=f"{server.url}/v1")
+    config = TokenConfig(enable_api_discovery=True, api_discovery_timeout=60)  # a busy machine is not a mute server
+    return TokenManager(config, base_url=f"{server.url}/v1")
 
 
 async def test_a_thousand_concurrent_look_ups_make_one_request(server: ModelServer) -> None:
