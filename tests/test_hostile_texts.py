@@ -136,6 +136,13 @@ def long_keys(chars: int) -> str:
 
 
 CASES: list[tuple[Callable[[str], None], Callable[[int], str]]] = [
+    # noise
+    (as_result, of("{", '"a\\')),
+    (as_result, of("{", '"' + "a" * 30)),
+    (as_result, of("", "0.12345 " * 31 + "x ")),
+    (as_result, of("", "aB3" * 20 + "\\n")),
+    (as_result, of("00000000", " ab")),
+    (as_result, of("", 'd="M')),
     # source code
     (as_result, of("x {\n", " ", "b/\nc\n")),
     (as_result, of("x {\na", " ", "b/\n" + "c {\n  d\n" * 9)),

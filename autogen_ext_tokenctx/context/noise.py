@@ -45,7 +45,8 @@ _HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?[0-9a-fA-F]{200,}(?![0-9A-Za-z])")
 _NUMBERS = re.compile(r"(?<![\d.])-?\d?\.\d{4,}(?:e-?\d+)?(?:[\s,]+-?\d?\.\d{4,}(?:e-?\d+)?){31,}")
 _SVG = re.compile(r"""(?<=\bd=["'])[Mm][MmLlHhVvCcSsQqTtAaZz0-9 ,.+\-\n]{199,}|"""
                   r"""(?<=\bd=\\")[Mm][MmLlHhVvCcSsQqTtAaZz0-9 ,.+\-\n]{199,}""")  # fmt: skip
-_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"?', re.DOTALL)
+"""One that is not closed ends with the text: were it no string, each of its quotes would be tried to the end."""
 _DUMP_ROW = re.compile(
     r"[ \t]*(?:(?:0x)?[0-9a-fA-F]{4,16}:?[ \t]+(?:[0-9a-fA-F]{2,8}[ \t]+){4,}|(?:[0-9a-fA-F]{2}[ :,]){15,}).*"
 )

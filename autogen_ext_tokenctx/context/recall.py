@@ -18,15 +18,11 @@ from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, Use
 
 from ..tokens.counting import TokenCounter
 from .archive import ContextArchive
-from .compression import quoted
-from .passages import clip
-from .profile import Profile, ProfileCache, Segment
+from .profile import ProfileCache
+from .recall_block import RECALL_SOURCE, Spot, fitting, quotes_of, written_block
 from .relevance import is_entity, is_identifier, rarity, spread, terms
 from .report import FitStep, Form
 from .units import NO_RESULT, Unit, split, texts
-
-RECALL_SOURCE = "recalled_context"
-"""Source of the user message that holds what was recalled."""
 
 _TALK = frozenset(
     terms(
@@ -73,17 +69,6 @@ _FEW_SHARE = 0.05
 _CLOSE = 0.5
 """Lines are taken down to this share of the best one's score."""
 
-_LABEL_CHARS = 90
-
-_LEAST_TOKENS = 4
-"""What the shortest line costs."""
-
-_LABEL_TOKENS = 6
-"""What a label in the block costs, about."""
-
-_HEAD_TOKENS = 24
-"""What the block costs without a line, about."""
-
 _NAMED = 5
 """Terms that a report names."""
 
@@ -99,22 +84,6 @@ class Recalled:
 
     message: UserMessage
     step: FitStep
-
-
-class _Spot(NamedTuple):
-    """A line of the history, and where it stands."""
-
-    unit: Unit
-    profile: Profile
-    number: int
-    segment: Segment
-    terms: tuple[str, ...]
-    label: tuple[str, ...]
-
-    @property
-    def passage(self) -> tuple[int, int]:
-        """Number of the unit, and of the passage in it."""
-        return self.unit.index, self.segment.passage
 
 
 def recall(
@@ -155,14 +124,14 @@ def recall(
     rare = _rare(spots, hits, max(_FEW_MESSAGES, int(_FEW_SHARE * of)))
     asking = set(map(id, asked))
     shown = split([message for message in view if id(message) not in asking])
-    chosen = _within(_best(spots, hits, weights, rare, lambda: _spots(shown, profiles)), room)
+    chosen = fitting(_best(spots, hits, weights, rare, lambda: _spots(shown, profiles)), room)
     echoes = _Said(_spots(split(asked), profiles), [spot.terms for spot in chosen])
     chosen = _with_cause(chosen, rare, echoes)
     while chosen:
         units = {spot.unit.index: spot.unit for spot in chosen}
         handle = archive.put_group([archive.put(units[index].originals) for index in sorted(units)])
-        quotes = _quotes(chosen)
-        message = _written(quotes, handle)
+        quotes = quotes_of(chosen)
+        message = written_block(quotes, handle)
         cost = counter.count_message(message)
         if cost <= room:
             before = sum(profiles.get(unit).tokens for unit in units.values())
@@ -208,16 +177,17 @@ def _wanted(asked: Sequence[LLMMessage]) -> dict[str, float]:
     }
 
 
-def _spots(units: Iterable[Unit], profiles: ProfileCache) -> Iterator[_Spot]:
+def _spots(units: Iterable[Unit], profiles: ProfileCache) -> Iterator[Spot]:
     for unit in units:
         profile = profiles.get(unit)
         label: tuple[str, ...] = ()
+        said_by_nobody = {n for n, passage in enumerate(profile.passages) if passage.text() == NO_RESULT}
         for number, segment in enumerate(profile.segments):
             found = tuple(dict.fromkeys((*segment.words, *segment.ids))) if segment.ids else segment.words
             if segment.line < 0:
                 label = found
-            elif profile.passages[segment.passage].text() != NO_RESULT:  # which nobody said
-                yield _Spot(unit, profile, number, segment, found, label)
+            elif segment.passage not in said_by_nobody:
+                yield Spot(unit, profile, number, segment, found, label)
 
 
 class _Hit(NamedTuple):
@@ -227,7 +197,7 @@ class _Hit(NamedTuple):
     label: set[str]
 
 
-def _hits(wanted: Mapping[str, float], spots: Sequence[_Spot]) -> list[_Hit]:
+def _hits(wanted: Mapping[str, float], spots: Sequence[Spot]) -> list[_Hit]:
     asked = set(wanted)
     labels: dict[tuple[str, ...], set[str]] = {}
     hits: list[_Hit] = []
@@ -253,7 +223,7 @@ def _rarest(lines: int) -> float:
     return log(1.0 + (lines - 0.5) / 1.5)
 
 
-def _rare(spots: Sequence[_Spot], hits: Sequence[_Hit], most: int) -> frozenset[str]:
+def _rare(spots: Sequence[Spot], hits: Sequence[_Hit], most: int) -> frozenset[str]:
     """The terms asked for that no more than ``most`` messages have, and ids."""
     messages: dict[str, set[int]] = defaultdict(set)
     for spot, hit in zip(spots, hits, strict=True):
@@ -263,12 +233,12 @@ def _rare(spots: Sequence[_Spot], hits: Sequence[_Hit], most: int) -> frozenset[
 
 
 def _best(
-    spots: Sequence[_Spot],
+    spots: Sequence[Spot],
     hits: Sequence[_Hit],
     weights: Mapping[str, float],
     rare: Set[str],
-    view: Callable[[], Iterable[_Spot]],
-) -> Iterable[_Spot]:
+    view: Callable[[], Iterable[Spot]],
+) -> Iterable[Spot]:
     """The lines that answer best and are not in the view, best first, the newest first among equals."""
     own = [_match(hit, weights) if hit.own or hit.label else 0.0 for hit in hits]
     if not _is_telling(hits, own, weights, rare):
@@ -276,14 +246,14 @@ def _best(
     scores = spread(own, [spot.segment.tokens for spot in spots], _REACH)
     least = _CLOSE * max(scores)
     best = sorted((i for i, score in enumerate(scores) if score >= least), key=lambda i: (-scores[i], -i))
-    chosen: dict[tuple[str, ...], _Spot] = {}
+    chosen: dict[tuple[str, ...], Spot] = {}
     for i in best:
         chosen.setdefault(spots[i].terms, spots[i])
     said = _Said(view(), chosen)
     return (spot for found, spot in chosen.items() if not said.has(found))
 
 
-def _with_cause(chosen: Sequence[_Spot], rare: Set[str], asked: _Said) -> list[_Spot]:
+def _with_cause(chosen: Sequence[Spot], rare: Set[str], asked: _Said) -> list[Spot]:
     """Of the lines those with a rare term that is asked for, and those of the same message or the ones beside it.
 
     A line that says no more than what asks stays only beside an answer to it.
@@ -293,7 +263,7 @@ def _with_cause(chosen: Sequence[_Spot], rare: Set[str], asked: _Said) -> list[_
     return _beside(found, [spot for spot in found if not asked.has(spot.terms)])
 
 
-def _beside(spots: Sequence[_Spot], others: Iterable[_Spot]) -> list[_Spot]:
+def _beside(spots: Sequence[Spot], others: Iterable[Spot]) -> list[Spot]:
     """Those that stand in the same messages as others, or in the ones beside them."""
     units = {spot.unit.index for spot in others}
     return [spot for spot in spots if any(spot.unit.index + step in units for step in (-1, 0, 1))]
@@ -326,7 +296,7 @@ class _Said:
         found: Terms to look for, line by line.
     """
 
-    def __init__(self, view: Iterable[_Spot], found: Iterable[tuple[str, ...]]) -> None:
+    def __init__(self, view: Iterable[Spot], found: Iterable[tuple[str, ...]]) -> None:
         looked_for = set(chain.from_iterable(found))
         self._saying: dict[str, list[set[str]]] = {term: [] for term in looked_for}
         for line in view:
@@ -340,65 +310,3 @@ class _Said:
             return True
         lines = min((self._saying[term] for term in found), key=len)
         return any(said.issuperset(found) for said in lines)
-
-
-def _within(best: Iterable[_Spot], room: int) -> list[_Spot]:
-    """Of the best lines those that fit with what names their record, by their estimates."""
-    room -= _HEAD_TOKENS
-    chosen: list[_Spot] = []
-    taken: set[tuple[int, int]] = set()
-    for spot in best:
-        if room < _LEAST_TOKENS:
-            break
-        segments = spot.profile.segments
-        added = [number for number in _required(spot) if (spot.unit.index, number) not in taken]
-        cost = sum(_LABEL_TOKENS if segments[number].line < 0 else segments[number].tokens for number in added)
-        if added and cost <= room:
-            room -= cost
-            chosen.append(spot)
-            taken.update((spot.unit.index, number) for number in added)
-    return chosen
-
-
-def _required(spot: _Spot) -> list[int]:
-    """The numbers of a line's segment and of those without which it says nothing: its label, what names its record."""
-    segments, found = spot.profile.segments, dict[int, None]()
-    number = spot.number
-    while number >= 0 and number not in found:
-        found[number] = None
-        number = segments[number].requires
-    return list(found)
-
-
-class _Quote(NamedTuple):
-    """Lines of one passage."""
-
-    label: str
-    lines: tuple[str, ...]
-    whole: bool
-
-
-def _quotes(chosen: Sequence[_Spot]) -> list[_Quote]:
-    """The lines in the order of the history, by the passage they are from, with what names their records."""
-    kept: dict[tuple[int, int], set[int]] = defaultdict(set)
-    spots: dict[tuple[int, int], _Spot] = {}
-    for spot in chosen:
-        lines = (spot.profile.segments[number].line for number in _required(spot))
-        kept[spot.passage].update(line for line in lines if line >= 0)
-        spots[spot.passage] = spot
-    quotes: list[_Quote] = []
-    for place in sorted(kept):
-        spot = spots[place]
-        passage = spot.profile.passages[spot.segment.passage]
-        whole = len(kept[place]) == len(passage.lines) and isinstance(spot.unit.head.content, str)
-        quotes.append(_Quote(clip(passage.label, _LABEL_CHARS), quoted(passage.lines, kept[place]), whole))
-    return quotes
-
-
-def _written(quotes: Sequence[_Quote], handle: str) -> UserMessage:
-    """The block: the lines of each passage below who said it, and a handle where a passage has more of them."""
-    more = "" if all(quote.whole for quote in quotes) else f': expand_context("{handle}")'
-    written = [f"[recalled from earlier messages{more}]"]
-    for label, lines, _ in quotes:
-        written.append(f"{label}: {lines[0]}" if len(lines) == 1 else "\n".join([f"{label}:", *lines]))
-    return UserMessage(content="\n".join(written), source=RECALL_SOURCE)

@@ -157,8 +157,14 @@ def pictures_of(messages: Iterable[LLMMessage]) -> list[Image]:
         >>> pictures_of([UserMessage(content="no picture", source="user")])
         []
     """
-    parts = (part for message in messages if isinstance(message, UserMessage) for part in message.content)
-    return [part for part in parts if isinstance(part, Image)]
+    contents = (message.content for message in messages if isinstance(message, UserMessage))
+    return [
+        part
+        for content in contents
+        if not isinstance(content, str)  # whose characters are no parts
+        for part in content
+        if isinstance(part, Image)
+    ]
 
 
 def text_of(unit: Unit) -> str:

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from autogen_core import Component, ComponentBase, Image
+from autogen_core import Component, ComponentBase
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 from pydantic import BaseModel
 from typing_extensions import Self
 
-from ..context.units import Unit, split
+from ..context.units import Unit, pictures_of, split
 from ..tokens.counting import counter_for_model
 from .said import MessageFilter, Said, all_texts, edited, head_of
 
@@ -296,4 +296,4 @@ def _is_emptied(unit: Unit, shortened: list[LLMMessage], room: _Room) -> bool:
     """Whether cutting left nothing worth a message; a call is worth one, unless nothing of its results had room."""
     if not any(all_texts(unit.originals)) or any(all_texts(shortened)):
         return False
-    return room.is_full if unit.is_exchange else not any(isinstance(part, Image) for part in unit.head.content)
+    return room.is_full if unit.is_exchange else not pictures_of(unit.originals)

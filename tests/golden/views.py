@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from autogen_core.models import LLMMessage
@@ -25,12 +25,14 @@ SHARES = (0.1, 0.2, 0.4)
 """Parts of a history's tokens."""
 
 
-def views() -> Iterator[dict[str, object]]:
-    """Each history at each budget: tokens, level, and a line for each message of the view."""
+def views(wanted: Callable[[str], bool] = lambda name: True) -> Iterator[dict[str, object]]:
+    """Each wanted history at each budget: tokens, level, and a line for each message of the view."""
     manager = ContextManager()
     loop = asyncio.new_event_loop()
     try:
         for name, history in histories():
+            if not wanted(name):
+                continue
             whole = manager.counter.count_request(history)
             for share in SHARES:
                 yield {
@@ -77,6 +79,7 @@ def main() -> None:
     for view in changed:
         print(view["history"], view["share"])
     print(f"{len(now)} views, {len(changed)} changed")
+    sys.exit(1 if changed else 0)
 
 
 if __name__ == "__main__":

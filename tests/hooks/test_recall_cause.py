@@ -9,7 +9,8 @@ from autogen_agentchat.teams._group_chat._magentic_one._prompts import ORCHESTRA
 from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.recall import RECALL_SOURCE
+from autogen_ext_tokenctx.context.recall import RECALL_SOURCE, Recalled
+from autogen_ext_tokenctx.context.report import FitStep, Form
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 
@@ -46,15 +47,39 @@ NEWEST = {
 }
 
 
+class FindsAlways(ContextManager):
+    """Has something to recall whatever is asked."""
+
+    def for_agent(self) -> ContextManager:
+        return FindsAlways(counter=self.counter)
+
+    async def recall(
+        self,
+        earlier: Sequence[LLMMessage],
+        asked: Sequence[LLMMessage],
+        view: Sequence[LLMMessage],
+        room: int,
+        pictures: int = 0,
+    ) -> Recalled | None:
+        message = user("[recalled from earlier messages]\ncoder: Checked item 3.", RECALL_SOURCE)
+        tokens = self.counter.count_message(message)
+        return Recalled(message, FitStep(-1, RECALL_SOURCE, Form.RECALLED, tokens, tokens, ""))
+
+
 @pytest.mark.parametrize("budget", [300, 420])
 @pytest.mark.parametrize("newest", NEWEST.values(), ids=list(NEWEST))
 async def test_nothing_is_recalled_while_the_newest_message_is_shortened(newest: str, budget: int) -> None:
-    inner = StrictClient()
-    client = TokenBudgetChatCompletionClient(inner, budget=budget)
-    await client.create([*conversation(4), user(newest)])
-    sent = inner.requests[-1].messages
-    assert sent[-1].content != newest
-    assert not block_of(sent)
+    async def view(manager: ContextManager, question: str) -> list[LLMMessage]:
+        context = TokenBudgetChatCompletionContext(budget=budget, reserve=0, manager=manager)
+        for message in [*conversation(4), user(question)]:
+            await context.add_message(message)
+        return await context.get_messages()
+
+    shown = await view(FindsAlways(), newest)
+    assert shown[-1].content != newest
+    assert not block_of(shown)
+    assert shown[-1] == (await view(MANAGER.for_agent(), newest))[-1]
+    assert block_of(await view(FindsAlways(), "And item 3?"))  # which has its room
 
 
 @pytest.mark.parametrize("newest", NEWEST.values(), ids=list(NEWEST))

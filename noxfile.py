@@ -1,0 +1,26 @@
+"""The suite on every supported Python: `nox`, or `nox -s "tests(python='3.13')"`."""
+
+import nox
+
+nox.options.sessions = ["tests"]
+
+
+@nox.session(python=["3.10", "3.11", "3.12", "3.13"])
+def tests(session: nox.Session) -> None:
+    session.install("-e", ".[dev,offline]")
+    session.run("python", "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *session.posargs)
+
+
+@nox.session(python="3.11")
+def lint(session: nox.Session) -> None:
+    session.install("-e", ".[dev,offline]", "nox")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("pyright")
+
+
+@nox.session(python="3.11")
+def coverage(session: nox.Session) -> None:
+    """Which lines of the package the suite runs; a report, no bound."""
+    session.install("-e", ".[dev,offline]", "pytest-cov")
+    session.run("python", "-m", "pytest", "-q", "--cov", "autogen_ext_tokenctx", "--cov-report", "term:skip-covered")
