@@ -1,7 +1,6 @@
 from .context.archive import ContextArchive
 from .context.compression import ContextCompressor
 from .context.embedding import Embedder, MiniLMEmbedder
-from .context.judge import Judgement, judge
 from .context.manager import ContextManager
 from .context.optimizer import ModelOptimizer
 from .context.priority import Category, ContextPrioritizer
@@ -56,7 +55,6 @@ __all__ = [
     "FitStep",
     "Form",
     "Histogram",
-    "Judgement",
     "LLMLingua",
     "Level",
     "ListPrices",
@@ -100,7 +98,6 @@ __all__ = [
     "UnknownModelError",
     "WorstCall",
     "counter_for_model",
-    "judge",
     "write_report",
 ]
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from ..tokens.counting import TiktokenCounter
-from .input import STDIN, as_state, name_of, parse, read_text
-from .output import AsJson, ModelName, counter_of, line, note, print_json, progress, reading, show, table
+from .input import STDIN, name_of, parse, read_text
+from .output import CUT, LEFT, RIGHT, AsJson, ModelName, counter_of, note, print_json, progress, reading, show
 from .saved_messages import BadFileError
-from .saved_states import SavedHistory, SavedState, read_state
+from .saved_states import SavedState, read_state
 
-_KINDS: Mapping[str, str] = {
+_KINDS = {
     "SystemMessage": "system",
     "UserMessage": "user",
     "AssistantMessage": "assistant",
@@ -36,53 +35,43 @@ def count(
     counter = counter_of(model)
     about = {"file": name_of(file), "model": model, "encoding": counter.encoding, "exact": counter.exact}
     if state is None:
-        tokens = counter.count_text(content)
+        size, tokens = len(content), counter.count_text(content)
         if as_json:
-            print_json({**about, "kind": "text", "characters": len(content), "tokens": tokens})
+            print_json({**about, "kind": "text", "characters": size, "tokens": tokens})
         else:
-            shown = table("what", ("characters", "right"), ("tokens", "right"))
-            shown.add_row("text", f"{len(content):,}", f"{tokens:,}")
-            show(name_of(file), shown)
+            show(name_of(file), {"what": LEFT, "characters": RIGHT, "tokens": RIGHT}, [("text", size, tokens)])
         return
     rows = _rows(state, counter)
-    total = sum(row["tokens"] for row in rows)
     if as_json:
-        agents = [
-            {"agent": history.agent, "is_thread": history.is_thread, "messages": len(history.messages), **row}
-            for history, row in zip(state.histories, rows, strict=True)
-        ]
+        total = sum(row["tokens"] for row in rows)
+        whose = [{"agent": history.agent, "is_thread": history.is_thread} for history in state.histories]
+        agents = [{**one, **row} for one, row in zip(whose, rows, strict=True)]
         print_json({**about, "kind": state.kind, "agents": agents, "tokens": total})
         return
-    _show_state(file, state, rows, total)
+    _show(name_of(file), state, rows)
     if any(history.is_thread for history in state.histories):
         note("a message thread is what a manager has seen: much of it is in the agents' histories, too")
 
 
 def _state(content: str, file: Path) -> SavedState | None:
-    """The state or the messages in a text; None when it is just a text."""
-    if file.suffix == ".json" and str(file) != STDIN:
-        try:
-            return as_state(parse(content, name_of(file)), name_of(file))
-        except BadFileError as error:
+    """Return the state or the messages in a text; None when it is just a text."""
+    is_json = file.suffix == ".json" and str(file) != STDIN
+    if not is_json and not content.lstrip().startswith(("[", "{")):
+        return None
+    try:
+        return read_state(parse(content, name_of(file)), name_of(file))
+    except BadFileError as error:
+        if is_json:
             raise BadFileError(f"{error}; --text counts it as it is") from error
-    if not content.lstrip().startswith(("[", "{")):
-        return None
-    try:
-        value = parse(content, name_of(file))
-    except BadFileError:
-        return None
-    try:
-        return read_state(value)
-    except BadFileError:
         return None
 
 
 def _rows(state: SavedState, counter: TiktokenCounter) -> list[dict[str, int]]:
-    """Tokens of each history: of its kinds of messages, and as a request."""
+    """Return what each history has: messages, tokens by their kind, and tokens of it as a request."""
     rows: list[dict[str, int]] = []
     with progress("counting messages", sum(len(history.messages) for history in state.histories)) as advance:
         for history in state.histories:
-            row = dict.fromkeys(_KINDS.values(), 0)
+            row = {"messages": len(history.messages), **dict.fromkeys(_KINDS.values(), 0)}
             for message in history.messages:
                 row[_KINDS[message.type]] += counter.count_message(message)
                 advance(1)
@@ -90,21 +79,12 @@ def _rows(state: SavedState, counter: TiktokenCounter) -> list[dict[str, int]]:
     return rows
 
 
-def _show_state(file: Path, state: SavedState, rows: Sequence[Mapping[str, int]], total: int) -> None:
-    kinds = list(_KINDS.values())
-    numbers = [(name, "right") for name in ("messages", *kinds, "tokens")]
-    shown = table(("agent", "cut"), *numbers)
-    for history, row in zip(state.histories, rows, strict=True):
-        cells = [len(history.messages), *(row[kind] for kind in kinds), row["tokens"]]
-        shown.add_row(_label(history), *(f"{number:,}" for number in cells))
+def _show(name: str, state: SavedState, rows: Sequence[dict[str, int]]) -> None:
+    names = ["messages", *_KINDS.values(), "tokens"]
+    shown = [
+        (f"{history.label} (thread)" if history.is_thread else history.label, *row.values())
+        for history, row in zip(state.histories, rows, strict=True)
+    ]
     if len(rows) != 1:
-        shown.add_section()
-        cells = [sum(len(history.messages) for history in state.histories)]
-        cells += [sum(row[kind] for row in rows) for kind in kinds]
-        shown.add_row("total", *(f"{number:,}" for number in (*cells, total)))
-    show(f"{name_of(file)}: {state.kind}", shown)
-
-
-def _label(history: SavedHistory) -> Text:
-    name = history.agent or "messages"
-    return line(f"{name} (thread)" if history.is_thread else name)
+        shown.append(("total", *(sum(row[key] for row in rows) for key in names)))
+    show(f"{name}: {state.kind}", {"agent": CUT, **dict.fromkeys(names, RIGHT)}, shown)

@@ -13,13 +13,12 @@ from autogen_core.models import LLMMessage
 from rich.text import Text
 
 from ..context.archive import ContextArchive
+from ..context.summary_text import rendered
 from ..errors import UnknownHandleError
 from .input import load_state
 from .output import DOES_NOT_FIT, AgentName, AsJson, fail, note, plain, print_json, reading, terminal
 from .saved_messages import BadFileError
 from .saved_states import SavedHistory
-from .texts import as_json as messages_as_json
-from .texts import rendered
 
 _NEAREST = 3
 
@@ -38,7 +37,10 @@ def expand(
         archive = _archive(history)
         found = _get(archive, handle)
         if found:
-            _show(history.agent, handle, found, as_json)
+            if as_json:
+                print_json({"agent": history.agent, "handle": handle, "messages": found})
+            else:
+                terminal().print(Text(plain("\n\n".join(map(rendered, found)))), soft_wrap=True)
             return
         known += archive.handles()
     nearest = get_close_matches(handle, known, _NEAREST, cutoff=0.0)
@@ -59,10 +61,3 @@ def _get(archive: ContextArchive, handle: str) -> Sequence[LLMMessage]:
         return archive.get(handle)
     except (UnknownHandleError, RecursionError):  # a broken file can have groups that hold themselves
         return ()
-
-
-def _show(agent: str, handle: str, messages: Sequence[LLMMessage], as_json: bool) -> None:
-    if as_json:
-        print_json({"agent": agent, "handle": handle, "messages": messages_as_json(messages)})
-        return
-    terminal().print(Text(plain(rendered(messages))), soft_wrap=True)

@@ -8,27 +8,26 @@ import re
 import sys
 from pathlib import Path
 
-from .saved_messages import BadFileError
-from .saved_roles import is_message
+from .saved_messages import BadFileError, is_message
 from .saved_states import SavedState, read_state
 
+# the name that stands for standard input
 STDIN = "-"
-"""The name that stands for standard input."""
 
-_PRINTED = re.compile(r"\s*[\[{(]?\s{0,20}[\[{(]?\s{0,20}(?:'|[A-Za-z_]{1,60}\()")
-"""How the text of Python's objects begins: with a string in single quotes, or the name of a class and a bracket."""
-
+# files up to this size are read as a whole
 MOST_BYTES = 100_000_000
-"""Files up to this size are read as a whole."""
+
+# how the text of Python's objects begins: with a string in single quotes, or the name of a class and a bracket
+_PRINTED = re.compile(r"\s*[\[{(]?\s{0,20}[\[{(]?\s{0,20}(?:'|[A-Za-z_]{1,60}\()")
 
 
 def name_of(path: Path) -> str:
-    """How a file is called in messages."""
+    """Return how a file is called in messages."""
     return "standard input" if str(path) == STDIN else str(path)
 
 
 def unreadable(path: Path, error: OSError) -> BadFileError:
-    """What to say of a file that cannot be opened or read."""
+    """Return what to say of a file that cannot be opened or read."""
     if isinstance(error, FileNotFoundError):
         return BadFileError(f"there is no file {path}; give the path of one that is there")
     if isinstance(error, IsADirectoryError) or os.path.isdir(path):  # Windows calls that a missing permission
@@ -36,12 +35,14 @@ def unreadable(path: Path, error: OSError) -> BadFileError:
     return BadFileError(f"{path} cannot be read: {error.strerror or error}")
 
 
-def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """The text of a file, or of standard input for ``-``.
+def load_state(path: Path) -> SavedState:
+    """Return the histories of a file; raise a BadFileError if it is none of a state or messages, or broken."""
+    name = name_of(path)
+    return read_state(parse(read_text(path), name), name)
 
-    Args:
-        path: The file.
-        most: Bytes it may have.
+
+def read_text(path: Path) -> str:
+    """Return the text of a file, or of standard input for ``-``.
 
     Raises:
         BadFileError: There is none, it is too large, or no UTF-8.
@@ -49,14 +50,14 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     name = name_of(path)
     try:
         if str(path) == STDIN:
-            data = sys.stdin.buffer.read(most + 1)
+            data = sys.stdin.buffer.read(MOST_BYTES + 1)
         else:
             with path.open("rb") as file:
-                data = file.read(most + 1)
+                data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise unreadable(path, error) from error
-    if len(data) > most:
-        raise BadFileError(f"{name} is larger than {most:,} bytes; give a part of it")
+    if len(data) > MOST_BYTES:
+        raise BadFileError(f"{name} is larger than {MOST_BYTES:,} bytes; give a part of it")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -64,11 +65,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
 
 
 def parse(text: str, name: str) -> object:
-    """The JSON value of a text.
-
-    Args:
-        text: The text.
-        name: Where it is from.
+    """Return the JSON value of a text, or the list of messages that stand on its lines.
 
     Raises:
         BadFileError: It is not JSON, or cannot be held.
@@ -78,8 +75,8 @@ def parse(text: str, name: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        lines = _message_lines(text) if error.msg == "Extra data" else None
-        if lines is not None:
+        # a value for each line, then; not by splitlines, for texts in JSON may hold other ends of lines as they are
+        if error.msg == "Extra data" and (lines := _message_lines(text)):
             return lines
         if _PRINTED.match(text):
             raise BadFileError(f"{name} is what Python prints, not JSON; save it with json.dump(value, file)") from None
@@ -92,41 +89,10 @@ def parse(text: str, name: str) -> object:
         raise BadFileError(f"{name} is not JSON that can be read: {str(error).split(';')[0]}") from None
 
 
-def _message_lines(text: str) -> list[object] | None:
-    """The messages of a text that has one on each line; None where it is no such text."""
-    found: list[object] = []
-    for row in text.split("\n"):
-        if row.strip():
-            try:
-                found.append(json.loads(row))
-            except (ValueError, RecursionError):
-                return None
-            if not is_message(found[-1]):
-                return None
-    return found
-
-
-def load_state(path: Path) -> SavedState:
-    """The histories of a file.
-
-    Raises:
-        BadFileError: It is none of a state or messages, or broken.
-    """
-    name = name_of(path)
-    return as_state(parse(read_text(path), name), name)
-
-
-def as_state(value: object, name: str) -> SavedState:
-    """The histories of a JSON value.
-
-    Args:
-        value: The value.
-        name: Where it is from.
-
-    Raises:
-        BadFileError: It is none of a state or messages, or broken.
-    """
+def _message_lines(text: str) -> list[object]:
+    """Return the messages of a text that has one on each line; none where it is no such text."""
     try:
-        return read_state(value)
-    except BadFileError as error:
-        raise BadFileError(f"{name}: {error}") from error
+        found: list[object] = [json.loads(row) for row in text.split("\n") if row.strip()]
+    except (ValueError, RecursionError):
+        return []
+    return found if all(map(is_message, found)) else []

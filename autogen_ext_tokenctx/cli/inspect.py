@@ -3,42 +3,72 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from autogen_core.models import LLMMessage
 from rich.text import Text
 
 from ..context.manager import ContextManager
-from ..context.report import FitReport, FitStep, Form
+from ..context.report import FitStep, Form
+from ..context.summary_text import rendered
 from .fits import FittedHistory, fitted
 from .input import load_state, name_of
 from .output import (
+    CUT,
     DOES_NOT_FIT,
-    STYLES,
+    LEFT,
+    RIGHT,
     AgentName,
     AsJson,
     ModelName,
     counter_of,
     fail,
-    line,
     plain,
     print_json,
     progress,
     reading,
     show,
-    table,
     terminal,
 )
 from .saved_states import SavedHistory
-from .texts import as_json as messages_as_json
-from .texts import coloured, difference, rendered
 
+_COLUMNS = {
+    "unit": RIGHT,
+    "who: what": {**CUT, "max_width": 24},
+    "form": LEFT,
+    "before": RIGHT,
+    "after": RIGHT,
+    "why": CUT,
+    "handle": LEFT,
+}
+_STYLES = {
+    Form.FULL: "green",
+    Form.REPAIRED: "cyan",
+    Form.COMPACT: "cyan",
+    Form.EXTRACT: "yellow",
+    Form.DIGEST: "magenta",
+    Form.BLOCK: "magenta",
+    Form.STUB: "red",
+    Form.GONE: "bright_black",
+    Form.SUMMARY: "blue",
+    Form.RECALLED: "blue",
+}
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+# so many units in a row that were kept, or left out, are one row of the table
 _RUN = 4
-"""So many units in a row that were kept, or left out, are one row of the table."""
+
+# lines of more characters are compared sentence by sentence
+_LONG_LINE = 160
+_SENTENCE = re.compile(r"(?<=[.!?;,…])\s+")
+
+_SCORES = ("tokens_before", "tokens_after", "compression_ratio", "utilization", "relevance", "quality")
 
 
 def inspect(
@@ -58,20 +88,17 @@ def inspect(
         names = ", ".join(history.agent for history in histories)
         fail(f"--diff shows a unit of one agent; give --agent, one of: {names}" if names else "no messages to show")
     fits = asyncio.run(_fit_all(histories, budget, task, model))
+    is_fit = not any(fit.error for fit in fits)
     if diff is not None:
         _show_diff(fits[0], diff, as_json)
     elif as_json:
-        print_json(
-            {
-                "file": name_of(state),
-                "budget": budget,
-                "fits": not any(fit.error for fit in fits),
-                "agents": [_agent_as_json(fit) for fit in fits],
-            }
-        )
+        print_json({"file": name_of(state), "budget": budget, "fits": is_fit, "agents": list(map(_told, fits))})
+    elif not fits:
+        terminal().print("No agent of it has messages yet.")
     else:
-        _show(fits, budget, every)
-    if any(fit.error for fit in fits):
+        for fit in fits:
+            _show(fit, budget, every)
+    if not is_fit:
         raise typer.Exit(DOES_NOT_FIT)
 
 
@@ -87,46 +114,39 @@ async def _fit_all(
     return fits
 
 
-def _show(fits: Sequence[FittedHistory], budget: int, every: bool) -> None:
-    console = terminal()
-    if not fits:
-        console.print("No agent of it has messages yet.")
-    for fit in fits:
-        report = fit.report
-        if report is None:
-            console.print(Text(f"{plain(_name(fit))}: does not fit {budget:,} tokens", "bold red"))
-            console.print(Text(f"{plain(fit.error)}\n"))
-            continue
-        title = f"{_name(fit)}: {report.tokens_before:,} > {report.tokens_after:,} of {report.budget:,} tokens"
-        show(title, _as_table(fit, every), f"{_totals(report)}\n")
+def _told(fit: FittedHistory) -> dict[str, object]:
+    history, report = fit.history, fit.report
+    found: dict[str, object] = {"agent": history.agent, "is_thread": history.is_thread}
+    found |= {"messages": len(history.messages), "error": fit.error or None}
+    if report is None:
+        return found
+    found |= {"level": report.level.name.lower(), **{name: getattr(report, name) for name in _SCORES}}
+    return found | {"units": [unit.step for unit in fit.units], "others": fit.others}
 
 
-def _as_table(fit: FittedHistory, every: bool) -> Table:
-    shown = table(
-        *(("unit", "right"), ("who: what", "cut"), "form", ("before", "right"), ("after", "right")),
-        *(("why", "cut"), "handle"),
-    )
-    shown.columns[1].max_width = 24
+def _show(fit: FittedHistory, budget: int, every: bool) -> None:
+    report = fit.report
+    if report is None:
+        terminal().print(Text(f"{plain(_name(fit))}: does not fit {budget:,} tokens", "bold red"))
+        terminal().print(Text(f"{plain(fit.error)}\n"))
+        return
     steps = [unit.step for unit in fit.units]
-    groups = [[step] for step in steps] if every else _grouped(steps)
-    for group in (*groups, *([step] for step in fit.others)):
-        first, form = group[0], group[0].form
-        unit = str(first.unit) if len(group) == 1 else f"{first.unit}-{group[-1].unit}"
-        unit = "" if first.unit < 0 else unit
-        shown.add_row(
-            unit,
-            line(first.what if len(group) == 1 else f"{len(group)} units"),
-            Text(form.value, STYLES[form]),
-            f"{sum(member.tokens_before for member in group):,}",
-            f"{sum(member.tokens_after for member in group):,}",
-            line(first.why if len({member.why for member in group}) == 1 else "--all lists them"),
-            first.handle if len(group) == 1 else "",
-        )
-    return shown
+    runs = [*([[step] for step in steps] if every else _runs(steps)), *([step] for step in fit.others)]
+    show(
+        f"{_name(fit)}: {report.tokens_before:,} > {report.tokens_after:,} of {report.budget:,} tokens",
+        _COLUMNS,
+        map(_row, runs),
+        f"level {report.level.name.lower()}, ratio {report.compression_ratio:.2f}, utilization "
+        f"{report.utilization:.0%}, relevance {report.relevance:.2f}, quality {report.quality:.2f}\n",
+    )
 
 
-def _grouped(steps: Sequence[FitStep]) -> Iterator[list[FitStep]]:
-    """The units one by one, and long runs of those that are all there, or all gone, together."""
+def _name(fit: FittedHistory) -> str:
+    return f"{fit.history.label} (message thread)" if fit.history.is_thread else fit.history.label
+
+
+def _runs(steps: Iterable[FitStep]) -> Iterator[list[FitStep]]:
+    """Give the units one by one, and long runs of those that are all there, or all gone, together."""
     for form, members in groupby(steps, key=lambda step: step.form):
         run = list(members)
         if form in (Form.FULL, Form.GONE) and len(run) >= _RUN:
@@ -135,39 +155,18 @@ def _grouped(steps: Sequence[FitStep]) -> Iterator[list[FitStep]]:
             yield from ([step] for step in run)
 
 
-def _totals(report: FitReport) -> str:
+def _row(run: Sequence[FitStep]) -> Sequence[int | str | Text]:
+    first, is_one = run[0], len(run) == 1
+    unit = "" if first.unit < 0 else str(first.unit) if is_one else f"{first.unit}-{run[-1].unit}"
     return (
-        f"level {report.level.name.lower()}, ratio {report.compression_ratio:.2f}, "
-        f"utilization {report.utilization:.0%}, relevance {report.relevance:.2f}, quality {report.quality:.2f}"
+        unit,
+        first.what if is_one else f"{len(run)} units",
+        Text(first.form.value, _STYLES[first.form]),
+        sum(step.tokens_before for step in run),
+        sum(step.tokens_after for step in run),
+        first.why if len({step.why for step in run}) == 1 else "--all lists them",
+        first.handle if is_one else "",
     )
-
-
-def _name(fit: FittedHistory) -> str:
-    name = fit.history.agent or "messages"
-    return f"{name} (message thread)" if fit.history.is_thread else name
-
-
-def _agent_as_json(fit: FittedHistory) -> dict[str, object]:
-    found: dict[str, object] = {
-        "agent": fit.history.agent,
-        "is_thread": fit.history.is_thread,
-        "messages": len(fit.history.messages),
-        "error": fit.error or None,
-    }
-    report = fit.report
-    if report is None:
-        return found
-    return found | {
-        "tokens_before": report.tokens_before,
-        "tokens_after": report.tokens_after,
-        "level": report.level.name.lower(),
-        "compression_ratio": report.compression_ratio,
-        "utilization": report.utilization,
-        "relevance": report.relevance,
-        "quality": report.quality,
-        "units": [unit.step.as_dict() for unit in fit.units],
-        "others": [step.as_dict() for step in fit.others],
-    }
 
 
 def _show_diff(fit: FittedHistory, number: int, as_json: bool) -> None:
@@ -176,17 +175,21 @@ def _show_diff(fit: FittedHistory, number: int, as_json: bool) -> None:
     if not 0 <= number < len(fit.units):
         fail(f"there is no unit {number}; the units are 0 to {len(fit.units) - 1}")
     unit = fit.units[number]
-    step = unit.step
-    before, after = rendered(unit.before), rendered(unit.after)
+    step, before, after = unit.step, _lines(unit.before), _lines(unit.after)
     if step.form is Form.DIGEST:  # the block has lines of other units, too
-        rows = before.splitlines()
-        after = "\n".join(row for row in rows if row.strip() and row.strip() in after)
-    lines = difference(before, after)
+        block = "\n".join(after)
+        after = [line for line in before if line.strip() and line.strip() in block]
+    lines = list(difflib.unified_diff(before, after, "before", "after", lineterm="", n=2))
     if as_json:
-        parts = {"before": messages_as_json(unit.before), "after": messages_as_json(unit.after), "diff": lines}
-        print_json({"agent": fit.history.agent, **unit.step.as_dict(), **parts})
+        diff = {"before": unit.before, "after": unit.after, "diff": lines}
+        print_json({"agent": fit.history.agent, **step.as_dict(), **diff})
         return
-    console = terminal()
     heading = f"{_name(fit)}, unit {number}, {step.what}: {step.tokens_before:,} > {step.tokens_after:,} tokens, "
-    console.print(Text(plain(heading), "bold"), Text(step.form.value, STYLES[step.form]), sep="")
-    console.print(coloured(lines) if lines else "Nothing changed.")
+    terminal().print(Text(plain(heading), "bold"), Text(step.form.value, _STYLES[step.form]), sep="")
+    shown = [Text(plain(line), _DIFF_STYLES.get(line[:1], "")) for line in lines]
+    terminal().print(Text("\n").join(shown) if shown else "Nothing changed.")
+
+
+def _lines(messages: Sequence[LLMMessage]) -> list[str]:
+    rows = "\n\n".join(map(rendered, messages)).splitlines()
+    return [part for row in rows for part in (_SENTENCE.split(row) if len(row) > _LONG_LINE else [row])]

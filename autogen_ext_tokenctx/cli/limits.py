@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from ..tokens.limits import TokenConfig, TokenManager
 from ..tokens.model_limits import Answer, ModelLimits
-from .output import AsJson, line, print_json, show, table
+from .output import LEFT, RIGHT, WRAPPED, AsJson, print_json, show
 
 
 def limits(
@@ -33,13 +32,14 @@ def limits(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if as_json:
-        print_json([_as_json(*one) for one in found])
+        print_json([_told(*one) for one in found])
         return
     for model, limit, answers in found:
         output = "unstated" if limit.max_output_tokens is None else f"{limit.max_output_tokens:,}"
         show(
             f"{model}: {limit.max_input_tokens:,} input tokens",
-            _as_table(answers),
+            {"source": LEFT, "input tokens": RIGHT, "note": WRAPPED},
+            [(answer.source, getattr(answer.window, "input", "-"), answer.note) for answer in answers],
             f"window {limit.context_window:,}, output {output}, from {limit.source}\n",
         )
 
@@ -55,16 +55,8 @@ async def _look_up(manager: TokenManager, models: Iterable[str]) -> list[_Found]
     return list(await asyncio.gather(*map(look_up, models)))
 
 
-def _as_json(model: str, limit: ModelLimits, answers: Iterable[Answer]) -> dict[str, object]:
+def _told(model: str, limit: ModelLimits, answers: Iterable[Answer]) -> dict[str, object]:
     tried = [
         {"source": answer.source, "answered": answer.window is not None, "note": answer.note} for answer in answers
     ]
     return {"model": model, **asdict(limit), "tried": tried}
-
-
-def _as_table(answers: Iterable[Answer]) -> Table:
-    shown = table("source", ("input tokens", "right"), ("note", "wrap"))
-    for answer in answers:
-        tokens = "-" if answer.window is None else f"{answer.window.input:,}"
-        shown.add_row(answer.source, tokens, line(answer.note, cut=False))
-    return shown

@@ -7,61 +7,47 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from pydantic import BaseModel
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..context.report import Form
 from ..errors import UnknownModelError
 from ..tokens.counting import TiktokenCounter
 from .saved_messages import BadFileError
 
+# options that several commands have
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
-"""The option of every command."""
-
 ModelName = Annotated[str | None, typer.Option("--model", help="Name of the model, for its tokenizer.")]
-"""The option of every command that counts."""
-
 AgentName = Annotated[str | None, typer.Option("--agent", help="Only this agent of a team.")]
-"""The option of every command that reads states."""
 
-DOES_NOT_FIT = 1
-"""Exit code when what was asked for cannot be had."""
+# exit codes: what was asked for cannot be had; bad usage and bad files
+DOES_NOT_FIT, BAD_INPUT = 1, 2
 
-BAD_INPUT = 2
-"""Exit code for bad usage and bad files."""
+# kinds of columns, as rich takes them: whole; whole and right-aligned; cut, and in several lines, where room is short
+LEFT: Mapping[str, Any] = {"no_wrap": True}
+RIGHT: Mapping[str, Any] = {"no_wrap": True, "justify": "right"}
+CUT: Mapping[str, Any] = {"overflow": "ellipsis"}
+WRAPPED: Mapping[str, Any] = {}
 
-PIPED_WIDTH = 120
-"""Columns of tables that do not go to a terminal."""
-
-STYLES = {
-    Form.FULL: "green",
-    Form.REPAIRED: "cyan",
-    Form.COMPACT: "cyan",
-    Form.EXTRACT: "yellow",
-    Form.DIGEST: "magenta",
-    Form.BLOCK: "magenta",
-    Form.STUB: "red",
-    Form.GONE: "bright_black",
-    Form.SUMMARY: "blue",
-    Form.RECALLED: "blue",
-}
-"""Colours of the forms."""
+# columns of the terminal that tables take in a pipe, where nobody says how wide it is
+_PIPED_WIDTH = 120
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
-    """A text of a file as it may go to a terminal: what would control the terminal is replaced.
+    """Return a text of a file as it may go to a terminal: what would control the terminal is replaced.
 
     Example:
         >>> plain("red: \\x1b[31m")
@@ -70,72 +56,62 @@ def plain(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
-def line(text: str, *, cut: bool = True) -> Text:
-    """A text of a file for a cell of a table, as it is.
-
-    Args:
-        text: The text.
-        cut: Whether what has no room is cut off, rather than wrapped.
-    """
-    said = " ".join(plain(text).split())
-    return Text(said, overflow="ellipsis", no_wrap=True) if cut else Text(said)
-
-
 def terminal() -> Console:
-    """Where tables go: as wide as the terminal, and of a width of its own in a pipe."""
+    """Return where tables go: as wide as the terminal, and of a width of its own in a pipe."""
     console = Console(highlight=False)
     if not console.is_terminal and not os.environ.get("COLUMNS"):
-        console.width = PIPED_WIDTH
+        console.width = _PIPED_WIDTH
     return console
 
 
-def table(*columns: str | tuple[str, str]) -> Table:
-    """A table.
-
-    Args:
-        columns: Its headings; with ``"right"`` for numbers, with ``"cut"`` for what may be cut where there is no room,
-            with ``"wrap"`` for what may take several lines.
-    """
-    made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
-    for column in columns:
-        heading, kind = column if isinstance(column, tuple) else (column, "left")
-        made.add_column(
-            heading,
-            justify="right" if kind == "right" else "left",
-            no_wrap=kind not in ("cut", "wrap"),  # these are the ones that give way
-            min_width=len(heading),
-        )
-    return made
-
-
-def show(title: str, body: Table, caption: str = "") -> None:
-    """Print a table under its title."""
+def show(
+    title: str, columns: Mapping[str, Mapping[str, Any]], rows: Iterable[Sequence[int | str | Text]], caption: str = ""
+) -> None:
+    """Print a table under its title; ``columns`` gives the kind of each heading, numbers get thousands separators."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+    for heading, kind in columns.items():
+        table.add_column(heading, min_width=len(heading), **kind)
+    for row in rows:
+        table.add_row(*(_cell(cell, kind) for cell, kind in zip(row, columns.values(), strict=True)))
     console = terminal()
     console.print(Text(plain(title), "bold"))
-    console.print(body)
+    console.print(table)
     if caption:
         console.print(Text(plain(caption), "italic"))
 
 
+def _cell(value: int | str | Text, kind: Mapping[str, Any]) -> Text:
+    if isinstance(value, Text):
+        return value
+    text = f"{value:,}" if isinstance(value, int) else " ".join(plain(value).split())
+    return Text(text, overflow="ellipsis", no_wrap=kind is not WRAPPED)
+
+
 def print_json(value: object) -> None:
-    """Print one JSON document."""
-    typer.echo(json.dumps(value, indent=2))
+    """Print one JSON document; dataclasses, messages and paths may stand in it."""
+    typer.echo(json.dumps(value, default=_jsonable, indent=2))
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def note(text: str) -> None:
-    """Say something beside the result."""
+    """Print a line beside the result."""
     typer.echo(f"tokenctx: {plain(text)}", err=True)
 
 
 def fail(text: str, code: int = BAD_INPUT) -> NoReturn:
-    """Say in one line what is wrong, and stop."""
+    """Print in one line what is wrong, and stop."""
     note(" ".join(text.split()))
     raise typer.Exit(code)
 
 
 @contextmanager
 def reading() -> Generator[None, None, None]:
-    """Within it a bad file ends the command with one line."""
+    """End the command with one line where a file is bad."""
     try:
         yield
     except BadFileError as error:
@@ -143,7 +119,7 @@ def reading() -> Generator[None, None, None]:
 
 
 def counter_of(model: str | None) -> TiktokenCounter:
-    """What counts for a model; for one that nobody knows the default, which is said."""
+    """Return the counter for a model; for an unknown one the default, with a note."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -157,16 +133,8 @@ def counter_of(model: str | None) -> TiktokenCounter:
 
 
 @contextmanager
-def progress(what: str, total: int | None) -> Generator[Callable[[int], None], None, None]:
-    """A bar on standard error while something long goes on; nothing where that is no terminal.
-
-    Args:
-        what: What is done.
-        total: Number of steps; None where it is not known.
-
-    Yields:
-        To be called with the number of steps that were done since the last call.
-    """
+def progress(what: str, total: int) -> Generator[Callable[[int], None], None, None]:
+    """Show a bar on standard error, if that is a terminal; yield what is called with each number of steps done."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda steps: None
@@ -177,27 +145,27 @@ def progress(what: str, total: int | None) -> Generator[Callable[[int], None], N
         yield lambda steps: bar.advance(task, steps)
 
 
-def check_output(path: Path) -> None:
-    """Checks that a file can be written there.
+@contextmanager
+def progress_in(path: Path) -> Generator[Callable[[int], None], None, None]:
+    """Show a bar while a file is read; yield what is called with each position in it."""
+    with progress("reading bytes", path.stat().st_size) as advance:
+        done = 0
 
-    Raises:
-        BadFileError: It cannot.
-    """
-    if os.path.isdir(path):
-        raise BadFileError(f"{path} is a directory; give the name of a file")
-    if not os.path.isdir(path.parent):
-        raise BadFileError(f"there is no directory {path.parent}; make it first")
-    if os.path.exists(path) and not os.access(path, os.W_OK):
-        raise BadFileError(f"{path} cannot be written")
+        def move(position: int) -> None:
+            nonlocal done
+            advance(position - done)
+            done = position
+
+        yield move
 
 
 def tolerant_output() -> None:
-    """What the terminal's encoding does not have is replaced rather than an error, and a warning is one line."""
+    """Replace what the terminal's encoding does not have, and print each warning as one line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     warnings.formatwarning = _warning
 
 
-def _warning(message: Warning | str, *place: object, **more: object) -> str:
+def _warning(message: Warning | str, *_: object, **__: object) -> str:
     return f"tokenctx: {' '.join(str(message).split())}\n"

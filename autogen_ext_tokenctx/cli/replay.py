@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,8 @@ from ..telemetry.prices import ListPrices
 from .input import STDIN, load_state, name_of, unreadable
 from .output import (
     DOES_NOT_FIT,
+    LEFT,
+    RIGHT,
     AgentName,
     AsJson,
     ModelName,
@@ -27,36 +29,39 @@ from .output import (
     note,
     print_json,
     progress,
+    progress_in,
     reading,
     show,
-    table,
     terminal,
 )
 from .saved_messages import BadFileError
 from .whatif import Played, PlayedCall, Price, Recording, as_recorded, play, recordings, summed
 
+# columns of the terminal that a budget takes, and those that the names of the rows take
 _COLUMN, _LABELS = 12, 30
-"""Columns of the terminal that a budget takes, and those that the names of the rows take."""
 
-_UNKNOWN = "-"
+# a line of a log has its kind at its start, so no more of a file is looked at to know it
 _FIRST_BYTES = 1_000_000
 
-_ROWS: tuple[tuple[str, Callable[[Played], str]], ...] = (
-    ("model calls", lambda played: f"{played.calls:,}"),
-    ("tokens without", lambda played: f"{played.tokens_without:,}"),
-    ("tokens sent", lambda played: f"{played.tokens_sent:,}"),
-    ("saved", lambda played: f"{played.saved:.0%}"),
-    ("$ without", lambda played: _dollars(played.dollars_without)),
-    ("$ sent", lambda played: _dollars(played.dollars_sent)),
-    ("$ without, cached prefix", lambda played: _dollars(played.dollars_without_cached)),
-    ("$ sent, cached prefix", lambda played: _dollars(played.dollars_sent_cached)),
-    ("mean quality", lambda played: _score(played.mean_quality)),
-    ("lowest quality", lambda played: _score(played.lowest_quality)),
-    ("compactions", lambda played: f"{played.compactions:,}"),
-    ("prefix reuse", lambda played: f"{played.prefix_reuse:.0%}"),
-    ("over the budget without", lambda played: f"{played.over_budget_without:,}"),
-    ("cannot fit", lambda played: _UNKNOWN if played.cannot_fit is None else f"{played.cannot_fit:,}"),
-)
+_UNKNOWN = "-"
+
+# rows of the table: the field of `Played`, and how it is written
+_ROWS = {
+    "model calls": ("calls", ","),
+    "tokens without": ("tokens_without", ","),
+    "tokens sent": ("tokens_sent", ","),
+    "saved": ("saved", ".0%"),
+    "$ without": ("dollars_without", ",.4f"),
+    "$ sent": ("dollars_sent", ",.4f"),
+    "$ without, cached prefix": ("dollars_without_cached", ",.4f"),
+    "$ sent, cached prefix": ("dollars_sent_cached", ",.4f"),
+    "mean quality": ("mean_quality", ".2f"),
+    "lowest quality": ("lowest_quality", ".2f"),
+    "compactions": ("compactions", ","),
+    "prefix reuse": ("prefix_reuse", ".0%"),
+    "over the budget without": ("over_budget_without", ","),
+    "cannot fit": ("cannot_fit", ","),
+}
 
 
 def replay(
@@ -74,8 +79,7 @@ def replay(
     with reading():
         told = (_of_log if _is_log(recorded) else _of_state)(recorded, wanted, agent, model, beside)
     if as_json:
-        budgets_told = [_as_json(row) for row in told.rows]
-        print_json({"file": name_of(recorded), "model": told.model, "budgets": budgets_told, "notes": told.notes})
+        print_json({"file": name_of(recorded), "model": told.model, "budgets": told.rows, "notes": told.notes})
     else:
         _show(recorded, told.rows)
         for text in told.notes:
@@ -147,20 +151,9 @@ def _is_log(path: Path) -> bool:
 
 
 def _logged(path: Path, agent: str | None) -> Iterator[Call]:
-    """The calls of a log.
-
-    Raises:
-        BadFileError: There are none.
-    """
-    with progress("reading bytes", path.stat().st_size) as advance:
-        done = 0
-
-        def read(position: int) -> None:
-            nonlocal done
-            advance(position - done)
-            done = position
-
-        reader = FitLogReader(path, read)
+    """Give the calls of a log; raise a BadFileError where there are none."""
+    with progress_in(path) as move:
+        reader = FitLogReader(path, move)
         names: set[str] = set()
         is_empty = True
         try:
@@ -226,20 +219,12 @@ def _show(path: Path, rows: Sequence[Played]) -> None:
     room = max(1, (terminal().width - _LABELS) // _COLUMN)
     for start in range(0, len(rows), room):
         part = rows[start : start + room]
-        shown = table("input tokens of a call", *((f"{row.budget:,}", "right") for row in part))
-        for name, cell in _ROWS:
-            if any(cell(row) != _UNKNOWN for row in rows):
-                shown.add_row(name, *map(cell, part))
-        show(name_of(path), shown)
+        columns = {"input tokens of a call": LEFT, **{f"{row.budget:,}": RIGHT for row in part}}
+        cells = [(name, *(_cell(row, name) for row in part)) for name in _ROWS if any(_cell(row, name) for row in rows)]
+        show(name_of(path), columns, [[cell or _UNKNOWN for cell in row] for row in cells])
 
 
-def _as_json(row: Played) -> dict[str, object]:
-    return {**asdict(row), "saved": row.saved}
-
-
-def _dollars(amount: float | None) -> str:
-    return _UNKNOWN if amount is None else f"{amount:,.4f}"
-
-
-def _score(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"{value:.2f}"
+def _cell(row: Played, name: str) -> str:
+    field, form = _ROWS[name]
+    value = getattr(row, field)
+    return "" if value is None else format(value, form)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..html_report.page import ReportSummary, write_report
+from ..html_report.page import write_report
 from .input import STDIN, unreadable
-from .output import AsJson, check_output, fail, note, print_json, progress, reading, show, table
+from .output import LEFT, RIGHT, AsJson, fail, note, print_json, progress_in, reading, show
 from .saved_messages import BadFileError
+
+_ROWS = {
+    "model calls": "calls",
+    "fits": "fits",
+    "compactions": "compactions",
+    "tokens without": "tokens_before",
+    "tokens sent": "tokens_after",
+    "over a budget without": "was_over",
+    "lines skipped": "skipped",
+    "bytes": "size",
+}
 
 
 def report(
@@ -23,40 +35,27 @@ def report(
     if str(log) == STDIN:
         fail("a log is not read from standard input; give the file")
     with reading():
-        check_output(output)
+        _check_output(output)
         try:
-            summary = _written(log, output)
+            with progress_in(log) as move:
+                summary = write_report(log, output, on_progress=move)
         except OSError as error:
             raise unreadable(log if error.filename is None else Path(error.filename), error) from error
         except (ImportError, ValueError) as error:
             raise BadFileError(str(error)) from error
     if as_json:
-        print_json({**asdict(summary), "output": str(summary.output), "tokens_saved": summary.tokens_saved})
+        print_json({**asdict(summary), "tokens_saved": summary.tokens_saved})
         return
-    shown = table("what", ("", "right"))
-    for name, value in (
-        ("model calls", summary.calls),
-        ("fits", summary.fits),
-        ("compactions", summary.compactions),
-        ("tokens without", summary.tokens_before),
-        ("tokens sent", summary.tokens_after),
-        ("over a budget without", summary.was_over),
-        ("lines skipped", summary.skipped),
-        ("bytes", summary.size),
-    ):
-        shown.add_row(name, f"{value:,}")
-    show(str(output), shown)
-    for said in summary.notes:
-        note(said)
+    show(str(output), {"what": LEFT, "": RIGHT}, [(name, getattr(summary, key)) for name, key in _ROWS.items()])
+    for text in summary.notes:
+        note(text)
 
 
-def _written(log: Path, output: Path) -> ReportSummary:
-    done = 0
-    with progress("reading bytes", log.stat().st_size) as advance:
-
-        def read(position: int) -> None:
-            nonlocal done
-            advance(position - done)
-            done = position
-
-        return write_report(log, output, on_progress=read)
+def _check_output(path: Path) -> None:
+    """Raise a BadFileError where no file can be written."""
+    if os.path.isdir(path):
+        raise BadFileError(f"{path} is a directory; give the name of a file")
+    if not os.path.isdir(path.parent):
+        raise BadFileError(f"there is no directory {path.parent}; make it first")
+    if os.path.exists(path) and not os.access(path, os.W_OK):
+        raise BadFileError(f"{path} cannot be written")

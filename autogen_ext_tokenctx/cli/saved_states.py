@@ -16,34 +16,43 @@ from autogen_core.tools import ToolSchema
 
 from ..context.archive import ContextArchive
 from ..context.units import split
-from .saved_messages import BadFileError, a_list, a_mapping, is_between_agents, one_line, read_messages
-from .saved_roles import named_lists, read_body
+from .saved_messages import (
+    BadFileError,
+    a_list,
+    a_mapping,
+    is_between_agents,
+    is_message,
+    one_line,
+    read_body,
+    read_messages,
+)
 
+# where `TokenBudgetChatCompletionContext` keeps what it saves beside the messages
 EXTRA_KEY = "autogen_ext_tokenctx"
-"""Where `TokenBudgetChatCompletionContext` keeps what it saves beside the messages."""
 
 _NESTING_KEYS = frozenset({"agent_states", "agent_state", "inner_team_state", "llm_context", "message_thread"})
 
 
 @dataclass(frozen=True, slots=True)
 class SavedHistory:
-    """The history of one agent.
+    """The history of one agent, with what waits in its buffer for its next turn."""
 
-    Args:
-        agent: Name of the agent, of the state of a single one the name it speaks under; "" where nothing tells.
-        messages: The history, with what waits in the agent's buffer for its next turn.
-        is_thread: Whether it is what a group chat's manager has seen, rather than what a model is sent.
-        stored: Number of the messages that its model context has stored.
-        extra: What `TokenBudgetChatCompletionContext` saved beside them.
-        tools: What the body of a request has of tools.
-    """
-
+    # of the state of a single agent the name it speaks under; "" where nothing tells
     agent: str
     messages: Sequence[LLMMessage]
+    # whether it is what agents said to each other, rather than what a model is sent
     is_thread: bool = False
+    # number of the messages that its model context has stored
     stored: int = 0
+    # what `TokenBudgetChatCompletionContext` saved beside them
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    # what the body of a request has of tools
     tools: Sequence[ToolSchema] = ()
+
+    @property
+    def label(self) -> str:
+        """What tables call it."""
+        return self.agent or "messages"
 
     @property
     def has_archive(self) -> bool:
@@ -51,7 +60,7 @@ class SavedHistory:
         return "archive" in self.extra
 
     def archive(self) -> ContextArchive:
-        """What left this agent's views, and every unit of the history, which has the same handle everywhere.
+        """Return what left this agent's views, and every unit of the history, which has the same handle everywhere.
 
         Raises:
             BadFileError: The archive that was saved is broken.
@@ -61,9 +70,8 @@ class SavedHistory:
             try:
                 archive.load(self.extra["archive"], self.messages[: self.stored])
             except Exception as error:  # an image of it may be broken in any way
-                raise BadFileError(
-                    f"the archive saved for {self.agent or 'the agent'} is broken: {one_line(error)}"
-                ) from error
+                whose = self.agent or "the agent"
+                raise BadFileError(f"the archive saved for {whose} is broken: {one_line(error)}") from error
         for unit in split(self.messages):
             archive.put(unit.originals)
         return archive
@@ -71,22 +79,13 @@ class SavedHistory:
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """The histories of a file.
-
-    Args:
-        kind: What the file is: ``"team"``, ``"agent"``, ``"context"``, ``"messages"``.
-        histories: The histories that have messages.
-    """
+    """The histories of a file that have messages; its kind is "team", "agent", "context" or "messages"."""
 
     kind: str
     histories: tuple[SavedHistory, ...]
 
     def of_agent(self, name: str | None) -> tuple[SavedHistory, ...]:
-        """The histories of one agent; of all where no name is given.
-
-        Raises:
-            BadFileError: There is no such agent.
-        """
+        """Return the histories of one agent, or of all; raise a BadFileError where there is no such agent."""
         if name is None:
             return self.histories
         found = tuple(history for history in self.histories if history.agent == name)
@@ -96,11 +95,12 @@ class SavedState:
         return found
 
 
-def read_state(value: object) -> SavedState:
-    """The histories in a JSON value.
+def read_state(value: object, name: str = "") -> SavedState:
+    """Return the histories in a JSON value.
 
     Args:
         value: What ``json.loads`` gave.
+        name: Where it is from, for errors.
 
     Raises:
         BadFileError: It is nothing of what this module reads, or broken.
@@ -111,47 +111,43 @@ def read_state(value: object) -> SavedState:
         ('messages', 'Hello')
     """
     try:
-        if isinstance(value, list):
-            listed = cast("list[object]", value)
-            messages = read_messages(listed, "the list")
-            return _state("messages", [SavedHistory("", messages, any(map(is_between_agents, listed)))])
-        if isinstance(value, dict):
-            state = cast("dict[str, Any]", value)
-            kind = _kind(state)
-            if kind:
-                return _state(kind, list(_histories("", state)))
-            if lists := named_lists(state):
-                which = "the inner list" if len(lists) == 1 else "one of the inner lists"
-                raise BadFileError(f"an object around messages; give {which}, of {', '.join(map(repr, lists))}")
+        kind, found = _read(value)
     except RecursionError as error:
-        raise BadFileError("nested too deep for a saved state") from error
+        raise BadFileError(f"{name}: nested too deep for a saved state".removeprefix(": ")) from error
+    except BadFileError as error:
+        raise BadFileError(f"{name}: {error}".removeprefix(": ")) from error
+    return SavedState(kind, tuple(_named(history) for history in found if history.messages))
+
+
+def _read(value: object) -> tuple[str, list[SavedHistory]]:
+    if isinstance(value, list):
+        return "messages", [_listed("", cast("list[object]", value), "the list")]
+    state = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    if kind := _kind(state):
+        return kind, list(_histories("", state))
+    named = {key: cast("list[object]", inner) for key, inner in state.items() if isinstance(inner, list)}
+    if lists := [repr(key) for key, inner in named.items() if inner and is_message(inner[0])]:
+        which = "the inner list" if len(lists) == 1 else "one of the inner lists"
+        raise BadFileError(f"an object around messages; give {which}, of {', '.join(lists)}")
     raise BadFileError(
         "neither a state that AutoGen saves nor a list of messages; save one with "
         "json.dump(dict(await team.save_state()), file)"
     )
 
 
-def _state(kind: str, found: Sequence[SavedHistory]) -> SavedState:
-    return SavedState(kind, tuple(map(_named, (history for history in found if history.messages))))
-
-
 def _named(history: SavedHistory) -> SavedHistory:
     speakers = {message.source for message in history.messages if isinstance(message, AssistantMessage)}
-    if history.agent or len(speakers) != 1:
-        return history
-    return replace(history, agent=speakers.pop())
+    return history if history.agent or len(speakers) != 1 else replace(history, agent=speakers.pop())
 
 
 def _kind(state: Mapping[str, Any]) -> str:
-    if "agent_states" in state:
+    if "agent_states" in state or _is_runtime(state):
         return "team"
-    if _NESTING_KEYS & state.keys():
+    if _NESTING_KEYS & state.keys() or state.get("type") == "BaseState":
         return "agent"
     if "messages" in state:
         return "context" if "stop_reason" not in state else "messages"
-    if state.get("type") == "BaseState":
-        return "agent"
-    return "team" if _is_runtime(state) else ""
+    return ""
 
 
 def _is_runtime(state: Mapping[str, Any]) -> bool:
@@ -162,7 +158,7 @@ def _is_runtime(state: Mapping[str, Any]) -> bool:
 
 
 def _histories(name: str, state: Mapping[str, Any]) -> Iterator[SavedHistory]:
-    """The histories of a state and of all the states in it."""
+    """Give the histories of a state and of all the states in it."""
     whose = name or "the state"
     if "agent_states" in state or _is_runtime(state):
         agents = a_mapping(state.get("agent_states", state), f"agent_states of {whose}")
@@ -173,30 +169,30 @@ def _histories(name: str, state: Mapping[str, Any]) -> Iterator[SavedHistory]:
         buffered = list(_buffered(a_list(state.get("message_buffer", []), f"message_buffer of {whose}"), whose))
         inner = list(_histories(name, a_mapping(state["agent_state"], f"agent_state of {whose}")))
         if buffered and len(inner) == 1 and not inner[0].is_thread:
-            only = inner[0]
-            inner = [replace(only, messages=[*only.messages, *buffered])]
+            inner = [replace(inner[0], messages=[*inner[0].messages, *buffered])]
         yield from inner
-    elif "inner_team_state" in state:
-        yield from _histories(name, a_mapping(state["inner_team_state"], f"inner_team_state of {whose}"))
-    elif "llm_context" in state:
-        yield from _histories(name, a_mapping(state["llm_context"], f"llm_context of {whose}"))
+    elif key := next((key for key in ("inner_team_state", "llm_context") if key in state), None):
+        yield from _histories(name, a_mapping(state[key], f"{key} of {whose}"))
     elif "message_thread" in state:
-        thread = read_messages(a_list(state["message_thread"], f"message_thread of {whose}"), whose)
-        yield SavedHistory(name, thread, is_thread=True)
+        thread = a_list(state["message_thread"], f"message_thread of {whose}")
+        yield replace(_listed(name, thread, whose), is_thread=True)
     elif "messages" in state:
-        listed = a_list(state["messages"], f"messages of {whose}")
+        history = _listed(name, a_list(state["messages"], f"messages of {whose}"), whose)
         try:
             system, tools = read_body(state)
         except Exception as error:  # whatever stands in the place of a tool
             raise BadFileError(f"what {whose} has beside its messages is broken: {one_line(error)}") from error
-        messages = [*system, *read_messages(listed, whose)]
         extra = cast("Mapping[str, Any]", found if isinstance(found := state.get(EXTRA_KEY), dict) else {})
-        is_thread = any(map(is_between_agents, listed))
-        yield SavedHistory(name, messages, is_thread, len(messages), extra, tools)
+        messages = [*system, *history.messages]
+        yield replace(history, messages=messages, stored=len(messages), extra=extra, tools=tools)
+
+
+def _listed(name: str, values: Sequence[object], whose: str) -> SavedHistory:
+    return SavedHistory(name, read_messages(values, whose), any(map(is_between_agents, values)))
 
 
 def _buffered(buffer: Sequence[object], whose: str) -> Iterator[LLMMessage]:
-    """What an agent's buffer adds to its context at the next turn."""
+    """Give what an agent's buffer adds to its context at the next turn."""
     for number, value in enumerate(buffer):
         entry = a_mapping(value, f"message {number} in the buffer of {whose}")
         if entry.get("type") == "HandoffMessage":

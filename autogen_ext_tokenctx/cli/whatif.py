@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
@@ -23,13 +23,7 @@ _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A history, and where in it a model was called.
-
-    Args:
-        agent: Whose history it is.
-        messages: The history.
-        calls: Numbers of the messages before which a model was called: what it got are the messages up to there.
-    """
+    """A history, and where in it a model was called: before the messages of these numbers, with all before them."""
 
     agent: str
     messages: Sequence[LLMMessage]
@@ -37,39 +31,30 @@ class Recording:
 
     @classmethod
     def of(cls, agent: str, messages: Sequence[LLMMessage]) -> Recording:
-        """The recording of a history in which a model was called before each message of the assistant."""
+        """Return the recording of a history in which a model was called before each message of the assistant."""
         calls = [number for number, message in enumerate(messages) if isinstance(message, AssistantMessage)]
         return cls(agent, messages, calls)
 
 
 @dataclass(frozen=True, slots=True)
 class PlayedCall:
-    """One call of a recording with a budget.
-
-    Args:
-        without: Tokens of the whole history, with what is sent beside it.
-        without_cached: What of them a prompt cache can serve.
-        sent: Tokens of the view, with what is sent beside it; 0 where there is none that fits.
-        cached: What of them a prompt cache can serve.
-        quality: Compression quality score of the view.
-        is_compaction: Whether the view was made anew.
-        was_over: Whether the whole history is over the budget.
-        fits: Whether there is a view that fits; None where that is not known.
-    """
+    """One call of a recording with a budget: tokens of the whole history and of the view, with what is beside them."""
 
     without: int
+    # what of them a prompt cache can serve
     without_cached: int | None
-    sent: int
-    cached: int
-    quality: float
-    is_compaction: bool
     was_over: bool
+    # of a view that does not fit there are none of these; whether it does is None where that is not known
+    sent: int = 0
+    cached: int = 0
+    quality: float = 0.0
+    is_compaction: bool = False
     fits: bool | None = True
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What all the calls with one budget come to; money in US dollars, None where no price is known."""
+    """What all the calls with one budget come to; tokens, and US dollars, which are None where no price is known."""
 
     budget: int
     calls: int
@@ -85,15 +70,11 @@ class Played:
     dollars_without_cached: float | None
     dollars_sent: float | None
     dollars_sent_cached: float | None
-
-    @property
-    def saved(self) -> float:
-        """Share of the tokens that is not sent."""
-        return 1 - self.tokens_sent / self.tokens_without if self.tokens_without else 0.0
+    saved: float
 
 
+# US dollars of one call's input, by its tokens and those of them that a cache serves
 Price = Callable[[int, int], float]
-"""US dollars of one call's input, by its tokens and those of them that a cache serves."""
 
 
 async def play(
@@ -105,7 +86,7 @@ async def play(
     manager: ContextManager,
     on_call: Callable[[int], None],
 ) -> list[PlayedCall]:
-    """The calls of a recording with a budget.
+    """Return the calls of a recording with a budget of input tokens.
 
     Args:
         recording: What happened.
@@ -124,19 +105,21 @@ async def play(
     for place in range(len(messages) + 1):
         if place in places:
             without = size + beside
-            served = whole.served(messages[:place], without, (), cache)
-            common = (without, served)
+            call = PlayedCall(without, whole.served(messages[:place], without, (), cache), without > budget)
             try:
                 view = await context.get_messages()
                 report = context.last_report or FitReport(budget, size, counter.count_request(view))
                 steps = [step for step in report.steps if step.form not in (Form.RECALLED, Form.REPAIRED)]
-                sent, cached = report.tokens_after + beside, report.cached_tokens
-                call = PlayedCall(
-                    *common, sent, cached, report.quality, bool(steps) and steps != made, without > budget
+                call = replace(
+                    call,
+                    sent=report.tokens_after + beside,
+                    cached=report.cached_tokens,
+                    quality=report.quality,
+                    is_compaction=bool(steps) and steps != made,
                 )
                 made = steps
             except BudgetTooSmallError:
-                call = PlayedCall(*common, 0, 0, 0.0, False, without > budget, False)
+                call = replace(call, fits=False)
             played.append(call)
             on_call(1)
         if place < len(messages):
@@ -146,15 +129,9 @@ async def play(
 
 
 def summed(budget: int, calls: Sequence[PlayedCall], price: Price | None) -> Played:
-    """What calls with one budget come to. What cannot be sent is left out of tokens, money and quality.
-
-    Args:
-        budget: The budget.
-        calls: The calls.
-        price: What a call costs; None where it is not known.
-    """
+    """Return what calls with one budget come to. What cannot be sent is left out of tokens, money and quality."""
     sent = [call for call in calls if call.fits is not False]
-    tokens = sum(call.sent for call in sent)
+    tokens, without = sum(call.sent for call in sent), sum(call.without for call in sent)
     qualities = [call.quality for call in sent]
 
     def dollars(of: Callable[[PlayedCall], tuple[int, int | None]]) -> float | None:
@@ -166,7 +143,7 @@ def summed(budget: int, calls: Sequence[PlayedCall], price: Price | None) -> Pla
     return Played(
         budget=budget,
         calls=len(calls),
-        tokens_without=sum(call.without for call in sent),
+        tokens_without=without,
         tokens_sent=tokens,
         mean_quality=fmean(qualities) if qualities else None,
         lowest_quality=min(qualities, default=None),
@@ -178,18 +155,19 @@ def summed(budget: int, calls: Sequence[PlayedCall], price: Price | None) -> Pla
         dollars_without_cached=dollars(lambda call: (call.without, call.without_cached)),
         dollars_sent=dollars(lambda call: (call.sent, 0)),
         dollars_sent_cached=dollars(lambda call: (call.sent, call.cached)),
+        saved=1 - tokens / without if without else 0.0,
     )
 
 
 def as_recorded(call: Call) -> PlayedCall:
-    """A call as its log tells of it, which knows of no failed ones."""
-    quality = min(fit.quality for fit in call.fits)
-    sent, cached = call.tokens_after, call.sent.cached_tokens
-    return PlayedCall(call.tokens_before, None, sent, cached, quality, bool(call.compacted), call.was_over, None)
+    """Return a call as its log tells of it, which knows of no failed ones."""
+    quality, cached = min(fit.quality for fit in call.fits), call.sent.cached_tokens
+    sent, is_compaction = call.tokens_after, bool(call.compacted)
+    return PlayedCall(call.tokens_before, None, call.was_over, sent, cached, quality, is_compaction, fits=None)
 
 
 def recordings(calls: Iterable[Call]) -> list[Recording] | None:
-    """The recordings in a log with texts; None where a call has no texts.
+    """Return the recordings in a log with texts; None where a call has no texts.
 
     A log has texts, and no tool calls: what the agent itself says is the assistant's, and a tool is a user.
     """

@@ -10,16 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from autogen_core import Component, ComponentBase
+from autogen_core import Component
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 from pydantic import BaseModel
-from typing_extensions import Self
 
 from ..context.units import Unit, pictures_of, split
 from ..tokens.counting import counter_for_model
-from .said import MessageFilter, Said, all_texts, edited, head_of
-
-_REMEMBERED_TEXTS = 10_000
+from .said import REMEMBERED_TEXTS, Configured, MessageFilter, Said, all_texts, edited, head_of
 
 
 def _is_system(unit: Unit) -> bool:
@@ -38,7 +35,7 @@ class MessageHistoryLimiterConfig(BaseModel):
     exclude_names: list[str] | None = None
 
 
-class MessageHistoryLimiter(ComponentBase[BaseModel], Component[MessageHistoryLimiterConfig]):
+class MessageHistoryLimiter(Configured[MessageHistoryLimiterConfig], Component[MessageHistoryLimiterConfig]):
     """Keeps the last messages of a history.
 
     A tool call and its results stay or go together: where only a part of them has room, all of them go. The newest
@@ -59,7 +56,6 @@ class MessageHistoryLimiter(ComponentBase[BaseModel], Component[MessageHistoryLi
         ['Step 0.', 'Step 3.', 'Step 4.']
     """
 
-    component_type = "message_transform"
     component_config_schema = MessageHistoryLimiterConfig
     component_provider_override = "autogen_ext_tokenctx.MessageHistoryLimiter"
 
@@ -73,12 +69,14 @@ class MessageHistoryLimiter(ComponentBase[BaseModel], Component[MessageHistoryLi
             raise ValueError(f"max_messages must be 1 or more, or None for all messages; got {max_messages}")
         if isinstance(exclude_names, str):
             raise ValueError(f"exclude_names is a list of names: give [{exclude_names!r}]")
-        self._max_messages = max_messages
-        self._keep_first_message = keep_first_message
-        self._exclude_names = None if exclude_names is None else list(exclude_names)
+        self._config = MessageHistoryLimiterConfig(
+            max_messages=max_messages,
+            keep_first_message=keep_first_message,
+            exclude_names=None if exclude_names is None else list(exclude_names),
+        )
 
     def apply_transform(self, messages: list[LLMMessage]) -> list[LLMMessage]:
-        """The messages that stay.
+        """Return the messages that stay.
 
         Args:
             messages: A history; it is not changed.
@@ -86,9 +84,9 @@ class MessageHistoryLimiter(ComponentBase[BaseModel], Component[MessageHistoryLi
         units = split(messages)
         spoken = [unit for unit in units if not _is_system(unit)]
         # Something has to be sent: when all names are excluded, the newest stays.
-        kept = [unit for unit in spoken if _source(unit) not in (self._exclude_names or ())] or spoken[-1:]
-        if self._max_messages is not None:
-            kept = self._last(kept, self._max_messages)
+        kept = [unit for unit in spoken if _source(unit) not in (self._config.exclude_names or ())] or spoken[-1:]
+        if self._config.max_messages is not None:
+            kept = self._last(kept, self._config.max_messages)
         numbers = {unit.index for unit in kept}
         staying = (unit for unit in units if _is_system(unit) or unit.index in numbers)
         return [message for unit in staying for message in unit.originals]
@@ -96,12 +94,12 @@ class MessageHistoryLimiter(ComponentBase[BaseModel], Component[MessageHistoryLi
     def get_logs(
         self, pre_transform_messages: list[LLMMessage], post_transform_messages: list[LLMMessage]
     ) -> tuple[str, bool]:
-        """How many messages went."""
+        """Return how many messages went."""
         before, after = len(pre_transform_messages), len(post_transform_messages)
         return (f"kept {after} of {before} messages", True) if after < before else ("kept all messages", False)
 
     def _last(self, units: list[Unit], room: int) -> list[Unit]:
-        first = units[:1] if self._keep_first_message else []
+        first = units[:1] if self._config.keep_first_message else []
         room -= sum(len(unit.originals) for unit in first)
         newest: list[Unit] = []
         for unit in reversed(units[len(first) :]):
@@ -110,17 +108,6 @@ class MessageHistoryLimiter(ComponentBase[BaseModel], Component[MessageHistoryLi
             newest.append(unit)
             room -= len(unit.originals)
         return [*first, *reversed(newest)]
-
-    def _to_config(self) -> MessageHistoryLimiterConfig:
-        return MessageHistoryLimiterConfig(
-            max_messages=self._max_messages,
-            keep_first_message=self._keep_first_message,
-            exclude_names=self._exclude_names,
-        )
-
-    @classmethod
-    def _from_config(cls, config: MessageHistoryLimiterConfig) -> Self:
-        return cls(config.max_messages, config.keep_first_message, config.exclude_names)
 
 
 class MessageTokenLimiterConfig(BaseModel):
@@ -134,7 +121,7 @@ class MessageTokenLimiterConfig(BaseModel):
     exclude_filter: bool = True
 
 
-class MessageTokenLimiter(ComponentBase[BaseModel], Component[MessageTokenLimiterConfig]):
+class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[MessageTokenLimiterConfig]):
     """Cuts each message to its first tokens, and keeps the newest of them that have room together.
 
     From the newest message back, each one is cut to ``max_tokens_per_message``. The first one that is too much for
@@ -164,7 +151,6 @@ class MessageTokenLimiter(ComponentBase[BaseModel], Component[MessageTokenLimite
         ['one', 'three four', 'six']
     """
 
-    component_type = "message_transform"
     component_config_schema = MessageTokenLimiterConfig
     component_provider_override = "autogen_ext_tokenctx.MessageTokenLimiter"
 
@@ -177,11 +163,7 @@ class MessageTokenLimiter(ComponentBase[BaseModel], Component[MessageTokenLimite
         filter_dict: Mapping[str, str | Iterable[str]] | None = None,
         exclude_filter: bool = True,
     ) -> None:
-        limits = {
-            "max_tokens_per_message": max_tokens_per_message,
-            "max_tokens": max_tokens,
-            "min_tokens": min_tokens,
-        }
+        limits = {"max_tokens_per_message": max_tokens_per_message, "max_tokens": max_tokens, "min_tokens": min_tokens}
         for name, limit in limits.items():
             if limit is not None and limit < 0:
                 raise ValueError(f"{name} must be 0 or more, or None for no limit; got {limit}")
@@ -190,25 +172,21 @@ class MessageTokenLimiter(ComponentBase[BaseModel], Component[MessageTokenLimite
                 f"min_tokens ({min_tokens}) is above max_tokens ({max_tokens}): histories between them would be left "
                 "over the limit. Give a min_tokens of max_tokens or less."
             )
-        self._max_tokens_per_message = max_tokens_per_message
-        self._max_tokens = max_tokens
-        self._min_tokens = min_tokens
-        self._model = model
         self._filter = MessageFilter(filter_dict, exclude_filter)
-        # A history comes back at every call, so its texts are counted and cut once.
+        self._config = MessageTokenLimiterConfig(**limits, model=model, **self._filter.config)
         count = counter_for_model(model).count_text
-        self._count = lru_cache(_REMEMBERED_TEXTS)(count)
-        self._head = lru_cache(_REMEMBERED_TEXTS)(partial(head_of, count=count))
+        self._count = lru_cache(REMEMBERED_TEXTS)(count)
+        self._head = lru_cache(REMEMBERED_TEXTS)(partial(head_of, count=count))
 
     def apply_transform(self, messages: list[LLMMessage]) -> list[LLMMessage]:
-        """The messages that stay, cut where they are too long.
+        """Return the messages that stay, cut where they are too long.
 
         Args:
             messages: A history; it is not changed.
         """
-        if self._tokens(messages) < (self._min_tokens or 0):
+        if self._tokens(messages) < (self._config.min_tokens or 0):
             return list(messages)
-        room = _Room(math.inf if self._max_tokens is None else self._max_tokens)
+        room = _Room(math.inf if self._config.max_tokens is None else self._config.max_tokens)
         kept: list[list[LLMMessage]] = []
         is_newest = True
         for unit in reversed(split(messages)):
@@ -226,7 +204,7 @@ class MessageTokenLimiter(ComponentBase[BaseModel], Component[MessageTokenLimite
     def get_logs(
         self, pre_transform_messages: list[LLMMessage], post_transform_messages: list[LLMMessage]
     ) -> tuple[str, bool]:
-        """How many tokens went."""
+        """Return how many tokens went."""
         before, after = self._tokens(pre_transform_messages), self._tokens(post_transform_messages)
         return (f"kept {after} of {before} tokens", True) if after < before else ("kept all tokens", False)
 
@@ -238,12 +216,13 @@ class MessageTokenLimiter(ComponentBase[BaseModel], Component[MessageTokenLimite
         return newest_first[::-1]
 
     def _texts(self, said: Said, room: _Room) -> tuple[str, ...]:
-        """The heads of the texts that fit."""
+        """Return the heads of the texts that fit."""
         tokens = sum(map(self._count, said.texts))
         if not self._filter.selects(said):
             room.left -= tokens
             return said.texts
-        share = tokens if self._max_tokens_per_message is None else min(tokens, self._max_tokens_per_message)
+        limit = self._config.max_tokens_per_message
+        share = tokens if limit is None else min(tokens, limit)
         if share > room.left:
             room.is_full = True
             share = max(0, int(room.left))
@@ -258,38 +237,17 @@ class MessageTokenLimiter(ComponentBase[BaseModel], Component[MessageTokenLimite
             room.left -= self._count(head)
         return tuple(texts)
 
-    def _to_config(self) -> MessageTokenLimiterConfig:
-        return MessageTokenLimiterConfig(
-            max_tokens_per_message=self._max_tokens_per_message,
-            max_tokens=self._max_tokens,
-            min_tokens=self._min_tokens,
-            model=self._model,
-            filter_dict=self._filter.values,
-            exclude_filter=self._filter.exclude,
-        )
-
-    @classmethod
-    def _from_config(cls, config: MessageTokenLimiterConfig) -> Self:
-        return cls(
-            config.max_tokens_per_message,
-            config.max_tokens,
-            config.min_tokens,
-            config.model,
-            config.filter_dict,
-            config.exclude_filter,
-        )
-
 
 @dataclass(slots=True)
 class _Room:
     """What is left while a history is read from its newest message back."""
 
+    # tokens
     left: float
-    """Tokens."""
+    # whether a message was too much, so that those before it go
     is_full: bool = False
-    """Whether a message was too much, so that those before it go."""
+    # characters to keep of the next text that has any, though they do not fit: what is newest is never nothing
     least: int = 0
-    """Characters to keep of the next text that has any, though they do not fit: what is newest is never nothing."""
 
 
 def _is_emptied(unit: Unit, shortened: list[LLMMessage], room: _Room) -> bool:

@@ -10,11 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
+from autogen_core import ComponentBase
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, SystemMessage
+from pydantic import BaseModel
+from typing_extensions import Self
 
+# texts whose tokens, heads or shorter forms a transform keeps: a history comes back at every call
+REMEMBERED_TEXTS = 10_000
+
+# how much of a text is counted first to find its head: twice what a token of English has
 _CHARS_A_TOKEN = 8
-"""How much of a text is counted first to find its head: twice what a token of English has."""
 
 _NEXT_WORD = re.compile(r"\W?\w{0,32}")
 
@@ -26,10 +33,7 @@ _ROLES = ("system", "user", "assistant", "tool")
 class Said:
     """A message as AutoGen 0.2 saw it; each result of a tool is one of its own.
 
-    Args:
-        role: ``system``, ``user``, ``assistant`` or ``tool``.
-        name: Who speaks; the tool, of a result; empty for system messages.
-        texts: The texts, without images and calls; beside calls this is the thought.
+    Its role is one of `_ROLES`, its name that of who speaks or of the tool; beside calls its text is the thought.
     """
 
     role: str
@@ -38,13 +42,7 @@ class Said:
 
 
 def said_in(message: LLMMessage) -> list[Said]:
-    """What a message says, in the terms of 0.2.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> said_in(UserMessage(content="Hi.", source="ann"))
-        [Said(role='user', name='ann', texts=('Hi.',))]
-    """
+    """Return what a message says, in the terms of 0.2; without images and calls."""
     if isinstance(message, FunctionExecutionResultMessage):
         return [Said("tool", result.name, (result.content,)) for result in message.content]
     if isinstance(message, SystemMessage):
@@ -57,18 +55,7 @@ def said_in(message: LLMMessage) -> list[Said]:
 
 
 def edited(message: LLMMessage, change: Callable[[Said], tuple[str, ...]]) -> LLMMessage:
-    """The message with other texts; the very object when nothing changes.
-
-    Args:
-        message: Any message; it is not changed.
-        change: Gives the new texts for the old ones, as many.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> message = UserMessage(content="Hi.", source="ann")
-        >>> edited(message, lambda said: tuple(text.upper() for text in said.texts)).content
-        'HI.'
-    """
+    """Return the message with the texts that ``change`` gives for the old ones; the very object if nothing changes."""
     said = said_in(message)
     texts = [change(one) for one in said]
     if texts == [one.texts for one in said]:
@@ -88,7 +75,7 @@ def edited(message: LLMMessage, change: Callable[[Said], tuple[str, ...]]) -> LL
 
 
 def all_texts(messages: Iterable[LLMMessage]) -> Iterator[str]:
-    """The texts of all messages but system messages."""
+    """Give the texts of all messages but system messages."""
     for message in messages:
         if not isinstance(message, SystemMessage):
             for said in said_in(message):
@@ -96,12 +83,7 @@ def all_texts(messages: Iterable[LLMMessage]) -> Iterator[str]:
 
 
 def head_of(text: str, tokens: int, count: Callable[[str], int]) -> str:
-    """The head of a text that has no more than so many tokens, in whole characters.
-
-    Args:
-        text: Any text.
-        tokens: Tokens it may have; below 1 leaves nothing.
-        count: Counts the tokens of a text.
+    """Return the head of a text that has no more than so many tokens, in whole characters.
 
     Example:
         >>> head_of("one two three", 2, lambda text: len(text.split()))
@@ -127,6 +109,26 @@ def head_of(text: str, tokens: int, count: Callable[[str], int]) -> str:
     return text[:fits]
 
 
+_ConfigT = TypeVar("_ConfigT", bound=BaseModel)
+
+
+class Configured(ComponentBase[BaseModel], Generic[_ConfigT]):
+    """A component that keeps its arguments as its configuration, by their names."""
+
+    component_type = "message_transform"
+    _config: _ConfigT
+
+    def __init__(self, **arguments: Any) -> None:
+        raise NotImplementedError
+
+    def _to_config(self) -> _ConfigT:
+        return self._config
+
+    @classmethod
+    def _from_config(cls, config: _ConfigT) -> Self:
+        return cls(**dict(config))
+
+
 class MessageFilter:
     """Which messages a transform is for: 0.2's ``filter_dict`` and ``exclude_filter``.
 
@@ -134,16 +136,8 @@ class MessageFilter:
     out messages that match any of the keys; without it, it is only for messages that match all of them. System
     messages are left out, unless the role "system" is asked for without ``exclude_filter``.
 
-    Args:
-        filter_dict: By ``role``, ``name`` or ``content``, a value or several. None or empty: all messages.
-        exclude_filter: Whether matching messages are left out.
-
     Raises:
         ValueError: A key or a role is none that messages have.
-
-    Example:
-        >>> MessageFilter({"role": "tool"}, exclude_filter=False).selects(Said("tool", "search", ("Found.",)))
-        True
     """
 
     def __init__(self, filter_dict: Mapping[str, str | Iterable[str]] | None, exclude_filter: bool) -> None:
@@ -152,15 +146,18 @@ class MessageFilter:
             raise ValueError(f"filter_dict cannot go by {unknown}; the keys of a message are {', '.join(_KEYS)}")
         if unknown := [role for role in values.get("role", ()) if role not in _ROLES]:
             raise ValueError(f"filter_dict has the unknown roles {unknown}; roles are {', '.join(_ROLES)}")
-        self.values = values or None
-        """The values as lists, as they go into a component's config."""
-        self.exclude = exclude_filter
-        """Whether matching messages are left out."""
+        self._values = values
+        self._exclude = exclude_filter
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The arguments, with the values as lists."""
+        return {"filter_dict": self._values or None, "exclude_filter": self._exclude}
 
     def selects(self, said: Said) -> bool:
         """Whether the transform is for this message."""
-        values = self.values or {}
-        if said.role == "system" and (self.exclude or "system" not in values.get("role", ())):
+        values = self._values
+        if said.role == "system" and (self._exclude or "system" not in values.get("role", ())):
             return False
         found = {"role": (said.role,), "name": (said.name,), "content": said.texts}
-        return all(any(one in wanted for one in found[key]) != self.exclude for key, wanted in values.items())
+        return all(any(one in wanted for one in found[key]) != self._exclude for key, wanted in values.items())

@@ -7,16 +7,17 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
-from autogen_core import Component, ComponentBase
+from autogen_core import Component
 from pydantic import BaseModel
-from typing_extensions import Self
 
+from .said import Configured
+
+# the small model that AutoGen 0.2 used, on the CPU
 _LLMLINGUA = {
     "model_name": "microsoft/llmlingua-2-bert-base-multilingual-cased-meetingbank",
     "use_llmlingua2": True,
     "device_map": "cpu",
 }
-"""The small model that AutoGen 0.2 used, on the CPU."""
 
 
 @runtime_checkable
@@ -45,10 +46,9 @@ class LLMLinguaConfig(BaseModel):
     """The declarative configuration of `LLMLingua`."""
 
     prompt_compressor_kwargs: dict[str, Any] | None = None
-    structured_compression: bool = False
 
 
-class LLMLingua(ComponentBase[BaseModel], Component[LLMLinguaConfig]):
+class LLMLingua(Configured[LLMLinguaConfig], Component[LLMLinguaConfig]):
     """Compresses texts with LLMLingua (``pip install "autogen-ext-tokenctx[llmlingua]"``).
 
     The model is loaded at the first use. That may download it, and loading and compressing hold up the event loop.
@@ -56,7 +56,6 @@ class LLMLingua(ComponentBase[BaseModel], Component[LLMLinguaConfig]):
     Args:
         prompt_compressor_kwargs: Arguments of ``llmlingua.PromptCompressor``. None: LLMLingua-2's small multilingual
             model on the CPU.
-        structured_compression: Whether the texts have LLMLingua's own tags that say how to compress their parts.
 
     Example:
         >>> LLMLingua().compress_text("It rained all day, and the weather was wet.", rate=0.5)  # doctest: +SKIP
@@ -66,14 +65,12 @@ class LLMLingua(ComponentBase[BaseModel], Component[LLMLinguaConfig]):
     component_config_schema = LLMLinguaConfig
     component_provider_override = "autogen_ext_tokenctx.LLMLingua"
 
-    def __init__(
-        self, prompt_compressor_kwargs: Mapping[str, Any] | None = None, structured_compression: bool = False
-    ) -> None:
+    def __init__(self, prompt_compressor_kwargs: Mapping[str, Any] | None = None) -> None:
         self._kwargs = None if prompt_compressor_kwargs is None else dict(prompt_compressor_kwargs)
-        self._structured_compression = structured_compression
+        self._config = LLMLinguaConfig(prompt_compressor_kwargs=self._kwargs)
 
     def compress_text(self, text: str, **compression_params: Any) -> dict[str, Any]:
-        """What LLMLingua makes of a text.
+        """Return what LLMLingua makes of a text.
 
         Args:
             text: Any text.
@@ -83,9 +80,7 @@ class LLMLingua(ComponentBase[BaseModel], Component[LLMLinguaConfig]):
             ImportError: The extra is not installed.
             Exception: What LLMLingua raises when it cannot load its model or compress the text.
         """
-        model = self._model
-        compress = model.structured_compress_prompt if self._structured_compression else model.compress_prompt
-        return compress([text], **compression_params)
+        return self._model.compress_prompt([text], **compression_params)
 
     @cached_property
     def _model(self) -> Any:
@@ -98,12 +93,3 @@ class LLMLingua(ComponentBase[BaseModel], Component[LLMLinguaConfig]):
                 name="llmlingua",
             ) from error
         return llmlingua.PromptCompressor(**(_LLMLINGUA if self._kwargs is None else self._kwargs))
-
-    def _to_config(self) -> LLMLinguaConfig:
-        return LLMLinguaConfig(
-            prompt_compressor_kwargs=self._kwargs, structured_compression=self._structured_compression
-        )
-
-    @classmethod
-    def _from_config(cls, config: LLMLinguaConfig) -> Self:
-        return cls(config.prompt_compressor_kwargs, config.structured_compression)

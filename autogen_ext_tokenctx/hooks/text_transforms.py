@@ -6,19 +6,17 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from autogen_core import CacheStore, Component, ComponentBase, ComponentLoader, ComponentModel, is_component_instance
+from autogen_core import CacheStore, Component, ComponentLoader, ComponentModel, is_component_instance
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
 from ..context.units import is_call
 from ..tokens.counting import counter_for_model
-from .said import MessageFilter, Said, all_texts, edited
+from .said import REMEMBERED_TEXTS, Configured, MessageFilter, Said, all_texts, edited
 from .text_compressors import LLMLingua, TextCompressor
-
-_REMEMBERED_TEXTS = 10_000
 
 
 class TextMessageCompressorConfig(BaseModel):
@@ -32,7 +30,7 @@ class TextMessageCompressorConfig(BaseModel):
     exclude_filter: bool = True
 
 
-class TextMessageCompressor(ComponentBase[BaseModel], Component[TextMessageCompressorConfig]):
+class TextMessageCompressor(Configured[TextMessageCompressorConfig], Component[TextMessageCompressorConfig]):
     """Has the texts of messages said in fewer tokens by a compressor.
 
     Texts of tool results and the thought beside calls are compressed too; calls, images and system messages stay as
@@ -44,7 +42,8 @@ class TextMessageCompressor(ComponentBase[BaseModel], Component[TextMessageCompr
         min_tokens: Tokens all messages must have together for anything to be done, 1 or more. None: any number.
         compression_params: Keyword arguments for the compressor.
         cache: Keeps compressed texts from one process to the next: any AutoGen ``CacheStore``, such as the disk one.
-            None: they are kept in memory.
+            Compressors that share it are told apart by the names of their classes or functions, and by
+            ``compression_params``. None: they are kept in memory.
         filter_dict: Messages to leave out, or with ``exclude_filter=False`` the only ones to compress: by ``role``
             ("user", "assistant", "tool", "system"), ``name`` (the source; the tool of a result) or ``content``, one
             value or several.
@@ -61,7 +60,6 @@ class TextMessageCompressor(ComponentBase[BaseModel], Component[TextMessageCompr
         'It rains'
     """
 
-    component_type = "message_transform"
     component_config_schema = TextMessageCompressorConfig
     component_provider_override = "autogen_ext_tokenctx.TextMessageCompressor"
 
@@ -87,11 +85,11 @@ class TextMessageCompressor(ComponentBase[BaseModel], Component[TextMessageCompr
         self._params = dict(compression_params or {})
         self._cache = cache
         self._filter = MessageFilter(filter_dict, exclude_filter)
-        self._count = lru_cache(_REMEMBERED_TEXTS)(counter_for_model(None).count_text)
-        self._shorter = lru_cache(_REMEMBERED_TEXTS)(self._stored_or_compressed)
+        self._count = lru_cache(REMEMBERED_TEXTS)(counter_for_model(None).count_text)
+        self._shorter = lru_cache(REMEMBERED_TEXTS)(self._stored_or_compressed)
 
     def apply_transform(self, messages: list[LLMMessage]) -> list[LLMMessage]:
-        """The messages with compressed texts.
+        """Return the messages with compressed texts.
 
         Args:
             messages: A history; it is not changed.
@@ -106,7 +104,7 @@ class TextMessageCompressor(ComponentBase[BaseModel], Component[TextMessageCompr
     def get_logs(
         self, pre_transform_messages: list[LLMMessage], post_transform_messages: list[LLMMessage]
     ) -> tuple[str, bool]:
-        """How many tokens were saved."""
+        """Return how many tokens were saved."""
         before, after = self._tokens(pre_transform_messages), self._tokens(post_transform_messages)
         return (f"compressed {before} tokens to {after}", True) if after < before else ("compressed nothing", False)
 
@@ -121,8 +119,9 @@ class TextMessageCompressor(ComponentBase[BaseModel], Component[TextMessageCompr
     def _stored_or_compressed(self, text: str) -> str:
         if self._cache is None:
             return self._compressed(text)
-        what = [type(self._compressor).__qualname__, self._params, text]
-        key = hashlib.sha256(json.dumps(what, sort_keys=True, default=repr).encode()).hexdigest()
+        whose = getattr(self._compressor, "__qualname__", type(self._compressor).__qualname__)
+        what = json.dumps([whose, self._params, text], sort_keys=True, default=repr)
+        key = hashlib.sha256(what.encode()).hexdigest()
         stored = self._cache.get(key)
         if isinstance(stored, str):
             return stored
@@ -145,21 +144,17 @@ class TextMessageCompressor(ComponentBase[BaseModel], Component[TextMessageCompr
             min_tokens=self._min_tokens,
             compression_params=self._params,
             cache=None if self._cache is None else self._cache.dump_component(),
-            filter_dict=self._filter.values,
-            exclude_filter=self._filter.exclude,
+            **self._filter.config,
         )
 
     @classmethod
     def _from_config(cls, config: TextMessageCompressorConfig) -> Self:
-        compressor = config.text_compressor and ComponentLoader.load_component(config.text_compressor, object)
-        return cls(
-            cast("TextCompressor | None", compressor),
-            config.min_tokens,
-            config.compression_params,
-            cast("CacheStore[str] | None", config.cache and CacheStore.load_component(config.cache)),
-            config.filter_dict,
-            config.exclude_filter,
-        )
+        arguments = dict(config)
+        if config.text_compressor:
+            arguments["text_compressor"] = ComponentLoader.load_component(config.text_compressor, object)
+        if config.cache:
+            arguments["cache"] = CacheStore.load_component(config.cache)
+        return cls(**arguments)
 
 
 def _dumped(text_compressor: object) -> ComponentModel:
@@ -182,7 +177,7 @@ class TextMessageContentNameConfig(BaseModel):
     exclude_filter: bool = True
 
 
-class TextMessageContentName(ComponentBase[BaseModel], Component[TextMessageContentNameConfig]):
+class TextMessageContentName(Configured[TextMessageContentNameConfig], Component[TextMessageContentNameConfig]):
     """Puts the name of who speaks into the text, for models and endpoints that are not shown it otherwise.
 
     Messages that have no text or no speaker stay as they are: system messages, images alone, tool calls and results.
@@ -204,7 +199,6 @@ class TextMessageContentName(ComponentBase[BaseModel], Component[TextMessageCont
         'ann:\\nHi.'
     """
 
-    component_type = "message_transform"
     component_config_schema = TextMessageContentNameConfig
     component_provider_override = "autogen_ext_tokenctx.TextMessageContentName"
 
@@ -218,13 +212,16 @@ class TextMessageContentName(ComponentBase[BaseModel], Component[TextMessageCont
     ) -> None:
         if position not in ("start", "end"):
             raise ValueError(f"position must be 'start' or 'end', not {position!r}")
-        self._position: Literal["start", "end"] = position
-        self._format_string = _checked_format(format_string)
-        self._deduplicate = deduplicate
         self._filter = MessageFilter(filter_dict, exclude_filter)
+        self._config = TextMessageContentNameConfig(
+            position=position,
+            format_string=_checked_format(format_string),
+            deduplicate=deduplicate,
+            **self._filter.config,
+        )
 
     def apply_transform(self, messages: list[LLMMessage]) -> list[LLMMessage]:
-        """The messages with the names in them.
+        """Return the messages with the names in them.
 
         Args:
             messages: A history; it is not changed.
@@ -239,7 +236,7 @@ class TextMessageContentName(ComponentBase[BaseModel], Component[TextMessageCont
     def get_logs(
         self, pre_transform_messages: list[LLMMessage], post_transform_messages: list[LLMMessage]
     ) -> tuple[str, bool]:
-        """How many messages got a name."""
+        """Return how many messages got a name."""
         pairs = zip(pre_transform_messages, post_transform_messages, strict=True)
         changed = sum(before != after for before, after in pairs)
         return f"put the name into {changed} messages", changed > 0
@@ -247,25 +244,13 @@ class TextMessageContentName(ComponentBase[BaseModel], Component[TextMessageCont
     def _named(self, said: Said) -> tuple[str, ...]:
         if not said.name or not any(said.texts) or not self._filter.selects(said):
             return said.texts
-        name = self._format_string.format(name=said.name)
-        if self._position == "start":
-            first, *others = said.texts
-            return said.texts if self._deduplicate and first.startswith(name) else (name + first, *others)
-        *others, last = said.texts
-        return said.texts if self._deduplicate and last.endswith(name) else (*others, last + name)
-
-    def _to_config(self) -> TextMessageContentNameConfig:
-        return TextMessageContentNameConfig(
-            position=self._position,
-            format_string=self._format_string,
-            deduplicate=self._deduplicate,
-            filter_dict=self._filter.values,
-            exclude_filter=self._filter.exclude,
-        )
-
-    @classmethod
-    def _from_config(cls, config: TextMessageContentNameConfig) -> Self:
-        return cls(config.position, config.format_string, config.deduplicate, config.filter_dict, config.exclude_filter)
+        name = self._config.format_string.format(name=said.name)
+        first, last = said.texts[0], said.texts[-1]
+        if self._config.position == "start":
+            is_named = self._config.deduplicate and first.startswith(name)
+            return said.texts if is_named else (name + first, *said.texts[1:])
+        is_named = self._config.deduplicate and last.endswith(name)
+        return said.texts if is_named else (*said.texts[:-1], last + name)
 
 
 def _checked_format(format_string: str) -> str:

@@ -43,7 +43,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "ContextCompressor",
         "ContextArchive",
         "MiniLMEmbedder",
-        "judge",
     ),
     "Summaries by a model": ("ContextSummarizer",),
     "Transforms of AutoGen 0.2": (
@@ -60,7 +59,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """What takes settings."""
 
 RESULTS = (
-    "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Histogram Judgement Level "
+    "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Histogram Level "
     "MetricsSnapshot ModelLimits PlanStep RecoveryResult RecoveryStrategy ReportSummary Summary SummaryUsage "
     "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError WorstCall"
 ).split()

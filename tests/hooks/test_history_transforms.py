@@ -251,6 +251,10 @@ def first_letter(text: str) -> str:
     return text[:1]
 
 
+def first_word(text: str) -> str:
+    return text.split()[0]
+
+
 def giving(value: Any) -> Callable[[str], Any]:
     return lambda text: value
 
@@ -341,6 +345,13 @@ def test_cache_store_outlives_the_transform() -> None:
     assert [len(compressor.compressed) for compressor in compressors] == [5, 0, 5]
 
 
+def test_functions_that_share_a_cache_store_keep_their_texts_apart() -> None:
+    store: InMemoryStore[str] = InMemoryStore()
+    for function, text in ((first_letter, "o"), (first_word, "one")):
+        transform = TextMessageCompressor(function, cache=store)
+        assert said(transform.apply_transform([user("one two three")])) == [text]
+
+
 @pytest.mark.parametrize("give", [7, None, {"compressed_prompt": "one"}])
 def test_compressor_that_gives_no_text(give: Any) -> None:
     with pytest.raises(TypeError, match="must give a text"):
@@ -356,7 +367,7 @@ def test_llmlingua_gets_the_text_and_the_parameters(monkeypatch: pytest.MonkeyPa
             return {"compressed_prompt": "short", "origin_tokens": 9, "compressed_tokens": 1}
 
         asked.append(arguments)
-        return SimpleNamespace(compress_prompt=compress, structured_compress_prompt=None)
+        return SimpleNamespace(compress_prompt=compress)
 
     monkeypatch.setitem(sys.modules, "llmlingua", SimpleNamespace(PromptCompressor=loaded))  # pyright: ignore[reportArgumentType]
     transform = TextMessageCompressor(compression_params={"rate": 0.5})
@@ -444,7 +455,7 @@ ALL: list[MessageTransform] = [
     MessageTokenLimiter(30, 200, 100, "gpt-3.5-turbo", {"role": {"system"}, "name": "user"}, exclude_filter=False),
     TextMessageCompressor(),
     TextMessageCompressor(FirstWords(), 9, {"words": 3}, InMemoryStore[str](), {"role": "user"}, exclude_filter=False),
-    TextMessageCompressor(LLMLingua({"model_name": "small"}, structured_compression=True)),
+    TextMessageCompressor(LLMLingua({"model_name": "small"})),
     TextMessageContentName(),
     TextMessageContentName("end", " ({name})", False, {"name": ["ann"]}, False),
 ]
