@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..tokens.limits import TokenConfig, TokenManager
-from ..tokens.model_limits import Lookup
+from ..tokens.model_limits import Answer, ModelLimits
 from .output import LEFT, RIGHT, WRAPPED, AsJson, print_json, show
 
 
@@ -28,30 +28,35 @@ def limits(
     options = TokenConfig(model_limits_config_path=config, enable_api_discovery=base_url is not None)
     try:
         manager = TokenManager(options, base_url=base_url, api_key=api_key if base_url else None)
-        lookups = asyncio.run(_explain(manager, models))
+        found = asyncio.run(_look_up(manager, models))
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if as_json:
-        print_json([_told(lookup) for lookup in lookups])
+        print_json([_told(*one) for one in found])
         return
-    for lookup in lookups:
-        found = lookup.limits
-        output = "unstated" if found.max_output_tokens is None else f"{found.max_output_tokens:,}"
+    for model, limit, answers in found:
+        output = "unstated" if limit.max_output_tokens is None else f"{limit.max_output_tokens:,}"
         show(
-            f"{lookup.model}: {found.max_input_tokens:,} input tokens",
+            f"{model}: {limit.max_input_tokens:,} input tokens",
             {"source": LEFT, "input tokens": RIGHT, "note": WRAPPED},
-            [(step.source, getattr(step.answer.window, "input", "-"), step.answer.note) for step in lookup.tried],
-            f"window {found.context_window:,}, output {output}, from {found.source}\n",
+            [(answer.source, getattr(answer.window, "input", "-"), answer.note) for answer in answers],
+            f"window {limit.context_window:,}, output {output}, from {limit.source}\n",
         )
 
 
-async def _explain(manager: TokenManager, models: Iterable[str]) -> list[Lookup]:
-    return list(await asyncio.gather(*map(manager.explain, models)))
+_Found = tuple[str, ModelLimits, tuple[Answer, ...]]
 
 
-def _told(lookup: Lookup) -> dict[str, object]:
+async def _look_up(manager: TokenManager, models: Iterable[str]) -> list[_Found]:
+    async def look_up(model: str) -> _Found:
+        answers = await manager.explain(model)
+        return model, await manager.get_limits(model), answers
+
+    return list(await asyncio.gather(*map(look_up, models)))
+
+
+def _told(model: str, limit: ModelLimits, answers: Iterable[Answer]) -> dict[str, object]:
     tried = [
-        {"source": step.source, "answered": step.answer.window is not None, "note": step.answer.note}
-        for step in lookup.tried
+        {"source": answer.source, "answered": answer.window is not None, "note": answer.note} for answer in answers
     ]
-    return {"model": lookup.model, **asdict(lookup.limits), "tried": tried}
+    return {"model": model, **asdict(limit), "tried": tried}

@@ -111,42 +111,6 @@ class TokenBudgetManager:
         shares = self._shares[TaskComplexity(task_complexity)]
         return _split(total_tokens, {name: shares[name] for name in CONTEXT_TYPES})
 
-    def redistribute(self, allocation: Mapping[str, int], used: Mapping[str, int]) -> dict[str, int]:
-        """Let shares that are not used flow to those who can use them.
-
-        Water filling: what some leave is divided among those who need more, in proportion to their own shares; who
-        has enough drops out, and the rest goes on to the others.
-
-        Args:
-            allocation: Tokens of each context type, as of `allocate_budget`.
-            used: Tokens each context type could use; 0 for those that are missing.
-
-        Returns:
-            The new allocation, with the same total. Nobody gets less than the smaller of share and use, nobody more
-            than its use while another needs more; what nobody can use stays with those who left it.
-
-        Raises:
-            ValueError: ``used`` names what is not in the allocation, or a number is negative.
-
-        Example:
-            >>> TokenBudgetManager().redistribute({"design": 500, "requirements": 500}, {"design": 100})
-            {'design': 500, 'requirements': 500}
-            >>> TokenBudgetManager().redistribute({"design": 500, "requirements": 500}, {"requirements": 800})
-            {'design': 200, 'requirements': 800}
-        """
-        strangers = [name for name in used if name not in allocation]
-        if strangers:
-            raise ValueError(f"not in the allocation: {', '.join(strangers)}")
-        if any(tokens < 0 for tokens in (*allocation.values(), *used.values())):
-            raise ValueError("tokens cannot be negative")
-        left = {name: max(share - used.get(name, 0), 0) for name, share in allocation.items()}
-        needs = {name: max(used.get(name, 0) - share, 0) for name, share in allocation.items()}
-        pool = sum(left.values())
-        given = _fill(pool, needs, allocation)
-        rest = pool - sum(given.values())
-        kept = _split(rest, left) if rest else dict.fromkeys(left, 0)
-        return {name: share - left[name] + given[name] + kept[name] for name, share in allocation.items()}
-
     def get_token_budget(self, task: str | TaskDefinition, total_tokens: int) -> int:
         """Tokens a planner may use for a task: the shares of requirements and design.
 
@@ -240,19 +204,3 @@ def _split(total: int, weights: Mapping[str, float]) -> dict[str, int]:
     for name in by_remainder[: total - sum(parts.values())]:
         parts[name] += 1
     return parts
-
-
-def _fill(pool: int, needs: Mapping[str, int], weights: Mapping[str, int]) -> dict[str, int]:
-    """``pool`` among those in need, by weight, none more than it needs."""
-    given = dict.fromkeys(needs, 0)
-    thirsty = {name: max(weights[name], 1) for name, need in needs.items() if need}
-    while pool and thirsty:
-        parts = _split(pool, thirsty)
-        full = [name for name in thirsty if parts[name] >= needs[name]]
-        if not full:
-            return given | parts
-        for name in full:  # what they leave over is divided again
-            given[name] = needs[name]
-            pool -= needs[name]
-            del thirsty[name]
-    return given

@@ -184,9 +184,9 @@ class RequestTokenCounter(ABC):
 class TiktokenCounter(RequestTokenCounter):
     """Counts with OpenAI's own tokenizer: exact for its models, close for the others.
 
-    The tokenizer is found offline where possible (see :mod:`autogen_ext_tokenctx.tokens.encodings`). If its file cannot
-    be had when the counter is made, the counter estimates for the whole of its life, after one warning:
-    its numbers never change in between. :attr:`exact` says which.
+    The tokenizer's file comes with the package (see :mod:`autogen_ext_tokenctx.tokens.encodings`). If it is missing
+    when the counter is made, the counter estimates for the whole of its life, after one warning: its numbers never
+    change in between. :attr:`exact` says which.
 
     Args:
         model: A model's name, with or without a provider's prefix ("openai/gpt-4o"); it also decides what an image

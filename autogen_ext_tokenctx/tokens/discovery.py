@@ -200,8 +200,6 @@ class ApiSource:
         True
     """
 
-    label = "api"
-
     def __init__(self, endpoint: Endpoint | None, timeout: float) -> None:
         self._endpoint = endpoint
         self._timeout = timeout
@@ -209,9 +207,9 @@ class ApiSource:
     async def __call__(self, name: ModelName) -> Answer:
         """Ask about a model."""
         if self._endpoint is None:
-            return Answer(None, "off: it needs enable_api_discovery and a base_url or a client that has one")
+            return Answer("api", None, "off: it needs enable_api_discovery and a base_url or a client that has one")
         if self._endpoint.host.endswith(_MUTE_HOSTS):
-            return Answer(None, f"{self._endpoint.host} states no limits")
+            return Answer("api", None, f"{self._endpoint.host} states no limits")
         try:
             import httpx
         except ImportError:
@@ -220,7 +218,7 @@ class ApiSource:
                 "enable_api_discovery is on, but httpx is not installed, so no API is asked for limits: "
                 'pip install "autogen-ext-tokenctx[discovery]", or set enable_api_discovery=False.',
             )
-            return Answer(None, "httpx is not installed")
+            return Answer("api", None, "httpx is not installed")
         try:
             verify = await asyncio.to_thread(_certificates)  # 40 ms the first time: not on the event loop
             headers = self._endpoint.headers()
@@ -230,11 +228,11 @@ class ApiSource:
             ) as client:
                 return await asyncio.wait_for(_ask(client, self._endpoint, name), self._timeout)
         except asyncio.TimeoutError:
-            return Answer(None, f"{self._endpoint.host} did not answer within {self._timeout:g} s", fault=True)
+            return Answer("api", None, f"{self._endpoint.host} did not answer within {self._timeout:g} s", fault=True)
         except Exception as error:
             # Whatever a server, a proxy or a certificate does must not take a look-up down. Only the kind of error is
             # told: its text may quote the address or a header.
-            return Answer(None, f"{self._endpoint.host}: {type(error).__name__}", fault=True)
+            return Answer("api", None, f"{self._endpoint.host}: {type(error).__name__}", fault=True)
 
 
 @cache
@@ -253,11 +251,11 @@ async def _ask(client: httpx.AsyncClient, endpoint: Endpoint, name: ModelName) -
         body, problem, fault = await _fetch(client, question)
         window = None if problem else question.read(body, name)
         if window is not None:
-            return Answer(window, f"{endpoint.host}{path}")
+            return Answer("api", window, f"{endpoint.host}{path}")
         failed = failed or fault
         problems.append(f"{path}: {problem or 'no limits'}")
         logger.debug("asking %s about %r: %s", endpoint.host, name.given, problems[-1])
-    return Answer(None, f"{endpoint.host} did not say ({'; '.join(problems)})", failed)
+    return Answer("api", None, f"{endpoint.host} did not say ({'; '.join(problems)})", failed)
 
 
 async def _fetch(client: httpx.AsyncClient, question: _Question) -> tuple[object, str, bool]:

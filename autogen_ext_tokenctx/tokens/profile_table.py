@@ -24,15 +24,6 @@ _OPENAI_90 = replace(_OPENAI_50, discount=0.9)
 _KEPT = PromptCache(automatic=True, minimum=0, granularity=1, discount=0.0)
 _NO_CACHE = PromptCache(automatic=False, minimum=0, granularity=1, discount=0.0)
 
-# OpenAI's reasoning guide, "Allocating space for reasoning": at least 25,000 tokens to begin with.
-_REASONING_RESERVE = 25_000
-# AutoGen's Anthropic client asks for 4,096 tokens unless told otherwise; as a reserve it serves for all that answer
-# without reasoning.
-_ANSWER_RESERVE = 4_096
-# Claude Code warns of tool results above this (MAX_MCP_OUTPUT_TOKENS guide); for open models, whose windows are often
-# cut short by who serves them, less (a judgement).
-_TOOL_RESULT, _TOOL_RESULT_OPEN = 10_000, 4_000
-
 _GPT = ModelProfile(
     family="gpt",
     system="anywhere",
@@ -43,14 +34,11 @@ _GPT = ModelProfile(
     call_id=r"[\s\S]{1,40}",  # microsoft/autogen#6377: "Expected a string with maximum length 40"
     images=TiledImages(85, 170),
     encoding="o200k_base",
-    tool_result_tokens=_TOOL_RESULT,
-    output_reserve=_ANSWER_RESERVE,
     cache=_OPENAI_50,
-    attention="edges",  # OpenAI's GPT-4.1 prompting guide: instructions at both ends of the context are best
 )
 _GPT_4 = replace(_GPT, encoding="cl100k_base", cache=_NO_CACHE)
-_GPT_5 = replace(_GPT, images=TiledImages(70, 140), output_reserve=_REASONING_RESERVE, cache=_OPENAI_90)
-_O_SERIES = replace(_GPT, family="o-series", images=TiledImages(75, 150), output_reserve=_REASONING_RESERVE)
+_GPT_5 = replace(_GPT, images=TiledImages(70, 140), cache=_OPENAI_90)
+_O_SERIES = replace(_GPT, family="o-series", images=TiledImages(75, 150))
 
 _CLAUDE = ModelProfile(
     family="claude",
@@ -64,11 +52,8 @@ _CLAUDE = ModelProfile(
     call_id=r"[a-zA-Z0-9_-]+",
     images=PatchedImages(28, 1_568, longest=1_568),
     encoding=None,
-    tool_result_tokens=_TOOL_RESULT,
-    output_reserve=_ANSWER_RESERVE,
     # platform.claude.com prompt-caching: reads cost a tenth; needs cache_control, which AutoGen does not send.
     cache=PromptCache(automatic=False, minimum=1_024, granularity=1, discount=0.9),
-    attention="end",  # Anthropic's long-context tips: documents first, the query last, up to 30 % better
 )
 _CLAUDE_4_7 = replace(_CLAUDE, images=PatchedImages(28, 4_784, longest=2_576))
 
@@ -82,11 +67,8 @@ _GEMINI = ModelProfile(
     call_id=r"[\s\S]+",
     images=CroppedImages(258),
     encoding=None,
-    tool_result_tokens=_TOOL_RESULT,
-    output_reserve=8_192,  # ai.google.dev thinking: what automatic thinking budgets go up to
     # ai.google.dev/gemini-api/docs/caching: implicit from 2.5 on, from 2,048 tokens; Vertex: 90 % off.
     cache=PromptCache(automatic=True, minimum=2_048, granularity=1, discount=0.9),
-    attention="end",  # ai.google.dev long-context: put the query at the end, after all other context
 )
 
 _UNKNOWN = ModelProfile(  # safe: what every endpoint accepts
@@ -99,10 +81,7 @@ _UNKNOWN = ModelProfile(  # safe: what every endpoint accepts
     call_id=r"[a-zA-Z0-9_-]{1,40}",
     images=PatchedImages(28, 4_784, longest=2_576),  # the dearest of the rules that are linear in pixels
     encoding=None,
-    tool_result_tokens=_TOOL_RESULT_OPEN,
-    output_reserve=_ANSWER_RESERVE,
     cache=_KEPT,
-    attention="edges",  # Liu et al. 2023, "Lost in the Middle"
 )
 
 _MISTRAL = replace(
@@ -134,7 +113,6 @@ _DEEPSEEK_REASONER = replace(
     system="head",
     turns="alternate",
     sends_thought=False,
-    output_reserve=_REASONING_RESERVE,
 )
 _QWEN = replace(
     _UNKNOWN,
@@ -144,7 +122,7 @@ _QWEN = replace(
     # alibabacloud.com model-studio context-cache: implicit, 20 % of the price, from 1,024 tokens (before 2026: 256).
     cache=PromptCache(automatic=True, minimum=1_024, granularity=1, discount=0.8),
 )
-_QWEN_THINKING = replace(_QWEN, sends_thought=False, output_reserve=_REASONING_RESERVE)
+_QWEN_THINKING = replace(_QWEN, sends_thought=False)
 
 _EDGE = r"(?:$|[^a-z0-9])"
 _START = r"(?:^|[^a-z])"

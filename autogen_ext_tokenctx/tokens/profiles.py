@@ -1,4 +1,4 @@
-"""What a family of models accepts, and what it uses best: the form its quirks have as data.
+"""What a family of models accepts: the form its quirks have as data.
 
 The data itself is in `profile_table`; what is done with it to a request, in `context.optimizer`.
 """
@@ -66,7 +66,7 @@ class PromptCache:
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
-    """What one family of models accepts and uses best.
+    """What one family of models accepts, and how it is billed.
 
     Example:
         >>> from autogen_ext_tokenctx.tokens.profile_table import profile_of
@@ -95,12 +95,5 @@ class ModelProfile:
     """What an image costs."""
     encoding: str | None
     """The tiktoken encoding of the model; None where its tokenizer is not public there."""
-    tool_result_tokens: int
-    """Advice: a single tool result above this many tokens is better shortened."""
-    output_reserve: int
-    """Advice: tokens of the context window to leave for the reply, and for reasoning where it takes room."""
     cache: PromptCache
     """How repeated starts of requests are billed."""
-    attention: Literal["edges", "end"]
-    """Where long requests hold attention: with "end", material goes first and the question last; with "edges", what
-    matters goes to the start and, said again or at least newest, to the end."""

