@@ -15,9 +15,7 @@ from typing_extensions import Self
 from ..tokens.counting import TokenCounter, counter_for_model
 from ..tokens.guarded import GuardedTokenCounter
 from ..tokens.model_names import model_of
-from .summary_breaker import Breaker
-from .summary_cache import SummaryCache
-from .summary_writer import Bill, NoSummaryError, SummaryUsage, SummaryWriter
+from .summary_writer import NoSummaryError, SummaryUsage, SummaryWriter, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +30,10 @@ _FRAME_TOKENS = 900
 
 _MANY = 1_000_000
 """More messages than a summary covers, to count the longest head of one."""
+
+_FAILURES, _PAUSE = 3, 300.0
+"""After so many failures in a row a model is not called for so many seconds. A guess: it spares a model that is down or
+too weak, and one that is back is found within the same run."""
 
 
 class Summary(BaseModel):
@@ -105,7 +107,7 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         wait: Make the summary when a compaction needs it, and let the agent wait for it.
         counter: Counts tokens instead of the model's tokenizer.
         clock: Gives the seconds that pauses go by: after three summaries in a row that failed the model is not called
-            for five minutes, then for ten and so on up to an hour, until one succeeds.
+            for five minutes, and again after each further failure, until one succeeds.
 
     Raises:
         ValueError: A number is out of range, or ``max_input_tokens`` has no room for the old and the new summary.
@@ -162,15 +164,16 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             model_client,
             model,
             self._counter,
-            SummaryCache(store or InMemoryStore[str]()),
+            store or InMemoryStore[str](),
             max_tokens=max_tokens,
             max_input_tokens=max_input_tokens,
             timeout=timeout,
             attempts=attempts,
         )
-        self._breaker = Breaker(clock)
+        self._clock = clock
+        self._failures = 0
+        self._paused_until = 0.0
         self._usage = SummaryUsage()
-        self._warned = False
 
     @property
     def usage(self) -> SummaryUsage:
@@ -190,18 +193,19 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         """
         if not messages:
             return standing
-        bill = Bill()
+        used = Usage()
         try:
-            return await self._merge(standing, tuple(messages), bill)
+            return await self._merge(standing, tuple(messages), used)
         except Exception as error:  # whatever a model and its client do
-            self._breaker.failed()
-            if not self._warned:
-                self._warned = True
+            if not self._failures:
                 why = str(error) if isinstance(error, NoSummaryError) else repr(error)
                 logger.warning("there is no summary, the history goes on without: %s", why)
+            self._failures += 1
+            if self._failures >= _FAILURES:
+                self._paused_until = self._clock() + _PAUSE
             return None
         finally:
-            self._usage = self._usage.plus(bill.usage)
+            self._usage = self._usage.plus(used.sum)
 
     def _to_config(self) -> ContextSummarizerConfig:
         if self._brought_counter:
@@ -233,26 +237,25 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             wait=config.wait,
         )
 
-    async def _merge(self, standing: Summary | None, messages: tuple[LLMMessage, ...], bill: Bill) -> Summary | None:
+    async def _merge(self, standing: Summary | None, messages: tuple[LLMMessage, ...], used: Usage) -> Summary | None:
         tokens, limit = await asyncio.to_thread(self._sizes, standing, messages)
         if limit < _LEAST_TOKENS:
             return None
         whole = await asyncio.to_thread(self._writer.whole, standing.text if standing else "", messages, limit)
-        text = self._writer.kept(whole.key, bill)
+        text = self._writer.cached(whole.key, used)
         if text is None:
-            if self._breaker.is_open:
+            if self._failures >= _FAILURES and self._clock() < self._paused_until:
                 return None
-            text = await self._writer.write(whole, bill)
-            self._breaker.succeeded()
-            self._warned = False
+            text = await self._writer.write(whole, used)
+            self._failures = 0
         return Summary(
             text=text,
             covers=(standing.covers if standing else 0) + len(messages),
             key=whole.key,
             tokens_before=(standing.tokens_before if standing else 0) + tokens,
-            calls=bill.usage.calls,
-            prompt_tokens=bill.usage.prompt_tokens,
-            completion_tokens=bill.usage.completion_tokens,
+            calls=used.sum.calls,
+            prompt_tokens=used.sum.prompt_tokens,
+            completion_tokens=used.sum.completion_tokens,
         )
 
     def _sizes(self, standing: Summary | None, messages: tuple[LLMMessage, ...]) -> tuple[int, int]:
