@@ -20,13 +20,8 @@ from hypothesis import strategies as st
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
-from autogen_ext_tokenctx.hooks.planning import (
-    DetailedPlan,
-    ExecutionPlan,
-    PlanStep,
-    SimplifiedPlan,
-    TaskDecomposer,
-)
+from autogen_ext_tokenctx.hooks.planning import PlanDraft, TaskDecomposer
+from autogen_ext_tokenctx.hooks.plans import ExecutionPlan, PlanStep
 from autogen_ext_tokenctx.tokens.task import TaskDefinition
 
 from ..support.histories import prose
@@ -130,7 +125,7 @@ async def test_a_string_is_a_task_and_the_budget_is_that_of_its_complexity() -> 
 @pytest.mark.parametrize(
     ("abilities", "json_output"),
     [
-        ({"structured_output": True, "json_output": True}, SimplifiedPlan),
+        ({"structured_output": True, "json_output": True}, PlanDraft),
         ({"structured_output": False, "json_output": True}, True),
         ({"structured_output": False, "json_output": False}, None),
     ],
@@ -141,12 +136,11 @@ async def test_structured_output_as_far_as_the_model_has_it(abilities: dict[str,
     request = client.requests[0]
     assert plan.source == "model"
     assert request.arguments["json_output"] is json_output
-    assert ("in this form" in str(request.messages[0].content)) is not (json_output is SimplifiedPlan)
+    assert ("in this form" in str(request.messages[0].content)) is not (json_output is PlanDraft)
 
 
-@pytest.mark.parametrize("model", [SimplifiedPlan, DetailedPlan])
-def test_schemas_have_nothing_that_strict_providers_refuse(model: type[SimplifiedPlan] | type[DetailedPlan]) -> None:
-    schema = model.model_json_schema()
+def test_the_schema_has_nothing_that_strict_providers_refuse() -> None:
+    schema = PlanDraft.model_json_schema()
     for part in (schema, *schema["$defs"].values()):
         assert set(part["required"]) == set(part["properties"])
     written = json.dumps(schema)
@@ -274,7 +268,7 @@ async def test_a_giant_task_fits_request_and_plan() -> None:
     task = TaskDefinition(description=prose(1, 6_000), requirements=(prose(2, 1_500), prose(3, 1_500)))
     client = StrictClient(["no plan"], window=1_000)
     plan = await TaskDecomposer(client).decompose_task(task, 1_000)
-    schema = client.counter.count_text(json.dumps(SimplifiedPlan.model_json_schema()))
+    schema = client.counter.count_text(json.dumps(PlanDraft.model_json_schema()))
     assert len(client.requests) == 2
     assert all(request.tokens <= 1_000 - schema for request in client.requests)
     assert all(request.tokens > 500 for request in client.requests[:1])
