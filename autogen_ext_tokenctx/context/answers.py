@@ -59,19 +59,6 @@ async def checked_answer(
     Raises:
         UnusableAnswerError: No answer can be used; what was wrong with the last one. Whatever else ``ask`` raises
             comes through.
-
-    Example:
-        >>> from autogen_ext.models.replay import ReplayChatCompletionClient
-        >>> client = ReplayChatCompletionClient(["Seven.", "7"])
-        >>> request = [UserMessage(content="Which one?", source="user")]
-        >>> def number(answer: str) -> int:
-        ...     if not answer.isdigit():
-        ...         raise UnusableAnswerError("It is not a number.")
-        ...     return int(answer)
-        >>> asyncio.run(checked_answer(
-        ...     lambda wrong: result_of(client, [*request, *(wrong.messages() if wrong else ())], None, 60.0), number
-        ... ))
-        7
     """
     rejected: UnusableAnswerError | None = None
     for _ in range(attempts):

@@ -74,10 +74,6 @@ def failure_of(failed: FailedResult, messages: Sequence[LLMMessage] = ()) -> Fai
     Args:
         failed: A tool's result or the message it came in, an exception, what a team's run gave, or a text.
         messages: The history; for a `TaskResult` its own messages are used where this is empty.
-
-    Example:
-        >>> failure_of(ValueError("no such table: orders")).query
-        'ValueError: no such table: orders'
     """
     if isinstance(failed, FunctionExecutionResultMessage):
         return _of_results([result for result in failed.content if result.is_error] or failed.content[:1], messages)

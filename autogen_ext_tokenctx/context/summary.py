@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from autogen_core import CacheStore, Component, ComponentBase, ComponentModel, InMemoryStore
@@ -15,7 +16,7 @@ from typing_extensions import Self
 from ..tokens.counting import TokenCounter, counter_for_model
 from ..tokens.guarded import GuardedTokenCounter
 from ..tokens.model_names import model_of
-from .summary_writer import NoSummaryError, SummaryUsage, SummaryWriter, Usage
+from .summary_writer import NoSummaryError, SummaryUsage, SummaryWriter
 
 logger = logging.getLogger(__name__)
 
@@ -152,19 +153,15 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             raise ValueError(f"start_at is a share of the budget, above 0 to 1, such as 0.7; got {start_at}")
         self.start_at, self.wait = start_at, wait
         self._client = model_client
-        self._max_tokens = max_tokens
-        self._max_input_tokens = max_input_tokens
-        self._timeout = timeout
-        self._attempts = attempts
         self._store = store
         self._brought_counter = counter is not None
         model = model_of(model_client)
         self._counter = GuardedTokenCounter(counter or counter_for_model(model or None))
         self._writer = SummaryWriter(
-            model_client,
-            model,
-            self._counter,
-            store or InMemoryStore[str](),
+            client=model_client,
+            model=model,
+            counter=self._counter,
+            store=store or InMemoryStore[str](),
             max_tokens=max_tokens,
             max_input_tokens=max_input_tokens,
             timeout=timeout,
@@ -173,12 +170,12 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         self._clock = clock
         self._failures = 0
         self._paused_until = 0.0
-        self._usage = SummaryUsage()
+        self._used = Counter[str]()
 
     @property
     def usage(self) -> SummaryUsage:
         """What all summaries so far have used."""
-        return self._usage
+        return SummaryUsage(**self._used)
 
     async def merge(self, standing: Summary | None, messages: Sequence[LLMMessage]) -> Summary | None:
         """One summary of a standing summary and the messages that came after it.
@@ -193,7 +190,7 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         """
         if not messages:
             return standing
-        used = Usage()
+        used = Counter[str]()
         try:
             return await self._merge(standing, tuple(messages), used)
         except Exception as error:  # whatever a model and its client do
@@ -205,7 +202,7 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
                 self._paused_until = self._clock() + _PAUSE
             return None
         finally:
-            self._usage = self._usage.plus(used.sum)
+            self._used.update(used)
 
     def _to_config(self) -> ContextSummarizerConfig:
         if self._brought_counter:
@@ -215,10 +212,10 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             )
         return ContextSummarizerConfig(
             model_client=self._client.dump_component(),
-            max_tokens=self._max_tokens,
-            max_input_tokens=self._max_input_tokens,
-            timeout=self._timeout,
-            attempts=self._attempts,
+            max_tokens=self._writer.max_tokens,
+            max_input_tokens=self._writer.max_input_tokens,
+            timeout=self._writer.timeout,
+            attempts=self._writer.attempts,
             store=self._store.dump_component() if self._store is not None else None,
             start_at=self.start_at,
             wait=self.wait,
@@ -228,16 +225,13 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
     def _from_config(cls, config: ContextSummarizerConfig) -> Self:
         return cls(
             ChatCompletionClient.load_component(config.model_client),
-            max_tokens=config.max_tokens,
-            max_input_tokens=config.max_input_tokens,
-            timeout=config.timeout,
-            attempts=config.attempts,
             store=CacheStore[str].load_component(config.store) if config.store is not None else None,
-            start_at=config.start_at,
-            wait=config.wait,
+            **config.model_dump(exclude={"model_client", "store"}),
         )
 
-    async def _merge(self, standing: Summary | None, messages: tuple[LLMMessage, ...], used: Usage) -> Summary | None:
+    async def _merge(
+        self, standing: Summary | None, messages: tuple[LLMMessage, ...], used: Counter[str]
+    ) -> Summary | None:
         tokens, limit = await asyncio.to_thread(self._sizes, standing, messages)
         if limit < _LEAST_TOKENS:
             return None
@@ -253,9 +247,9 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             covers=(standing.covers if standing else 0) + len(messages),
             key=whole.key,
             tokens_before=(standing.tokens_before if standing else 0) + tokens,
-            calls=used.sum.calls,
-            prompt_tokens=used.sum.prompt_tokens,
-            completion_tokens=used.sum.completion_tokens,
+            calls=used["calls"],
+            prompt_tokens=used["prompt_tokens"],
+            completion_tokens=used["completion_tokens"],
         )
 
     def _sizes(self, standing: Summary | None, messages: tuple[LLMMessage, ...]) -> tuple[int, int]:
@@ -263,4 +257,4 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         tokens = sum(map(self._counter.count_message, messages))
         held = self._counter.count_message(standing.message()) if standing else 0
         frame = Summary(text="", covers=_MANY, key="", tokens_before=0).message()
-        return tokens, min(self._max_tokens, tokens + held - self._counter.count_message(frame) - 1)
+        return tokens, min(self._writer.max_tokens, tokens + held - self._counter.count_message(frame) - 1)

@@ -64,32 +64,12 @@ _FREE = re.compile(r"\d{1,2}(?:[-/]\d{1,2})*")
 
 
 def read(answer: str, source: str, limit: int, count: Callable[[str], int]) -> str:
-    """Return the summary in an answer, always of the same five sections.
+    """Return the summary in an answer to a source, always of the same five sections; what stands before them goes.
 
-    What stands before the sections is left out. A summary that is over its limit by up to a quarter loses the last
-    lines of its longest sections.
-
-    Args:
-        answer: What the model said.
-        source: All it was given to summarise.
-        limit: Tokens the summary may have.
-        count: Counts the tokens of a text.
+    A summary that is over its limit by up to a quarter loses the last lines of its longest sections.
 
     Raises:
         UnusableAnswerError: It has none that can be used.
-
-    Example:
-        >>> print(read("Sure!\n## Facts\n- Order W2378156 is paid.", "ann: W2378156 is paid", 200, len))
-        ## Goal and standing rules
-        - none
-        ## Decisions and why
-        - none
-        ## Facts
-        - Order W2378156 is paid.
-        ## State and next step
-        - none
-        ## Open questions
-        - none
     """
     if len(answer) > _CHARS_A_TOKEN * limit:
         raise UnusableAnswerError(f"It was far too long: {limit} tokens are allowed.")
@@ -120,12 +100,7 @@ def _within(sections: dict[str, list[str]], limit: int, count: Callable[[str], i
 
 
 def unfounded(text: str, source: str) -> Iterator[str]:
-    """Find the ids, numbers, dates, paths and addresses of a text that do not stand in its source.
-
-    Example:
-        >>> list(unfounded("- Order W2378156 cost 1,250 dollars, 3 items, see /tmp/a.log", "W2378156: $1250.00"))
-        ['tmp/a.log']
-    """
+    """Find the ids, numbers, dates, paths and addresses of a text that do not stand in its source."""
     known = _Source(source)
     words = dict.fromkeys(word for word in written(_plain(text)) if _is_fact(word))
     return (word for word in words if not known.has(word.lower()))

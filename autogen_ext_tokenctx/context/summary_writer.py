@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,10 +42,6 @@ class SummaryUsage:
         prompt_tokens: Tokens the model read, as its client tells.
         completion_tokens: Tokens the model wrote.
         cached: Summaries, and parts of them, that came out of the cache instead.
-
-    Example:
-        >>> SummaryUsage(calls=1).plus(SummaryUsage(calls=2, prompt_tokens=500))
-        SummaryUsage(calls=3, prompt_tokens=500, completion_tokens=0, cached=0)
     """
 
     calls: int = 0
@@ -52,29 +49,9 @@ class SummaryUsage:
     completion_tokens: int = 0
     cached: int = 0
 
-    def plus(self, other: SummaryUsage) -> SummaryUsage:
-        """Both together."""
-        return SummaryUsage(
-            self.calls + other.calls,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.cached + other.cached,
-        )
-
 
 class NoSummaryError(Exception):
     """No summary can be had, and why."""
-
-
-class Usage:
-    """What one summary has used so far."""
-
-    def __init__(self) -> None:
-        self.sum = SummaryUsage()
-
-    def add(self, **used: int) -> None:
-        """Add to it."""
-        self.sum = self.sum.plus(SummaryUsage(**used))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,71 +70,67 @@ class Part:
     """What the summary is cached by."""
 
 
+@dataclass(kw_only=True)
 class SummaryWriter:
     """Adds messages to a summary, in as many parts as the window of its model needs; settings of the summariser."""
 
-    def __init__(
-        self,
-        client: ChatCompletionClient,
-        model: str,
-        counter: TokenCounter,
-        store: CacheStore[str],
-        *,
-        max_tokens: int,
-        max_input_tokens: int | None,
-        timeout: float,
-        attempts: int,
-    ) -> None:
-        self._client = client
-        self._model = model
-        self._name = model or type(client).__name__
-        self._counter = counter
-        self._store = store
-        self._warned = False
-        self._max_tokens = max_tokens
-        self._max_input_tokens = max_input_tokens
-        self._timeout = timeout
-        self._attempts = attempts
-        self._window: int | None = None
-        self._held_back = max_tokens + PROBLEM_TOKENS
+    client: ChatCompletionClient
+    model: str
+    """The model's name; "" where that is not known."""
+    counter: TokenCounter
+    store: CacheStore[str]
+    max_tokens: int
+    max_input_tokens: int | None
+    timeout: float
+    attempts: int
+    _window: int | None = None
+    _warned: bool = False
+
+    @property
+    def _name(self) -> str:
+        return self.model or type(self.client).__name__
+
+    @property
+    def _held_back(self) -> int:
         """Tokens a first request leaves free: for the answer, and to say what was wrong with it."""
+        return self.max_tokens + PROBLEM_TOKENS
 
     def whole(self, standing: str, messages: Sequence[LLMMessage], limit: int) -> Part:
         """All there is to summarise, as one part that no request was made of yet."""
         texts = tuple(map(rendered, messages))
         return Part(standing, "", texts, limit, self._key(standing, "\n\n".join(texts), limit))
 
-    def cached(self, key: str, used: Usage) -> str | None:
+    def cached(self, key: str, used: Counter[str]) -> str | None:
         """Return a summary that was paid for before."""
         try:
-            text: object = self._store.get(_PREFIX + key)
+            text: object = self.store.get(_PREFIX + key)
         except Exception as error:
             self._warn(error)
             return None
         if not isinstance(text, str) or not text.startswith(_BEGINNING):
             return None
-        used.add(cached=1)
+        used["cached"] += 1
         return text
 
     def _cache(self, key: str, text: str) -> None:
         try:
-            self._store.set(_PREFIX + key, text)
+            self.store.set(_PREFIX + key, text)
         except Exception as error:
             self._warn(error)
 
     def _warn(self, error: Exception) -> None:
         if not self._warned:
             self._warned = True
-            logger.warning("summaries cannot be cached in %s: %r", type(self._store).__name__, error)
+            logger.warning("summaries cannot be cached in %s: %r", type(self.store).__name__, error)
 
-    async def write(self, whole: Part, used: Usage) -> str:
+    async def write(self, whole: Part, used: Counter[str]) -> str:
         """Return the summary of `whole`, whose messages are in ``rest``; each part is added to that of those before it.
 
         Raises:
             NoSummaryError: The model gave none that can be used, or its window is too small.
         """
         text, rest, key = whole.standing, whole.rest, ""
-        if self._counter.count_text(text) > self._max_tokens:  # written under another limit: there is no room for it
+        if self.counter.count_text(text) > self.max_tokens:  # written under another limit: there is no room for it
             text, rest = "", (text, *rest)
         while rest:
             window = await self._known_window()
@@ -177,20 +150,20 @@ class SummaryWriter:
 
     def _next_part(self, standing: str, texts: tuple[str, ...], limit: int, window: int) -> Part:
         most = window - self._held_back
-        room = most - self._counter.count_request(request_of(standing, "", limit))
+        room = most - self.counter.count_request(request_of(standing, "", limit))
         while room >= _LEAST_ROOM:
-            chunk, rest = take(texts, room, self._counter.count_text)
-            over = self._counter.count_request(request_of(standing, chunk, limit)) - most
+            chunk, rest = take(texts, room, self.counter.count_text)
+            over = self.counter.count_request(request_of(standing, chunk, limit)) - most
             if over <= 0:
                 return Part(standing, chunk, rest, limit, self._key(standing, chunk, limit))
             room -= over  # tokens of a whole need not be those of its pieces
         self._window = None  # what taught it may have been wrong
         raise NoSummaryError(
-            f"a window of {window} tokens has no room for summaries of {self._max_tokens} tokens and their messages; "
+            f"a window of {window} tokens has no room for summaries of {self.max_tokens} tokens and their messages; "
             "give a smaller max_tokens, or a model with a larger window"
         )
 
-    async def _summary_of(self, part: Part, used: Usage) -> str:
+    async def _summary_of(self, part: Part, used: Counter[str]) -> str:
         async def ask(rejected: UnusableAnswerError | None) -> CreateResult:
             problems = rejected.problems if rejected else ()
             return await self._ask(request_of(part.standing, part.chunk, part.limit, problems), used)
@@ -198,18 +171,19 @@ class SummaryWriter:
         source = f"{part.standing}\n{part.chunk}"
         try:
             return await checked_answer(
-                ask, lambda answer: read(answer, source, part.limit, self._counter.count_text), self._attempts
+                ask, lambda answer: read(answer, source, part.limit, self.counter.count_text), self.attempts
             )
         except UnusableAnswerError as error:
             why = str(error) or repr(error.__cause__)
             raise NoSummaryError(f"{self._name} gave none that can be used: {why}") from error
 
-    async def _ask(self, request: Sequence[LLMMessage], used: Usage) -> CreateResult:
-        used.add(calls=1)
+    async def _ask(self, request: Sequence[LLMMessage], used: Counter[str]) -> CreateResult:
+        used["calls"] += 1
         try:
-            result = await result_of(self._client, request, None, self._timeout)
+            result = await result_of(self.client, request, None, self.timeout)
             if not result.cached:
-                used.add(prompt_tokens=result.usage.prompt_tokens, completion_tokens=result.usage.completion_tokens)
+                used["prompt_tokens"] += result.usage.prompt_tokens
+                used["completion_tokens"] += result.usage.completion_tokens
         except Exception as error:
             overflow = overflow_of(error)
             if overflow is not None:
@@ -225,17 +199,17 @@ class SummaryWriter:
 
     async def _known_window(self) -> int:
         if self._window is None:
-            window = self._max_input_tokens or _DEFAULT_WINDOW
-            if self._max_input_tokens is None and self._model:
+            window = self.max_input_tokens or _DEFAULT_WINDOW
+            if self.max_input_tokens is None and self.model:
                 from ..tokens.limits import TokenManager  # with all its sources: not for those who never summarise
 
-                window = min(_LARGEST_WINDOW, await TokenManager().get_limit(self._model))
+                window = min(_LARGEST_WINDOW, await TokenManager().get_limit(self.model))
             self._window = window
         return self._window
 
     def _window_after(self, request: Sequence[LLMMessage], overflow: Overflow) -> int:
         """The window that a refused request teaches, in the tokens of the counter: always less than was sent."""
-        sent = self._counter.count_request(request)
+        sent = self.counter.count_request(request)
         if overflow.limit is None:
             return sent // 2 + self._held_back
         stated = overflow.limit * sent // overflow.requested if overflow.requested else overflow.limit

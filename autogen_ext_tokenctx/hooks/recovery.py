@@ -250,17 +250,7 @@ class RecoverFromErrorArgs(BaseModel):
 
 
 class RecoverFromErrorTool(BaseTool[RecoverFromErrorArgs, ToolText]):
-    """Tells an agent ways on after a failure, from its own history.
-
-    Args:
-        recovery: Finds them.
-        context: The agent's model context.
-
-    Example:
-        >>> from autogen_core.models import ChatCompletionClient
-        >>> def tool(client: ChatCompletionClient, context: ChatCompletionContext) -> RecoverFromErrorTool:
-        ...     return RecoverFromErrorTool(ErrorRecovery(client), context)
-    """
+    """Tells an agent ways on after a failure, from its own history."""
 
     def __init__(self, recovery: ErrorRecovery, context: ChatCompletionContext) -> None:
         super().__init__(

@@ -21,15 +21,6 @@ RecoveryKind: TypeAlias = Literal["retry", "retry_with_changes", "other_tool", "
 class RecoveryStrategy(BaseModel):
     """One way on after a failure.
 
-    Args:
-        kind: ``retry`` the call as it was, ``retry_with_changes``, call an ``other_tool``, ``ask`` the user, ``skip``
-            the step, or ``re_plan`` what is left.
-        reason: Why this may help.
-        changes: Arguments and their new values; None for a value that has to be found first, or left out. Those of a
-            ``retry_with_changes``, or the arguments for an ``other_tool``.
-        tool: The tool to call, of an ``other_tool``.
-        question: What an ``ask`` asks.
-
     Raises:
         ValidationError: What the kind needs is not there.
 
@@ -41,15 +32,17 @@ class RecoveryStrategy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     kind: RecoveryKind
-    """What to do."""
+    """``retry`` the call as it was, ``retry_with_changes``, call an ``other_tool``, ``ask`` the user, ``skip`` the step, or
+    ``re_plan`` what is left."""
     reason: str = Field(min_length=1)
     """Why this may help."""
     changes: dict[str, Any] = Field(default_factory=dict[str, Any])
-    """Arguments and their new values; None for a value that has to be found first, or left out."""
+    """Arguments and their new values; None for a value that has to be found first, or left out. Those of a
+    ``retry_with_changes``, or the arguments for an ``other_tool``."""
     tool: str = ""
-    """The tool to call instead."""
+    """The tool that an ``other_tool`` calls instead."""
     question: str = ""
-    """What to ask the user."""
+    """What an ``ask`` asks the user."""
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:

@@ -35,10 +35,6 @@ class Summaries:
 
     Nothing here raises what a model does, and nothing waits for one unless the summariser is to be waited for. A
     summary that nobody asks for any more, since its agent is gone, ends by the timeouts of its summariser.
-
-    Args:
-        summarizer: Makes the summaries; it may be shared.
-        counter: Counts tokens.
     """
 
     def __init__(self, summarizer: ContextSummarizer, counter: TokenCounter) -> None:
@@ -56,13 +52,7 @@ class Summaries:
         return self._current
 
     def consider(self, history: Sequence[LLMMessage], tokens: int, budget: TokenBudget) -> None:
-        """Begin the next summary where the view comes near its budget; returns at once.
-
-        Args:
-            history: The history.
-            tokens: Tokens of its view.
-            budget: What the view may cost.
-        """
+        """Begin the next summary where the view, of so many tokens, comes near its budget; returns at once."""
         if self._summarizer.wait or tokens < self._summarizer.start_at * budget.available or self._is_ready:
             return
         self._is_ready = self._adopt()
