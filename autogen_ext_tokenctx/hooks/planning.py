@@ -48,8 +48,8 @@ class TaskDecomposer:
     """Asks a model to split a task into steps, and divides a token budget among them.
 
     A plan comes back whatever the model does. An answer that cannot be used is sent back once with what is wrong with
-    it. After that, and when the model fails, is silent too long or calls tools, the plan is made of the requirements
-    of the task, a step each in their order, with one logged warning; its ``source`` is ``"fallback"``.
+    it. After that, and when the model fails or is silent too long, the plan is made of the requirements of the task, a
+    step each in their order, with one logged warning; its ``source`` is ``"fallback"``.
 
     Args:
         model_client: Calls the model.

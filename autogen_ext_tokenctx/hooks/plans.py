@@ -118,7 +118,7 @@ class ExecutionPlan(BaseModel):
     token_budget: int
     """What the budgets of the steps add up to."""
     detailed: bool = False
-    """Whether each step says what it is for, when it is done and what it hands on."""
+    """Whether each step was to say what it is for, when it is done and what it hands on."""
     source: Literal["model", "fallback"]
     """Who made it: the model, or, where that failed, the requirements of the task in their order."""
 

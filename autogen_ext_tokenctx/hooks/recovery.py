@@ -96,8 +96,8 @@ class ErrorRecovery:
     """Finds ways on after a failure, and tries them within a bound.
 
     The model sees a small view of the history that explains the failure, as text, and proposes strategies. A model
-    that raises, hangs, calls tools or answers nothing usable is replaced by strategies derived from the failure, with
-    one logged warning.
+    that raises, hangs, or twice answers nothing usable is replaced by strategies derived from the failure, with one
+    logged warning.
 
     Args:
         model_client: Proposes strategies.
@@ -202,11 +202,7 @@ class ErrorRecovery:
             return await self._manager.compress_for_recovery(text, budget=self._budget)
 
     async def _proposed(self, view: FitResult, plan: object | None, failed: Failure) -> list[RecoveryStrategy]:
-        """What the model proposes, after one chance to repair it.
-
-        Raises:
-            UnusableAnswerError: Nothing of it can be used. Whatever the client raises comes through too.
-        """
+        """What the model proposes, after one chance to repair it; raises where nothing of it can be used."""
         request = self._request(view, plan, failed)
         json_output = json_output_of(self._client, Answer)
         usable: list[RecoveryStrategy] = []

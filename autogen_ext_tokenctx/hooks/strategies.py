@@ -32,8 +32,8 @@ class RecoveryStrategy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     kind: RecoveryKind
-    """``retry`` the call as it was, ``retry_with_changes``, call an ``other_tool``, ``ask`` the user, ``skip`` the step, or
-    ``re_plan`` what is left."""
+    """``retry`` the call as it was, ``retry_with_changes``, call an ``other_tool``, ``ask`` the user, ``skip`` the
+    step, or ``re_plan`` what is left."""
     reason: str = Field(min_length=1)
     """Why this may help."""
     changes: dict[str, Any] = Field(default_factory=dict[str, Any])

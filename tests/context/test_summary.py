@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -460,6 +461,24 @@ async def test_a_second_process_pays_nothing() -> None:
     assert second.text == first.text
     assert (second.calls, second.prompt_tokens, second.completion_tokens) == (0, 0, 0)
     assert other.usage == SummaryUsage(cached=1)
+    assert not client.requests
+
+
+class DecodingStore(InMemoryStore[str]):
+    """Gives JSON as what it stands for, as AutoGen's store for Redis does."""
+
+    def get(self, key: str, default: str | None = None) -> Any:
+        value = super().get(key, default)
+        with suppress(ValueError, TypeError):
+            return json.loads(value or "")
+        return value
+
+
+async def test_a_store_that_decodes_json_keeps_summaries_too() -> None:
+    store = DecodingStore()
+    assert await summarizer(StrictClient([GOOD]), store=store).merge(None, HISTORY) is not None
+    client = StrictClient([raising(RuntimeError("not to be called"))])
+    assert await summarizer(client, store=store).merge(None, HISTORY) is not None
     assert not client.requests
 
 

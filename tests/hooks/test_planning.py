@@ -215,6 +215,25 @@ async def test_two_bad_answers_end_in_the_fallback(bad: str, problem: str, caplo
     assert problem in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("bad", "told"), [("", "empty"), (" \n", "empty"), ([call("plan", "c1")], "called tools"), ([], "called tools")]
+)
+async def test_a_model_that_does_not_answer_in_words_is_told_so_once(bad: Content, told: str) -> None:
+    client = StrictClient([bad, GOOD])
+    plan = await TaskDecomposer(client).decompose_task(TASK, AVAILABLE)
+    assert plan.source == "model"
+    said = client.requests[1].messages
+    assert told in str(said[-1].content)
+    assert all(message.content for message in said)  # providers refuse messages without content
+
+
+async def test_details_that_a_model_leaves_out_are_no_reason_to_ask_again() -> None:
+    client = StrictClient([answer(step("build", description=None), detailed("test", "build"))])
+    plan = await TaskDecomposer(client).decompose_task(TASK, 8_000)
+    assert (plan.source, plan.detailed, len(client.requests)) == ("model", True, 1)
+    assert [own.expected_output for own in plan.steps] == ["", "The test."]
+
+
 def raising(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> Content:
     raise ConnectionError("the provider is away")
 
