@@ -17,7 +17,7 @@ from autogen_core.models import (
 
 from .answers import json_in
 from .passages import call_values
-from .units import Unit, split
+from .units import split
 
 if TYPE_CHECKING:
     from autogen_agentchat.base import TaskResult
@@ -96,11 +96,12 @@ def _of_results(results: Sequence[FunctionExecutionResult], messages: Sequence[L
     call = _call_of(failed, messages)
     value = next(json_in(call.arguments), None) if call else None
     arguments = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    if call and not any(failed.call_id in _results(message) for message in messages):  # not in the history yet
+        messages = (*messages, FunctionExecutionResultMessage(content=list(results)))
     history, earlier = _up_to(failed, messages)
     query = f"{failed.name} {call_values(call.arguments) if call else ''} {failed.content}"
     if not history:
-        query = f"{failed.name}: {failed.content}"
-        history = (*messages, UserMessage(content=query, source=FAILURE_SOURCE))
+        history = (*messages, UserMessage(content=f"{failed.name}: {failed.content}", source=FAILURE_SOURCE))
     return Failure(history, query, text, _ends(failed.content), failed.name, arguments, earlier)
 
 
@@ -109,20 +110,21 @@ def _up_to(
 ) -> tuple[tuple[LLMMessage, ...], tuple[LLMMessage, ...]]:
     """The history up to a failed result, and earlier failures of the same tool; nothing where it is not there."""
     units = split(messages)
-    at = next((i for i in reversed(range(len(units))) if failed.call_id in _results(units[i])), None)
+    at = next((i for i in reversed(range(len(units))) if failed.call_id in _results(*units[i].messages)), None)
     if at is None:
         return (), ()
     earlier: list[LLMMessage] = []
     for unit in reversed(units[:at]):
-        if len(earlier) < 2 * _EARLIER and any(r.is_error and r.name == failed.name for r in _results(unit).values()):
+        results = _results(*unit.messages).values()
+        if len(earlier) < 2 * _EARLIER and any(one.is_error and one.name == failed.name for one in results):
             earlier += unit.messages
     return tuple(message for unit in units[: at + 1] for message in unit.messages), tuple(earlier)
 
 
-def _results(unit: Unit) -> dict[str, FunctionExecutionResult]:
+def _results(*messages: LLMMessage) -> dict[str, FunctionExecutionResult]:
     return {
         result.call_id: result
-        for message in unit.messages
+        for message in messages
         if isinstance(message, FunctionExecutionResultMessage)
         for result in message.content
     }
