@@ -112,25 +112,6 @@ async def result_of(
     return call.result()
 
 
-async def answer_of(
-    client: ChatCompletionClient,
-    request: Sequence[LLMMessage],
-    json_output: type[BaseModel] | bool | None,
-    timeout: float,
-) -> str:
-    """What a model says to a request, within some seconds.
-
-    Raises:
-        ValueError: It calls tools, or says nothing. Whatever the client raises comes through, and a TimeoutError.
-    """
-    result = await result_of(client, request, json_output, timeout)
-    if not isinstance(result.content, str):
-        raise ValueError("it called tools instead of answering")
-    if not result.content.strip():
-        raise ValueError("its answer is empty")
-    return result.content
-
-
 def json_in(text: str) -> Iterator[Any]:
     """The outermost JSON objects and lists in a text, whatever is said around them.
 
