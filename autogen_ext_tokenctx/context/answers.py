@@ -1,19 +1,83 @@
-"""Asking a model, for JSON or in words, and finding what was asked for in what it says."""
+"""Asking a model, for JSON or in words, finding what was asked for in its answer, and telling it once what is wrong."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
 
-from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage
-from pydantic import BaseModel
+from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateResult, LLMMessage, UserMessage
+from pydantic import BaseModel, ValidationError
+
+from .passages import clip
+
+T = TypeVar("T")
+
+_PROBLEM_CHARS, _PROBLEMS = 200, 8
+"""So much of what is wrong with an answer is sent back: one fault often shows in every part."""
+
+_QUOTED_CHARS = 8_000
+"""So much of an answer is sent back: a plan of twelve detailed steps has about 7,000."""
 
 _ANSWER_CHARS = 200_000
 """So much of an answer is looked through for JSON."""
 
 _JSON_TRIES = 50
+
+
+class UnusableAnswerError(ValueError):
+    """An answer that cannot be used, with the problems in words for the model; none where its client failed."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = [clip(problem, _PROBLEM_CHARS) for problem in problems[:_PROBLEMS]]
+        self.answer = ""
+        super().__init__("; ".join(self.problems))
+
+    def messages(self) -> list[LLMMessage]:
+        """The messages that send the answer back."""
+        problems = "\n".join(f"- {problem}" for problem in self.problems)
+        asked = f"This cannot be used:\n{problems}\nGive the whole answer again, corrected, in the same form."
+        request: list[LLMMessage] = [UserMessage(content=asked, source="user")]
+        if self.answer.strip():  # providers refuse messages without content
+            request.insert(0, AssistantMessage(content=clip(self.answer, _QUOTED_CHARS), source="assistant"))
+        return request
+
+
+async def checked_answer(
+    ask: Callable[[UnusableAnswerError | None], Awaitable[CreateResult]],
+    parse: Callable[[str], T],
+    attempts: int = 2,
+) -> T:
+    """Return what ``parse`` makes of a model's answer. One that cannot be used is sent back.
+
+    Args:
+        ask: Asks the model; is given what was wrong with the answer before, None at first.
+        parse: Checks an answer, in a worker thread.
+        attempts: Answers to ask for, one after the other.
+
+    Raises:
+        UnusableAnswerError: No answer can be used; what was wrong with the last one. Whatever else ``ask`` raises
+            comes through.
+    """
+    rejected: UnusableAnswerError | None = None
+    for _ in range(attempts):
+        answer = ""
+        try:
+            answer = _text_of(await ask(rejected))
+            return await asyncio.to_thread(parse, answer)
+        except UnusableAnswerError as error:
+            rejected = error
+            rejected.answer = answer
+    raise rejected or ValueError(f"attempts must be 1 or more, not {attempts}")
+
+
+def _text_of(result: CreateResult) -> str:
+    if not isinstance(result.content, str):
+        raise UnusableAnswerError("It called tools instead of answering.")
+    if not result.content.strip():
+        raise UnusableAnswerError("It was empty.")
+    return result.content
 
 
 def json_output_of(client: ChatCompletionClient, form: type[BaseModel]) -> type[BaseModel] | bool | None:
@@ -48,25 +112,6 @@ async def result_of(
     return call.result()
 
 
-async def answer_of(
-    client: ChatCompletionClient,
-    request: Sequence[LLMMessage],
-    json_output: type[BaseModel] | bool | None,
-    timeout: float,
-) -> str:
-    """What a model says to a request, within some seconds.
-
-    Raises:
-        ValueError: It calls tools, or says nothing. Whatever the client raises comes through, and a TimeoutError.
-    """
-    result = await result_of(client, request, json_output, timeout)
-    if not isinstance(result.content, str):
-        raise ValueError("it called tools instead of answering")
-    if not result.content.strip():
-        raise ValueError("its answer is empty")
-    return result.content
-
-
 def json_in(text: str) -> Iterator[Any]:
     """The outermost JSON objects and lists in a text, whatever is said around them.
 
@@ -87,3 +132,30 @@ def json_in(text: str) -> Iterator[Any]:
             at = start + 1
             continue
         yield value
+
+
+def objects_with(text: str, *fields: str) -> list[dict[str, Any]]:
+    """The JSON objects in a text that have one of some fields, in whatever they are wrapped.
+
+    Example:
+        >>> objects_with('A draft: {"steps": []}. The plan: {"plan": {"steps": [1]}}', "steps")
+        [{'steps': []}, {'steps': [1]}]
+    """
+    return [found for value in json_in(text) for found in _objects_with(value, fields)]
+
+
+def _objects_with(value: Any, fields: Sequence[str]) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        mapping = cast("dict[str, Any]", value)
+        if any(field in mapping for field in fields):
+            yield mapping
+            return
+        value = list(mapping.values())
+    if isinstance(value, list):
+        for item in cast("list[Any]", value):
+            yield from _objects_with(item, fields)
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """What pydantic finds wrong with an answer, with the place of each problem."""
+    return [": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in error.errors()]

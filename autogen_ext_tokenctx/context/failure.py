@@ -1,10 +1,10 @@
-"""What failed, as a history that ends with the failure and a text to search the rest with."""
+"""What failed: a history that ends with the failure, a text to search the rest with, and the call taken apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, Union
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 
 from autogen_core import FunctionCall
 from autogen_core.models import (
@@ -15,8 +15,9 @@ from autogen_core.models import (
     UserMessage,
 )
 
+from .answers import json_in
 from .passages import call_values
-from .units import Unit, split
+from .units import split
 
 if TYPE_CHECKING:
     from autogen_agentchat.base import TaskResult
@@ -31,76 +32,116 @@ FAILURE_SOURCE = "failure"
 _EARLIER = 2
 """Earlier failures of the same tool that are kept word for word."""
 
+_END_CHARS = 2_000
+"""So much of a long error is searched at each of its ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failure and what led to it.
-
-    Args:
-        messages: The history up to the failure, which is its end.
-        query: What failed, in words: the error and the values of the call.
-        earlier: Messages of earlier failures of the same tool, the newest ones.
-    """
+    """A failure and what led to it."""
 
     messages: tuple[LLMMessage, ...]
+    """The history up to the failure, which is its end."""
     query: str
-    earlier: tuple[LLMMessage, ...]
+    """What failed, in words: the error and the values of the call."""
+    text: str
+    """All that is said of it, for people and models."""
+    error: str
+    """The error alone, without the tool's name; of a long one its head and its tail."""
+    tool: str = ""
+    """The tool that failed; empty when it was no tool call."""
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the tool was called with, as far as the history has it."""
+    earlier: tuple[LLMMessage, ...] = ()
+    """Messages of earlier failures of the same tool, the newest ones."""
+
+    @property
+    def working(self) -> tuple[str, ...]:
+        """Tools that gave results before, the latest first."""
+        names = [
+            result.name
+            for message in reversed(self.messages)
+            if isinstance(message, FunctionExecutionResultMessage)
+            for result in message.content
+            if not result.is_error
+        ]
+        return tuple(dict.fromkeys(names))
 
 
 def failure_of(failed: FailedResult, messages: Sequence[LLMMessage] = ()) -> Failure:
-    """Finds a failure in its history, or puts it at the end.
+    """Find a failure in its history, or put it at the end.
 
     Args:
         failed: A tool's result or the message it came in, an exception, what a team's run gave, or a text.
         messages: The history; for a `TaskResult` its own messages are used where this is empty.
-
-    Example:
-        >>> failure_of(ValueError("no such table: orders")).query
-        'ValueError: no such table: orders'
     """
     if isinstance(failed, FunctionExecutionResultMessage):
-        bad = next((result for result in failed.content if result.is_error), None) or failed.content[0]
-        return _of_result(bad, messages)
+        return _of_results([result for result in failed.content if result.is_error] or failed.content[:1], messages)
     if isinstance(failed, FunctionExecutionResult):
-        return _of_result(failed, messages)
-    if isinstance(failed, (str, BaseException)):
-        text = failed if isinstance(failed, str) else f"{type(failed).__name__}: {failed}"
-        return Failure((*messages, UserMessage(content=text, source=FAILURE_SOURCE)), text, ())
-    history = list(messages) or _history(failed)
-    reason = failed.stop_reason or "the task was not completed"
-    return Failure((*history, UserMessage(content=reason, source=FAILURE_SOURCE)), reason, ())
+        return _of_results([failed], messages)
+    if isinstance(failed, str):
+        return _of_text(failed, messages)
+    if isinstance(failed, BaseException):
+        return _of_text(f"{type(failed).__name__}: {failed}", messages)
+    return _of_text(failed.stop_reason or "the task was not completed", list(messages) or _history(failed))
 
 
-def _of_result(failed: FunctionExecutionResult, messages: Sequence[LLMMessage]) -> Failure:
+def _of_text(text: str, messages: Sequence[LLMMessage]) -> Failure:
+    return Failure((*messages, UserMessage(content=text, source=FAILURE_SOURCE)), text, text, _ends(text))
+
+
+def _of_results(results: Sequence[FunctionExecutionResult], messages: Sequence[LLMMessage]) -> Failure:
+    failed = results[0]
+    text = "\n".join(f"{result.name}: {result.content}" for result in results)
+    call = _call_of(failed, messages)
+    value = next(json_in(call.arguments), None) if call else None
+    arguments = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    if call and not any(failed.call_id in _results(message) for message in messages):  # not in the history yet
+        messages = (*messages, FunctionExecutionResultMessage(content=list(results)))
+    history, earlier = _up_to(failed, messages)
+    query = f"{failed.name} {call_values(call.arguments) if call else ''} {failed.content}"
+    if not history:
+        history = (*messages, UserMessage(content=f"{failed.name}: {failed.content}", source=FAILURE_SOURCE))
+    return Failure(history, query, text, _ends(failed.content), failed.name, arguments, earlier)
+
+
+def _up_to(
+    failed: FunctionExecutionResult, messages: Sequence[LLMMessage]
+) -> tuple[tuple[LLMMessage, ...], tuple[LLMMessage, ...]]:
+    """The history up to a failed result, and earlier failures of the same tool; nothing where it is not there."""
     units = split(messages)
-    at = next((i for i in reversed(range(len(units))) if failed.call_id in _results(units[i])), None)
+    at = next((i for i in reversed(range(len(units))) if failed.call_id in _results(*units[i].messages)), None)
     if at is None:
-        text = f"{failed.name}: {failed.content}"
-        return Failure((*messages, UserMessage(content=text, source=FAILURE_SOURCE)), text, ())
+        return (), ()
     earlier: list[LLMMessage] = []
     for unit in reversed(units[:at]):
-        if len(earlier) < 2 * _EARLIER and any(r.is_error and r.name == failed.name for r in _results(unit).values()):
+        results = _results(*unit.messages).values()
+        if len(earlier) < 2 * _EARLIER and any(one.is_error and one.name == failed.name for one in results):
             earlier += unit.messages
-    call = next((call for call in _calls(units[at]) if call.id == failed.call_id), None)
-    query = f"{failed.name} {call_values(call.arguments) if call else ''} {failed.content}"
-    history = tuple(message for unit in units[: at + 1] for message in unit.messages)
-    return Failure(history, query, tuple(earlier))
+    return tuple(message for unit in units[: at + 1] for message in unit.messages), tuple(earlier)
 
 
-def _results(unit: Unit) -> dict[str, FunctionExecutionResult]:
+def _results(*messages: LLMMessage) -> dict[str, FunctionExecutionResult]:
     return {
         result.call_id: result
-        for message in unit.messages
+        for message in messages
         if isinstance(message, FunctionExecutionResultMessage)
         for result in message.content
     }
 
 
-def _calls(unit: Unit) -> list[FunctionCall]:
-    head = unit.head
-    if not isinstance(head, AssistantMessage) or isinstance(head.content, str):
-        return []
-    return head.content
+def _call_of(result: FunctionExecutionResult, messages: Sequence[LLMMessage]) -> FunctionCall | None:
+    for message in reversed(messages):
+        if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            for call in message.content:
+                if (call.id, call.name) == (result.call_id, result.name):
+                    return call
+    return None
+
+
+def _ends(text: str) -> str:
+    """A text's head and tail: a traceback ends with its error, and nobody searches a megabyte for a word."""
+    return text if len(text) <= 2 * _END_CHARS else f"{text[:_END_CHARS]}\n{text[-_END_CHARS:]}"
 
 
 def _history(result: TaskResult) -> list[LLMMessage]:

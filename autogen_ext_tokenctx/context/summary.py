@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from autogen_core import CacheStore, Component, ComponentBase, ComponentModel, InMemoryStore
@@ -15,9 +16,7 @@ from typing_extensions import Self
 from ..tokens.counting import TokenCounter, counter_for_model
 from ..tokens.guarded import GuardedTokenCounter
 from ..tokens.model_names import model_of
-from .summary_breaker import Breaker
-from .summary_cache import SummaryCache
-from .summary_writer import Bill, NoSummaryError, SummaryUsage, SummaryWriter
+from .summary_writer import NoSummaryError, SummaryUsage, SummaryWriter
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +31,10 @@ _FRAME_TOKENS = 900
 
 _MANY = 1_000_000
 """More messages than a summary covers, to count the longest head of one."""
+
+_FAILURES, _PAUSE = 3, 300.0
+"""After so many failures in a row a model is not called for so many seconds. A guess: it spares a model that is down or
+too weak, and one that is back is found within the same run."""
 
 
 class Summary(BaseModel):
@@ -105,7 +108,7 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         wait: Make the summary when a compaction needs it, and let the agent wait for it.
         counter: Counts tokens instead of the model's tokenizer.
         clock: Gives the seconds that pauses go by: after three summaries in a row that failed the model is not called
-            for five minutes, then for ten and so on up to an hour, until one succeeds.
+            for five minutes, and again after each further failure, until one succeeds.
 
     Raises:
         ValueError: A number is out of range, or ``max_input_tokens`` has no room for the old and the new summary.
@@ -150,32 +153,29 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             raise ValueError(f"start_at is a share of the budget, above 0 to 1, such as 0.7; got {start_at}")
         self.start_at, self.wait = start_at, wait
         self._client = model_client
-        self._max_tokens = max_tokens
-        self._max_input_tokens = max_input_tokens
-        self._timeout = timeout
-        self._attempts = attempts
         self._store = store
         self._brought_counter = counter is not None
         model = model_of(model_client)
         self._counter = GuardedTokenCounter(counter or counter_for_model(model or None))
         self._writer = SummaryWriter(
-            model_client,
-            model,
-            self._counter,
-            SummaryCache(store or InMemoryStore[str]()),
+            client=model_client,
+            model=model,
+            counter=self._counter,
+            store=store or InMemoryStore[str](),
             max_tokens=max_tokens,
             max_input_tokens=max_input_tokens,
             timeout=timeout,
             attempts=attempts,
         )
-        self._breaker = Breaker(clock)
-        self._usage = SummaryUsage()
-        self._warned = False
+        self._clock = clock
+        self._failures = 0
+        self._paused_until = 0.0
+        self._used = Counter[str]()
 
     @property
     def usage(self) -> SummaryUsage:
         """What all summaries so far have used."""
-        return self._usage
+        return SummaryUsage(**self._used)
 
     async def merge(self, standing: Summary | None, messages: Sequence[LLMMessage]) -> Summary | None:
         """One summary of a standing summary and the messages that came after it.
@@ -190,18 +190,19 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         """
         if not messages:
             return standing
-        bill = Bill()
+        used = Counter[str]()
         try:
-            return await self._merge(standing, tuple(messages), bill)
+            return await self._merge(standing, tuple(messages), used)
         except Exception as error:  # whatever a model and its client do
-            self._breaker.failed()
-            if not self._warned:
-                self._warned = True
+            if not self._failures:
                 why = str(error) if isinstance(error, NoSummaryError) else repr(error)
                 logger.warning("there is no summary, the history goes on without: %s", why)
+            self._failures += 1
+            if self._failures >= _FAILURES:
+                self._paused_until = self._clock() + _PAUSE
             return None
         finally:
-            self._usage = self._usage.plus(bill.usage)
+            self._used.update(used)
 
     def _to_config(self) -> ContextSummarizerConfig:
         if self._brought_counter:
@@ -211,10 +212,10 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             )
         return ContextSummarizerConfig(
             model_client=self._client.dump_component(),
-            max_tokens=self._max_tokens,
-            max_input_tokens=self._max_input_tokens,
-            timeout=self._timeout,
-            attempts=self._attempts,
+            max_tokens=self._writer.max_tokens,
+            max_input_tokens=self._writer.max_input_tokens,
+            timeout=self._writer.timeout,
+            attempts=self._writer.attempts,
             store=self._store.dump_component() if self._store is not None else None,
             start_at=self.start_at,
             wait=self.wait,
@@ -224,35 +225,31 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
     def _from_config(cls, config: ContextSummarizerConfig) -> Self:
         return cls(
             ChatCompletionClient.load_component(config.model_client),
-            max_tokens=config.max_tokens,
-            max_input_tokens=config.max_input_tokens,
-            timeout=config.timeout,
-            attempts=config.attempts,
             store=CacheStore[str].load_component(config.store) if config.store is not None else None,
-            start_at=config.start_at,
-            wait=config.wait,
+            **config.model_dump(exclude={"model_client", "store"}),
         )
 
-    async def _merge(self, standing: Summary | None, messages: tuple[LLMMessage, ...], bill: Bill) -> Summary | None:
+    async def _merge(
+        self, standing: Summary | None, messages: tuple[LLMMessage, ...], used: Counter[str]
+    ) -> Summary | None:
         tokens, limit = await asyncio.to_thread(self._sizes, standing, messages)
         if limit < _LEAST_TOKENS:
             return None
         whole = await asyncio.to_thread(self._writer.whole, standing.text if standing else "", messages, limit)
-        text = self._writer.kept(whole.key, bill)
+        text = self._writer.cached(whole.key, used)
         if text is None:
-            if self._breaker.is_open:
+            if self._failures >= _FAILURES and self._clock() < self._paused_until:
                 return None
-            text = await self._writer.write(whole, bill)
-            self._breaker.succeeded()
-            self._warned = False
+            text = await self._writer.write(whole, used)
+            self._failures = 0
         return Summary(
             text=text,
             covers=(standing.covers if standing else 0) + len(messages),
             key=whole.key,
             tokens_before=(standing.tokens_before if standing else 0) + tokens,
-            calls=bill.usage.calls,
-            prompt_tokens=bill.usage.prompt_tokens,
-            completion_tokens=bill.usage.completion_tokens,
+            calls=used["calls"],
+            prompt_tokens=used["prompt_tokens"],
+            completion_tokens=used["completion_tokens"],
         )
 
     def _sizes(self, standing: Summary | None, messages: tuple[LLMMessage, ...]) -> tuple[int, int]:
@@ -260,4 +257,4 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         tokens = sum(map(self._counter.count_message, messages))
         held = self._counter.count_message(standing.message()) if standing else 0
         frame = Summary(text="", covers=_MANY, key="", tokens_before=0).message()
-        return tokens, min(self._max_tokens, tokens + held - self._counter.count_message(frame) - 1)
+        return tokens, min(self._writer.max_tokens, tokens + held - self._counter.count_message(frame) - 1)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
+from .answers import UnusableAnswerError
 from .relevance import is_entity, written
 from .summary_text import HEADINGS
 
@@ -63,84 +63,44 @@ _FREE = re.compile(r"\d{1,2}(?:[-/]\d{1,2})*")
 """Small numbers and ranges of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What became of an answer.
+def read(answer: str, source: str, limit: int, count: Callable[[str], int]) -> str:
+    """Return the summary in an answer to a source, always of the same five sections; what stands before them goes.
 
-    Args:
-        text: The summary; "" when the answer cannot be used.
-        problems: Why not, in words for the model.
+    A summary that is over its limit by up to a quarter loses the last lines of its longest sections.
+
+    Raises:
+        UnusableAnswerError: It has none that can be used.
     """
-
-    text: str
-    problems: tuple[str, ...] = ()
-
-
-def read(answer: str, source: str, limit: int, count: Callable[[str], int]) -> Reading:
-    """The summary in an answer, always of the same five sections, or what is wrong with it.
-
-    What stands before the sections is left out. A summary that is over its limit by up to a quarter loses the last
-    lines of its longest sections.
-
-    Args:
-        answer: What the model said.
-        source: All it was given to summarise.
-        limit: Tokens the summary may have.
-        count: Counts the tokens of a text.
-
-    Example:
-        >>> answer = "Sure!\\n## Facts\\n- Order W2378156 is paid."
-        >>> read(answer, "ann: W2378156 is paid", 100, len).problems
-        ('It is 151 tokens long, 100 are allowed.',)
-        >>> read(answer, "ann: it is paid", 200, len).problems
-        ('It states what was not said: W2378156.',)
-        >>> print(read(answer, "ann: W2378156 is paid", 200, len).text)
-        ## Goal and standing rules
-        - none
-        ## Decisions and why
-        - none
-        ## Facts
-        - Order W2378156 is paid.
-        ## State and next step
-        - none
-        ## Open questions
-        - none
-    """
-    if not answer.strip():
-        return Reading("", ("It was empty.",))
     if len(answer) > _CHARS_A_TOKEN * limit:
-        return Reading("", (f"It was far too long: {limit} tokens are allowed.",))
+        raise UnusableAnswerError(f"It was far too long: {limit} tokens are allowed.")
     sections = _sections(answer)
     if not any(sections.values()):
-        return Reading("", (f"It had nothing under any of the headings {', '.join(HEADINGS)}.",))
+        raise UnusableAnswerError(f"It had nothing under any of the headings {', '.join(HEADINGS)}.")
     empty = _says_nothing([line for lines in sections.values() for line in lines], source)
     if empty:
-        return Reading("", (empty,))
+        raise UnusableAnswerError(empty)
     tokens = count(_put_together(sections))
-    if tokens > _SLIGHTLY * limit:
-        return Reading("", (f"It is {tokens} tokens long, {limit} are allowed.",))
+    text = _within(sections, limit, count) if tokens <= _SLIGHTLY * limit else ""
+    if not text:
+        raise UnusableAnswerError(f"It is {tokens} tokens long, {limit} are allowed.")
+    invented = list(islice(unfounded(text, source), _NAMED))
+    if invented:
+        raise UnusableAnswerError(f"It states what was not said: {', '.join(invented)}.")
+    return text
+
+
+def _within(sections: dict[str, list[str]], limit: int, count: Callable[[str], int]) -> str:
+    """The sections within a limit, the longest ones without their last lines; "" where the headings alone are more."""
     while count(text := _put_together(sections)) > limit:
         longest = max(sections.values(), key=lambda lines: sum(map(len, lines)))
         if not longest:
-            return Reading("", (f"It is {tokens} tokens long, {limit} are allowed.",))
+            return ""
         longest.pop()
-    invented = list(islice(_unfounded(text, source), _NAMED))
-    if invented:
-        return Reading("", (f"It states what was not said: {', '.join(invented)}.",))
-    return Reading(text)
+    return text
 
 
-def unfounded(text: str, source: str) -> list[str]:
-    """The ids, numbers, dates, paths and addresses of a text that do not stand in its source.
-
-    Example:
-        >>> unfounded("- Order W2378156 cost 1,250 dollars, 3 items, see /tmp/a.log", "W2378156: $1250.00")
-        ['tmp/a.log']
-    """
-    return list(_unfounded(text, source))
-
-
-def _unfounded(text: str, source: str) -> Iterator[str]:
+def unfounded(text: str, source: str) -> Iterator[str]:
+    """Find the ids, numbers, dates, paths and addresses of a text that do not stand in its source."""
     known = _Source(source)
     words = dict.fromkeys(word for word in written(_plain(text)) if _is_fact(word))
     return (word for word in words if not known.has(word.lower()))

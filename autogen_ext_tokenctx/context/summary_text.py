@@ -42,18 +42,7 @@ Answer with the summary and nothing else."""
 
 
 def request_of(standing: str, chunk: str, limit: int, problems: Sequence[str] = ()) -> list[LLMMessage]:
-    """The request for one summary of a standing one and some messages.
-
-    Args:
-        standing: The standing summary; "" for none.
-        chunk: The messages, as text.
-        limit: Tokens the summary may have.
-        problems: What was wrong with the answer before.
-
-    Example:
-        >>> [message.type for message in request_of("", "ann: hello", 500)]
-        ['SystemMessage', 'UserMessage']
-    """
+    """Return the request for one summary of a standing one ("" for none) and of messages, as text."""
     parts = [f"<messages>\n{chunk}\n</messages>"]
     if standing:
         parts.insert(0, f"<standing_summary>\n{standing}\n</standing_summary>")
@@ -65,29 +54,15 @@ def request_of(standing: str, chunk: str, limit: int, problems: Sequence[str] = 
 
 
 def rendered(message: LLMMessage) -> str:
-    """A message as text: who says it, and what; calls with their arguments; images as a placeholder.
-
-    Example:
-        >>> rendered(UserMessage(content="hello", source="ann"))
-        'ann: hello'
-    """
+    """Return a message as text: who says it, and what; calls with their arguments; images as a placeholder."""
     # lone surrogates cannot be sent
     return _rendered(message).encode("utf-8", "replace").decode()
 
 
 def take(texts: Sequence[str], room: int, count: Callable[[str], int]) -> tuple[str, tuple[str, ...]]:
-    """The first texts, as many as there is room for, as one; and the texts that are left.
+    """Return the first texts, as many as ``room`` tokens hold, as one; and the texts that are left.
 
     A text that alone is too long is divided, at the end of a line or a word where there is one.
-
-    Args:
-        texts: At least one.
-        room: Tokens of what is taken, 1 or more.
-        count: Counts the tokens of a text.
-
-    Example:
-        >>> take(["one two", "three", "four five six"], 5, lambda text: len(text.split()))
-        ('one two\\n\\nthree', ('four five six',))
     """
     joint = count("\n\n")
     used = 0

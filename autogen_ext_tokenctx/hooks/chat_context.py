@@ -340,7 +340,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             archive=self._growing.manager.archive.dump(self._messages),
             pinned=[number_of.get(id(message), message) for message in self._pinned],
             overheads=list(self._overheads),
-            summary=self._summaries.standing if self._summaries else None,
+            summary=self._summaries.current if self._summaries else None,
         )
         return {**await super().save_state(), _STATE_KEY: extra.model_dump(mode="json")}
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from autogen_core.models import AssistantMessage, ChatCompletionClient, LLMMessage, SystemMessage, UserMessage
+from autogen_core.models import ChatCompletionClient, CreateResult, SystemMessage, UserMessage
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from ..context.answers import answer_of, json_in, json_output_of
+from ..context.answers import (
+    UnusableAnswerError,
+    checked_answer,
+    json_output_of,
+    objects_with,
+    problems_of,
+    result_of,
+)
 from ..context.manager import ContextManager
 from ..context.passages import clip
 from ..errors import BudgetTooSmallError
@@ -33,8 +39,6 @@ _FEW_STEPS = 4
 """Steps that a simplified plan is asked for."""
 
 _TITLE_CHARS = 60
-_PROBLEM_CHARS, _PROBLEMS = 200, 8
-"""So much of what is wrong with an answer is sent back: one fault often shows in every step."""
 
 _CHARS_A_TOKEN = 8
 """More characters than a token has in any prose."""
@@ -44,8 +48,8 @@ class TaskDecomposer:
     """Asks a model to split a task into steps, and divides a token budget among them.
 
     A plan comes back whatever the model does. An answer that cannot be used is sent back once with what is wrong with
-    it. After that, and when the model fails, is silent too long or calls tools, the plan is made of the requirements
-    of the task, a step each in their order, with one logged warning; its ``source`` is ``"fallback"``.
+    it. After that, and when the model fails or is silent too long, the plan is made of the requirements of the task, a
+    step each in their order, with one logged warning; its ``source`` is ``"fallback"``.
 
     Args:
         model_client: Calls the model.
@@ -112,64 +116,53 @@ class TaskDecomposer:
         return self._fallback(definition, available)
 
     async def _planned(self, task: TaskDefinition, available: int) -> ExecutionPlan:
-        form = self._form(available)
-        request: list[LLMMessage] = [
-            SystemMessage(content=form.prompt),
-            UserMessage(content=task.text(), source="user"),
-        ]
-        answer = await self._ask(request, form, task)
-        try:
-            return self._read(answer, form, task)
-        except _UnusableAnswerError as unusable:
-            request += [
-                AssistantMessage(content=answer, source="planner"),
-                UserMessage(content=unusable.request(), source="user"),
-            ]
-        return self._read(await self._ask(request, form, task), form, task)
-
-    def _form(self, available: int) -> _Form:
-        """How to ask this model for a plan of this size."""
         detailed = available >= self._detailed_from
-        answer = DetailedPlan if detailed else SimplifiedPlan
-        most = min(self._max_steps, available // (_STEP_TOKENS + _TEXT_TOKENS))
-        prompt = _PROMPT + (_DETAILED.format(most=most) if detailed else _SIMPLIFIED.format(most=min(most, _FEW_STEPS)))
-        json_output = json_output_of(self._client, answer)
-        if json_output is answer:
-            # the provider counts the schema as input
-            schema = self._manager.counter.count_text(json.dumps(answer.model_json_schema()))
-            return _Form(answer, prompt, json_output, TokenBudget.of(available, target=1.0, reserve=schema))
-        example = json.dumps({"steps": [_EXAMPLE_DETAILED if detailed else _EXAMPLE]})
-        prompt += f" Answer with one JSON object and nothing else, in this form: {example}"
-        return _Form(answer, prompt, json_output, TokenBudget.of(available, target=1.0))
+        limit = min(self._max_steps, available // (_STEP_TOKENS + _TEXT_TOKENS))
+        prompt = _PROMPT + (_DETAILED.format(limit=limit) if detailed else _SHORT.format(limit=min(limit, _FEW_STEPS)))
+        json_output = json_output_of(self._client, PlanDraft)
+        reserve = 0
+        if json_output is PlanDraft:  # the provider counts the schema as input
+            reserve = self._manager.counter.count_text(json.dumps(PlanDraft.model_json_schema()))
+        else:
+            example = json.dumps({"steps": [{**_EXAMPLE, **(_EXAMPLE_DETAILS if detailed else {})}]})
+            prompt += f" Answer with one JSON object and nothing else, in this form: {example}"
+        budget = TokenBudget.of(available, target=1.0, reserve=reserve)
+        request = [SystemMessage(content=prompt), UserMessage(content=task.text(), source="user")]
 
-    async def _ask(self, request: Sequence[LLMMessage], form: _Form, task: TaskDefinition) -> str:
-        # of a sibling: a fit sets the budget that the manager's get_token_budget goes by
-        fitted = await self._manager.for_agent().fit(request, form.budget, task=task)
-        return await answer_of(self._client, fitted.messages, form.json_output, self._timeout)
+        async def ask(rejected: UnusableAnswerError | None) -> CreateResult:
+            repair = rejected.messages() if rejected else ()
+            # of a sibling: a fit sets the budget that the manager's get_token_budget goes by
+            fitted = await self._manager.for_agent().fit([*request, *repair], budget, task=task)
+            return await result_of(self._client, fitted.messages, json_output, self._timeout)
 
-    def _read(self, answer: str, form: _Form, task: TaskDefinition) -> ExecutionPlan:
+        return await checked_answer(ask, lambda answer: self._read(answer, task, available, detailed))
+
+    def _read(self, answer: str, task: TaskDefinition, available: int, detailed: bool) -> ExecutionPlan:
         """The plan that an answer has.
 
         Raises:
-            _UnusableAnswerError: It has none that can be used.
+            UnusableAnswerError: It has none that can be used.
         """
-        draft = _parsed(answer, form.answer)
-        if not 1 <= len(draft.steps) <= self._max_steps:
-            raise _UnusableAnswerError([f"it has {len(draft.steps)} steps, there must be 1 to {self._max_steps}"])
-        weights = {step.id: step.weight for step in draft.steps}
-        words = [step.model_dump(exclude={"weight"}) for step in draft.steps]
-        steps = [PlanStep(**given, token_budget=_STEP_TOKENS) for given in words]
+        found = objects_with(answer, "steps")
+        if not found:
+            raise UnusableAnswerError("it has no JSON object with a list named steps")
+        try:
+            drafts = PlanDraft.model_validate(found[-1]).steps  # what comes before are thoughts and drafts
+        except ValidationError as error:
+            raise UnusableAnswerError(*problems_of(error)) from None
+        if not 1 <= len(drafts) <= self._max_steps:
+            raise UnusableAnswerError(f"it has {len(drafts)} steps, there must be 1 to {self._max_steps}")
+        steps = [draft.step(detailed) for draft in drafts]
         faults = faults_of(steps)
         if faults:
-            raise _UnusableAnswerError(faults)
-        available = form.budget.limit
+            raise UnusableAnswerError(*faults)
+        weights = {draft.id: draft.weight or 1.0 for draft in drafts}
         try:
             steps = _with_budgets(steps, weights, available, self._manager.counter)
         except BudgetTooSmallError as error:
-            raise _UnusableAnswerError(
-                [f"the steps need {error.needed} tokens, there are {available}: fewer steps, or shorter texts"]
+            raise UnusableAnswerError(
+                f"the steps need {error.needed} tokens, there are {available}: fewer steps, or shorter texts"
             ) from None
-        detailed = form.answer is DetailedPlan
         return ExecutionPlan(task=task, steps=tuple(steps), token_budget=available, detailed=detailed, source="model")
 
     def _fallback(self, task: TaskDefinition, available: int) -> ExecutionPlan:
@@ -193,45 +186,49 @@ class TaskDecomposer:
         return ExecutionPlan(task=task, steps=tuple(steps), token_budget=available, source="fallback")
 
 
-class SimplifiedStep(BaseModel):
-    """A step as a model is asked for it, where there is little room."""
+# The form of a structured answer. Strict structured output knows no defaults: every field has to be there, and may be
+# null. Without docstrings, which would be sent along.
 
-    model_config = ConfigDict(coerce_numbers_to_str=True, str_strip_whitespace=True)
+
+def _untitled(schema: dict[str, Any]) -> None:
+    for part in schema["properties"].values():
+        del part["title"]  # says the name once more, and is billed at each call
+
+
+class StepDraft(BaseModel):
+    model_config = ConfigDict(coerce_numbers_to_str=True, str_strip_whitespace=True, json_schema_extra=_untitled)
 
     id: Words
     title: Words
     instruction: Words
-    depends_on: list[str]
-    weight: Weight
+    depends_on: list[str] | None
+    weight: Weight | None
+    description: str | None
+    acceptance: list[Words] | None
+    expected_output: str | None
 
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, data: Any) -> Any:
-        # small models leave these out; providers refuse schemas with defaults in structured outputs
-        if not isinstance(data, dict):
-            return data
-        given = {key: value for key, value in cast("dict[Any, Any]", data).items() if value is not None}
-        return {"depends_on": [], "weight": 1.0, **given}
+        # small models leave fields out
+        return {**dict.fromkeys(cls.model_fields), **cast("dict[str, Any]", data)} if isinstance(data, dict) else data
+
+    def step(self, detailed: bool) -> PlanStep:
+        """Return the step, with the least budget there is."""
+        return PlanStep(
+            id=self.id,
+            title=self.title,
+            instruction=self.instruction,
+            depends_on=tuple(self.depends_on or ()),
+            description=(self.description or "") if detailed else "",
+            acceptance=tuple(self.acceptance or ()) if detailed else (),
+            expected_output=(self.expected_output or "") if detailed else "",
+            token_budget=_STEP_TOKENS,
+        )
 
 
-class DetailedStep(SimplifiedStep):
-    """A step as a model is asked for it, where there is room."""
-
-    description: Words
-    acceptance: list[Words]
-    expected_output: Words
-
-
-class SimplifiedPlan(BaseModel):
-    """A plan as a model is asked for it, where there is little room."""
-
-    steps: list[SimplifiedStep]
-
-
-class DetailedPlan(BaseModel):
-    """A plan as a model is asked for it, where there is room."""
-
-    steps: list[DetailedStep]
+class PlanDraft(BaseModel):
+    steps: list[StepDraft]
 
 
 _PROMPT = (
@@ -240,69 +237,14 @@ _PROMPT = (
     "instruction, depends_on (ids of the steps whose results it needs, no circles; empty where it can start at once), "
     "and weight (how much context it needs in proportion to the others, 1 is usual)"
 )
-_SIMPLIFIED = ". Give {most} steps at most, with instructions of one sentence."
+_SHORT = ". Give {limit} steps at most, with instructions of one sentence. Other fields are null."
 _DETAILED = (
     ", and also: description (what the step is for and what it works on), acceptance (a list of checks that show it "
-    "is done), and expected_output (what it hands on). Give {most} steps at most, with instructions that leave no "
+    "is done), and expected_output (what it hands on). Give {limit} steps at most, with instructions that leave no "
     "question open."
 )
 _EXAMPLE: dict[str, Any] = {"id": "step_1", "title": "…", "instruction": "…", "depends_on": [], "weight": 1}
-_EXAMPLE_DETAILED = {**_EXAMPLE, "description": "…", "acceptance": ["…"], "expected_output": "…"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """How a plan is asked for.
-
-    Args:
-        answer: What the answer must be.
-        prompt: The system message.
-        json_output: As of ``ChatCompletionClient.create``.
-        budget: What the request may take; its limit is what the steps share.
-    """
-
-    answer: type[SimplifiedPlan] | type[DetailedPlan]
-    prompt: str
-    json_output: bool | type[BaseModel] | None
-    budget: TokenBudget
-
-
-class _UnusableAnswerError(Exception):
-    """An answer that is no plan, and why."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = [clip(problem, _PROBLEM_CHARS) for problem in problems[:_PROBLEMS]]
-        super().__init__("; ".join(self.problems))
-
-    def request(self) -> str:
-        """What the model is told."""
-        lines = "\n".join(f"- {problem}" for problem in self.problems)
-        return f"This plan cannot be used:\n{lines}\nGive the whole plan again, corrected, in the same form."
-
-
-def _parsed(answer: str, form: type[SimplifiedPlan] | type[DetailedPlan]) -> SimplifiedPlan | DetailedPlan:
-    found = [plan for value in json_in(answer) for plan in _objects_with_steps(value)]
-    if not found:
-        raise _UnusableAnswerError(["it has no JSON object with a list named steps"])
-    try:
-        return form.model_validate(found[-1])  # what comes before are thoughts and drafts
-    except ValidationError as error:
-        raise _UnusableAnswerError(
-            [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        ) from None
-
-
-def _objects_with_steps(value: Any) -> Iterator[dict[str, Any]]:
-    """The objects that have ``steps``, in whatever they are wrapped."""
-    if isinstance(value, dict):
-        fields = cast("dict[str, Any]", value)
-        if "steps" in fields:
-            yield fields
-            return
-        value = list(fields.values())
-    if isinstance(value, list):
-        for item in cast("list[Any]", value):
-            yield from _objects_with_steps(item)
+_EXAMPLE_DETAILS = {"description": "…", "acceptance": ["…"], "expected_output": "…"}
 
 
 def _text_tokens(step: PlanStep, counter: TokenCounter) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 from math import isfinite
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from autogen_core.models import SystemMessage
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -116,7 +118,7 @@ class ExecutionPlan(BaseModel):
     token_budget: int
     """What the budgets of the steps add up to."""
     detailed: bool = False
-    """Whether each step says what it is for, when it is done and what it hands on."""
+    """Whether each step was to say what it is for, when it is done and what it hands on."""
     source: Literal["model", "fallback"]
     """Who made it: the model, or, where that failed, the requirements of the task in their order."""
 
@@ -132,8 +134,7 @@ class ExecutionPlan(BaseModel):
 
     def order(self) -> list[PlanStep]:
         """The steps so that each comes after those it depends on; otherwise as they were planned."""
-        steps = {step.id: step for step in self.steps}
-        return [steps[name] for name in _order({step.id: step.depends_on for step in self.steps})]
+        return _order(self.steps)
 
     def as_team(self, make_agent: MakeAgent, *, model: str | None = None) -> GraphFlow:
         """A team in which a step starts when those it depends on are done; independent ones run at the same time.
@@ -198,20 +199,33 @@ def faults_of(steps: Sequence[PlanStep]) -> list[str]:
         if strangers:
             faults.append(f"step {step.id} depends on what is no step: {', '.join(strangers)}")
     if not faults:
-        waiting = set(ids) - set(_order({step.id: step.depends_on for step in steps}))
-        if waiting:
-            faults.append(f"these steps depend on each other in a circle: {', '.join(sorted(waiting))}")
+        try:
+            _order(steps)
+        except CycleError as error:
+            places = cast("list[int]", error.args[1])
+            circle = sorted({steps[place].id for place in places})
+            faults.append(f"these steps depend on each other in a circle: {', '.join(circle)}")
     return faults
 
 
-def _order(needs: Mapping[str, Sequence[str]]) -> list[str]:
-    """The names so that each comes after what it needs, without those that never can; otherwise as they come."""
-    done: dict[str, None] = {}
-    while True:
-        ready = next((name for name, own in needs.items() if name not in done and done.keys() >= set(own)), None)
-        if ready is None:
-            return list(done)
-        done[ready] = None
+def _order(steps: Sequence[PlanStep]) -> list[PlanStep]:
+    """The steps so that each comes after those it needs; otherwise as they come.
+
+    Raises:
+        CycleError: Some need each other.
+    """
+    places = {step.id: place for place, step in enumerate(steps)}
+    sorter = TopologicalSorter({places[step.id]: [places[name] for name in step.depends_on] for step in steps})
+    sorter.prepare()
+    order: list[PlanStep] = []
+    ready: list[int] = []
+    while sorter.is_active():
+        for place in sorter.get_ready():
+            heappush(ready, place)
+        first = heappop(ready)
+        sorter.done(first)
+        order.append(steps[first])
+    return order
 
 
 def _context_of(step: PlanStep, model: str | None) -> TokenBudgetChatCompletionContext:

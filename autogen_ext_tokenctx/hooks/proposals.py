@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
-from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 from pydantic import BaseModel, ValidationError
 
-from ..context.answers import json_in
-from ..context.failure import FAILURE_SOURCE
-from ..context.passages import clip
-from .strategies import Failed, RecoveryKind, RecoveryStrategy
-
-_QUOTED_CHARS = 3_000
+from ..context.answers import objects_with, problems_of
+from ..context.failure import Failure
+from .strategies import RecoveryKind, RecoveryStrategy
 
 INSTRUCTION = """\
 You help an agent to go on after a failure. Propose 1 to {most} different strategies, the most promising first.
@@ -56,45 +51,33 @@ _USED = {"retry_with_changes": ("changes",), "other_tool": ("tool", "changes"), 
 """What a strategy of a kind has; models fill in the rest too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What an answer holds: different strategies, and what is wrong with the rest."""
-
-    strategies: list[RecoveryStrategy]
-    problems: list[str]
-
-
-def read(answer: str, failed: Failed, most: int) -> Reading:
-    proposals = next((found for value in json_in(answer) if (found := _proposals(value)) is not None), None)
+def read(answer: str, failed: Failure, limit: int) -> tuple[list[RecoveryStrategy], list[str]]:
+    """Return the different strategies of an answer, at most so many, and what is wrong with the rest of it."""
+    found = objects_with(answer, "strategies", "kind")
+    whole = [one["strategies"] for one in found if isinstance(one.get("strategies"), list)]
+    proposals: list[Any] = whole[-1] if whole else [one for one in found if "kind" in one]
     if not proposals:
-        return Reading([], ["there is no JSON object with strategies"])
-    reading = Reading([], [])
-    for number, proposal in enumerate(proposals[:most], 1):
+        return [], ["there is no JSON object with strategies"]
+    strategies: list[RecoveryStrategy] = []
+    problems: list[str] = []
+    for number, proposal in enumerate(proposals[:limit], 1):
         try:
             strategy = _strategy(proposal)
             _check(strategy, failed)
-        except ValueError as error:
-            reading.problems.append(f"strategy {number}: {_problem(error)}")
+        except ValidationError as error:
+            problems.append(f"strategy {number}: {'; '.join(problems_of(error))}")
             continue
-        if not any(strategy.does_the_same(other) for other in reading.strategies):
-            reading.strategies.append(strategy)
-    return reading
-
-
-def _proposals(value: Any) -> list[Any] | None:
-    """The proposals in a JSON value: in their object, as a bare list, or a single one."""
-    if isinstance(value, dict):
-        fields = cast("dict[str, Any]", value)
-        value = [fields] if "kind" in fields else fields.get("strategies")
-    if not isinstance(value, list):
-        return None
-    items = cast("list[Any]", value)
-    return items if any(isinstance(item, dict) for item in items) else None
+        except ValueError as error:
+            problems.append(f"strategy {number}: {error}")
+            continue
+        if not any(strategy.does_the_same(other) for other in strategies):
+            strategies.append(strategy)
+    return strategies, problems
 
 
 def _strategy(proposal: Any) -> RecoveryStrategy:
     if not isinstance(proposal, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     fields = cast("dict[str, Any]", proposal)
     names = ("kind", "reason", *_USED.get(str(fields.get("kind")), ()))
     used = {name: fields[name] for name in names if fields.get(name) is not None}
@@ -113,26 +96,9 @@ def _changes(given: Any) -> Any:
         return cast("list[Any]", given)
 
 
-def _check(strategy: RecoveryStrategy, failed: Failed) -> None:
+def _check(strategy: RecoveryStrategy, failed: Failure) -> None:
     """Refuses what would only fail again."""
     if strategy.kind == "other_tool" and strategy.tool == failed.tool:
         raise ValueError(f"{failed.tool} is the tool that failed")
     if strategy.kind == "retry_with_changes" and failed.arguments.items() >= strategy.changes.items():
         raise ValueError("these are the arguments that failed; the same call once more is a retry")
-
-
-def _problem(error: ValueError) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    return "; ".join(
-        ": ".join(part for part in (".".join(map(str, item["loc"])), item["msg"]) if part) for item in error.errors()
-    )
-
-
-def repair_of(answer: str, reading: Reading) -> list[LLMMessage]:
-    problems = "\n".join(f"- {problem}" for problem in reading.problems)
-    asked = f"This cannot be used:\n{problems}\nAnswer again, with all strategies, as one JSON object of that form."
-    return [
-        AssistantMessage(content=clip(answer, _QUOTED_CHARS), source="recovery"),
-        UserMessage(content=asked, source=FAILURE_SOURCE),
-    ]

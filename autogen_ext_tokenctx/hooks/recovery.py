@@ -11,6 +11,7 @@ from autogen_core import CancellationToken
 from autogen_core.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from autogen_core.models import (
     ChatCompletionClient,
+    CreateResult,
     FunctionExecutionResult,
     LLMMessage,
     SystemMessage,
@@ -19,16 +20,16 @@ from autogen_core.models import (
 from autogen_core.tools import BaseTool, ToolResult
 from pydantic import BaseModel, Field
 
-from ..context.answers import answer_of, json_output_of
-from ..context.failure import FAILURE_SOURCE, FailedResult
+from ..context.answers import UnusableAnswerError, checked_answer, json_output_of, result_of
+from ..context.failure import FAILURE_SOURCE, FailedResult, Failure, failure_of
 from ..context.manager import RECOVERY_TOKENS, ContextManager
 from ..context.passages import clip
 from ..context.report import FitResult
 from ..context.summary_text import rendered
 from ..errors import BudgetTooSmallError
 from .history import split_open_call
-from .proposals import INSTRUCTION, Answer, read, repair_of
-from .strategies import Failed, RecoveryStrategy, derived, failed_of
+from .proposals import INSTRUCTION, Answer, read
+from .strategies import RecoveryStrategy, derived
 from .tools import ToolText
 
 _logger = logging.getLogger(__name__)
@@ -95,8 +96,8 @@ class ErrorRecovery:
     """Finds ways on after a failure, and tries them within a bound.
 
     The model sees a small view of the history that explains the failure, as text, and proposes strategies. A model
-    that raises, hangs, calls tools or answers nothing usable is replaced by strategies derived from the failure, with
-    one logged warning.
+    that raises, hangs, or twice answers nothing usable is replaced by strategies derived from the failure, with one
+    logged warning.
 
     Args:
         model_client: Proposes strategies.
@@ -169,7 +170,7 @@ class ErrorRecovery:
         """
         if isinstance(failed_result, str) and not failed_result.strip():
             failed_result = _NO_TEXT
-        failed = failed_of(failed_result, messages)
+        failed = failure_of(failed_result, messages)
         view = await self._view(failed_result, messages, failed.text)
         source: Literal["model", "fallback"] = "model"
         try:
@@ -200,29 +201,30 @@ class ErrorRecovery:
         except BudgetTooSmallError:  # the head of the history is too large: the failure is worth more
             return await self._manager.compress_for_recovery(text, budget=self._budget)
 
-    async def _proposed(self, view: FitResult, plan: object | None, failed: Failed) -> list[RecoveryStrategy]:
-        """What the model proposes, after one chance to repair it.
-
-        Raises:
-            ValueError: Nothing of it can be used. Whatever the client raises comes through too.
-        """
+    async def _proposed(self, view: FitResult, plan: object | None, failed: Failure) -> list[RecoveryStrategy]:
+        """What the model proposes, after one chance to repair it; raises where nothing of it can be used."""
         request = self._request(view, plan, failed)
-        answer = await self._ask(request)
-        first = read(answer, failed, self._attempts)
-        if not first.problems:
-            return first.strategies
-        try:
-            second = read(await self._ask([*request, *repair_of(answer, first)]), failed, self._attempts)
-        except Exception:
-            if not first.strategies:
-                raise
-            return first.strategies
-        strategies = second.strategies or first.strategies
-        if not strategies:
-            raise ValueError("; ".join(second.problems))
-        return strategies
+        json_output = json_output_of(self._client, Answer)
+        usable: list[RecoveryStrategy] = []
 
-    def _request(self, view: FitResult, plan: object | None, failed: Failed) -> list[LLMMessage]:
+        async def ask(rejected: UnusableAnswerError | None) -> CreateResult:
+            repair = rejected.messages() if rejected else ()
+            return await result_of(self._client, [*request, *repair], json_output, self._timeout)
+
+        def parse(answer: str) -> None:
+            strategies, problems = read(answer, failed, self._attempts)
+            usable[:] = strategies or usable
+            if problems:
+                raise UnusableAnswerError(*problems)
+
+        try:
+            await checked_answer(ask, parse)
+        except Exception:
+            if not usable:
+                raise
+        return usable
+
+    def _request(self, view: FitResult, plan: object | None, failed: Failure) -> list[LLMMessage]:
         # As text, not as messages: some providers refuse tool calls in a request that lists no tools, and a model
         # that finds itself in a conversation goes on with it.
         history = "\n".join(map(rendered, view.messages))
@@ -236,9 +238,6 @@ class ErrorRecovery:
             UserMessage(content="\n\n".join(parts), source=FAILURE_SOURCE),
         ]
 
-    async def _ask(self, request: Sequence[LLMMessage]) -> str:
-        return await answer_of(self._client, request, json_output_of(self._client, Answer), self._timeout)
-
 
 class RecoverFromErrorArgs(BaseModel):
     """Arguments of ``recover_from_error``."""
@@ -247,17 +246,7 @@ class RecoverFromErrorArgs(BaseModel):
 
 
 class RecoverFromErrorTool(BaseTool[RecoverFromErrorArgs, ToolText]):
-    """Tells an agent ways on after a failure, from its own history.
-
-    Args:
-        recovery: Finds them.
-        context: The agent's model context.
-
-    Example:
-        >>> from autogen_core.models import ChatCompletionClient
-        >>> def tool(client: ChatCompletionClient, context: ChatCompletionContext) -> RecoverFromErrorTool:
-        ...     return RecoverFromErrorTool(ErrorRecovery(client), context)
-    """
+    """Tells an agent ways on after a failure, from its own history."""
 
     def __init__(self, recovery: ErrorRecovery, context: ChatCompletionContext) -> None:
         super().__init__(

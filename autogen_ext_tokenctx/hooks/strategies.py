@@ -5,41 +5,21 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
-from autogen_core import FunctionCall
-from autogen_core.models import (
-    AssistantMessage,
-    FunctionExecutionResult,
-    FunctionExecutionResultMessage,
-    LLMMessage,
-)
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from ..context.answers import json_in
-from ..context.failure import FailedResult, failure_of
+from ..context.failure import Failure
 from ..context.passages import clip
 
 _ERROR_CHARS = 300
-_END_CHARS = 2_000
 
 RecoveryKind: TypeAlias = Literal["retry", "retry_with_changes", "other_tool", "ask", "skip", "re_plan"]
 
 
 class RecoveryStrategy(BaseModel):
     """One way on after a failure.
-
-    Args:
-        kind: ``retry`` the call as it was, ``retry_with_changes``, call an ``other_tool``, ``ask`` the user, ``skip``
-            the step, or ``re_plan`` what is left.
-        reason: Why this may help.
-        changes: Arguments and their new values; None for a value that has to be found first, or left out. Those of a
-            ``retry_with_changes``, or the arguments for an ``other_tool``.
-        tool: The tool to call, of an ``other_tool``.
-        question: What an ``ask`` asks.
 
     Raises:
         ValidationError: What the kind needs is not there.
@@ -52,15 +32,17 @@ class RecoveryStrategy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     kind: RecoveryKind
-    """What to do."""
+    """``retry`` the call as it was, ``retry_with_changes``, call an ``other_tool``, ``ask`` the user, ``skip`` the
+    step, or ``re_plan`` what is left."""
     reason: str = Field(min_length=1)
     """Why this may help."""
     changes: dict[str, Any] = Field(default_factory=dict[str, Any])
-    """Arguments and their new values; None for a value that has to be found first, or left out."""
+    """Arguments and their new values; None for a value that has to be found first, or left out. Those of a
+    ``retry_with_changes``, or the arguments for an ``other_tool``."""
     tool: str = ""
-    """The tool to call instead."""
+    """The tool that an ``other_tool`` calls instead."""
     question: str = ""
-    """What to ask the user."""
+    """What an ``ask`` asks the user."""
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:
@@ -89,71 +71,6 @@ class RecoveryStrategy(BaseModel):
         if self.kind == "re_plan":
             return self == other
         return self == other.model_copy(update={"reason": self.reason})
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A failure, taken apart.
-
-    Args:
-        text: All of it, in words.
-        error: The error alone, without the tool's name; of a long one its head and its tail.
-        tool: The tool that failed; empty when it was no tool call.
-        arguments: What it was called with, as far as the history has it.
-        working: Tools that gave results before, the latest first.
-    """
-
-    text: str
-    error: str
-    tool: str
-    arguments: dict[str, Any]
-    working: tuple[str, ...]
-
-
-def failed_of(failed_result: FailedResult, messages: Sequence[LLMMessage]) -> Failed:
-    failure = failure_of(failed_result, messages)
-    working = _working(failure.messages)
-    results = _failed_results(failed_result)
-    if not results:
-        return Failed(failure.query, _ends(failure.query), "", {}, working)
-    text = "\n".join(f"{result.name}: {result.content}" for result in results)
-    first = results[0]
-    return Failed(text, _ends(first.content), first.name, _arguments(first, failure.messages), working)
-
-
-def _ends(text: str) -> str:
-    """A text's head and tail: a traceback ends with its error, and nobody searches a megabyte for a word."""
-    return text if len(text) <= 2 * _END_CHARS else f"{text[:_END_CHARS]}\n{text[-_END_CHARS:]}"
-
-
-def _failed_results(failed_result: FailedResult) -> list[FunctionExecutionResult]:
-    if isinstance(failed_result, FunctionExecutionResult):
-        return [failed_result]
-    if isinstance(failed_result, FunctionExecutionResultMessage):
-        return [result for result in failed_result.content if result.is_error] or failed_result.content[:1]
-    return []
-
-
-def _working(messages: Sequence[LLMMessage]) -> tuple[str, ...]:
-    names = [
-        result.name
-        for message in reversed(messages)
-        if isinstance(message, FunctionExecutionResultMessage)
-        for result in message.content
-        if not result.is_error
-    ]
-    return tuple(dict.fromkeys(names))
-
-
-def _arguments(result: FunctionExecutionResult, messages: Sequence[LLMMessage]) -> dict[str, Any]:
-    for message in reversed(messages):
-        if not isinstance(message, AssistantMessage):
-            continue
-        for call in message.content:
-            if isinstance(call, FunctionCall) and (call.id, call.name) == (result.call_id, result.name):
-                value = next(json_in(call.arguments), None)
-                return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-    return {}
 
 
 _UNKNOWN_TOOL = re.compile(
@@ -185,7 +102,7 @@ _NAMED = re.compile(
 """Where an error names an argument: a line of its own of pydantic's, or in quotes."""
 
 
-def derived(failed: Failed, has_plan: bool) -> list[RecoveryStrategy]:
+def derived(failed: Failure, has_plan: bool) -> list[RecoveryStrategy]:
     """The strategies that the failure itself suggests, the most promising first."""
     what = f"{failed.tool} failed" if failed.tool else "This failed"
     question = f"{what}: {clip(failed.error, _ERROR_CHARS)} What should be done?"
@@ -196,7 +113,7 @@ def derived(failed: Failed, has_plan: bool) -> list[RecoveryStrategy]:
     ]
 
 
-def _suggested(failed: Failed, has_plan: bool) -> list[RecoveryStrategy]:
+def _suggested(failed: Failure, has_plan: bool) -> list[RecoveryStrategy]:
     # validation errors first: they may name an argument called timeout
     if _UNKNOWN_TOOL.search(failed.error):
         near = _similar(failed)
@@ -215,14 +132,14 @@ def _suggested(failed: Failed, has_plan: bool) -> list[RecoveryStrategy]:
     return []
 
 
-def _similar(failed: Failed) -> str | None:
+def _similar(failed: Failure) -> str | None:
     """The tool that worked and is named most like the unknown one, which stands in quotes where only a text tells."""
     names = [failed.tool] if failed.tool else re.findall(r"['\"`]([\w-]+)['\"`]", failed.error)
     others = [name for name in failed.working if name not in names]
     return next((near for name in names for near in difflib.get_close_matches(name, others, 1)), None)
 
 
-def _to_change(failed: Failed) -> list[str]:
+def _to_change(failed: Failure) -> list[str]:
     """The arguments an error speaks of; all of the call where it names none."""
     named = [next(filter(None, match.groups())) for match in _NAMED.finditer(failed.error)]
     words = set(re.findall(r"\w+", failed.error))

@@ -1,14 +1,15 @@
-"""When a context has its history summarised, and which summary a compaction gets."""
+"""When a context has its history summarised, in the background, and which summary a compaction gets."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
+from contextvars import Context
 
 from autogen_core.models import ChatCompletionClient, FunctionExecutionResultMessage, LLMMessage
 
 from ..context.summary import ContextSummarizer, Summary
-from ..context.summary_runner import RollingSummary
 from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
 from .fold import begins_with
@@ -19,7 +20,7 @@ view as they are."""
 
 
 def checked_summarizer(summarizer: ContextSummarizer | None) -> ContextSummarizer | None:
-    """``summarizer`` as it is.
+    """Return ``summarizer`` as it is.
 
     Raises:
         TypeError: It is the model client that a summariser needs, not a summariser.
@@ -30,86 +31,111 @@ def checked_summarizer(summarizer: ContextSummarizer | None) -> ContextSummarize
 
 
 class Summaries:
-    """The summaries of one context's history: one between two compactions, begun before the second.
+    """The rolling summary of one context's history: one between two compactions, begun before the second.
 
-    Args:
-        summarizer: Makes them.
-        counter: Counts tokens.
+    Nothing here raises what a model does, and nothing waits for one unless the summariser is to be waited for. A
+    summary that nobody asks for any more, since its agent is gone, ends by the timeouts of its summariser.
     """
 
     def __init__(self, summarizer: ContextSummarizer, counter: TokenCounter) -> None:
         self._summarizer = summarizer
         self._counter = counter
-        self._rolling = RollingSummary(summarizer)
-        self._of: Sequence[LLMMessage] = ()
+        self._current: Summary | None = None
+        self._covered: Sequence[LLMMessage] = ()
+        """The messages that were summarised last, also where that failed: the same are not tried again at once."""
+        self._task: asyncio.Task[Summary | None] | None = None
         self._is_ready = False
 
     @property
-    def standing(self) -> Summary | None:
+    def current(self) -> Summary | None:
         """The summary in force."""
-        return self._rolling.standing
+        return self._current
 
     def consider(self, history: Sequence[LLMMessage], tokens: int, budget: TokenBudget) -> None:
-        """Begins the next summary where the view comes near its budget; returns at once.
-
-        Args:
-            history: The history.
-            tokens: Tokens of its view.
-            budget: What the view may cost.
-        """
+        """Begin the next summary where the view, of so many tokens, comes near its budget; returns at once."""
         if self._summarizer.wait or tokens < self._summarizer.start_at * budget.available or self._is_ready:
             return
-        self._is_ready = self._rolling.finished() is not None
-        if not self._is_ready and not self._rolling.is_running:
+        self._is_ready = self._adopt()
+        if not self._is_ready:
             self._start(history, budget)
 
     async def for_compaction(self, history: Sequence[LLMMessage], budget: TokenBudget) -> Summary | None:
-        """The summary that a compaction of the history gets; None when there is none yet."""
+        """Return the summary that a compaction of the history gets; None when there is none yet."""
         if self._summarizer.wait:
+            self._adopt()
             self._start(history, budget)
-            try:
-                await self._rolling.wait()
-            except asyncio.CancelledError:  # the agent's: nobody wants its summary any more
-                self.cancel()
-                raise
-        else:
-            self._rolling.finished()
-            self._check(history)
+            if (task := self._running()) is not None:
+                try:
+                    await asyncio.wait({task})
+                except asyncio.CancelledError:  # the agent's: nobody wants its summary any more
+                    self.cancel()
+                    raise
+        self._adopt()
+        self._check(history)
         self._is_ready = False
-        return self._rolling.standing
+        return self._current
 
-    def restore(self, standing: Summary, history: Sequence[LLMMessage]) -> None:
-        """Goes on from a summary that was saved.
+    def restore(self, saved: Summary, history: Sequence[LLMMessage]) -> None:
+        """Go on from a summary that was saved.
 
         Raises:
             ValueError: The history is shorter than what it covers.
         """
-        if standing.covers > len(history):
-            raise ValueError(f"the saved summary covers {standing.covers} messages, there are {len(history)}")
-        self._of = tuple(history[: standing.covers])
-        self._rolling.reset(standing)
+        if saved.covers > len(history):
+            raise ValueError(f"the saved summary covers {saved.covers} messages, there are {len(history)}")
+        self.cancel()
+        self._current, self._covered = saved, tuple(history[: saved.covers])
 
     def cancel(self) -> None:
-        """Gives up the summary in the making."""
-        self._rolling.cancel()
+        """Give up the summary in the making."""
+        task, self._task = self._task, None
+        if task is not None and not task.done():
+            with suppress(RuntimeError):  # its loop is closed, and it will never run again
+                task.get_loop().call_soon_threadsafe(task.cancel)
 
     async def close(self) -> None:
-        """Gives up the summary in the making, and sees it end."""
-        await self._rolling.close()
+        """Give up the summary in the making, and see it end."""
+        task = self._running()
+        self.cancel()
+        if task is not None:
+            await asyncio.wait({task})
 
     def _start(self, history: Sequence[LLMMessage], budget: TokenBudget) -> None:
         self._check(history)
+        if self._running() is not None:
+            return
         end = self._end(history, budget)
-        if end > len(self._of) or self.standing is None:
-            covered = history[:end]
-            if self._rolling.start(covered):
-                self._of = tuple(covered)
+        new = history[self._current.covers if self._current else 0 : end]
+        if not new or (self._current is not None and end <= len(self._covered)):
+            return
+        self.cancel()  # one of another loop: nobody can wait for it here
+        self._covered = tuple(history[:end])
+        # not a call of the agent: in a context of its own, nothing the agent's calls carry is taken along
+        loop = asyncio.get_running_loop()
+        self._task = Context().run(loop.create_task, self._summarizer.merge(self._current, new))
+
+    def _adopt(self) -> bool:
+        """Make the next summary the current one if it is ready; whether it is."""
+        task = self._task
+        if task is None or not task.done():
+            return False
+        self._task = None
+        made = None if task.cancelled() or task.exception() else task.result()
+        self._current = made or self._current
+        return made is not None
+
+    def _running(self) -> asyncio.Task[Summary | None] | None:
+        """The summary in the making in the running loop."""
+        task = self._task
+        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
+            return None
+        return task
 
     def _check(self, history: Sequence[LLMMessage]) -> None:
         """A summary of another history is of no use."""
-        if not begins_with(history, self._of):
-            self._of = ()
-            self._rolling.reset()
+        if not begins_with(history, self._covered):
+            self.cancel()
+            self._current, self._covered = None, ()
 
     def _end(self, history: Sequence[LLMMessage], budget: TokenBudget) -> int:
         """How many of the messages to summarise: those before the newest ones, and no tool exchange in part."""

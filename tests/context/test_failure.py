@@ -77,6 +77,14 @@ async def test_a_result_without_its_call_is_told_in_words() -> None:
     assert result.messages[-1].content == "book: timed out"
 
 
+async def test_a_result_that_is_not_in_the_history_yet_is_its_end() -> None:
+    failed = FunctionExecutionResult(content="timed out", name="book", call_id="call_90", is_error=True)
+    result = await ContextManager().compress_for_recovery(failed, history()[1:-1], budget=700)
+    assert result.messages[-1] == FunctionExecutionResultMessage(content=[failed])
+    for needed in ("WH-22", "truck T-5 takes 20 kg"):
+        assert needed in str(result.messages)
+
+
 async def test_a_run_of_a_team_brings_its_own_history() -> None:
     key = FunctionCall(id="c1", name="book", arguments='{"order": "A-7713"}')
     done = FunctionExecutionResult(content="refused: no truck", name="book", call_id="c1", is_error=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import io
+import json
 import logging
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -26,16 +26,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from autogen_ext_tokenctx.context.answers import UnusableAnswerError
 from autogen_ext_tokenctx.context.summary import ContextSummarizer, Summary
 from autogen_ext_tokenctx.context.summary_check import read, unfounded
-from autogen_ext_tokenctx.context.summary_runner import RollingSummary
 from autogen_ext_tokenctx.context.summary_text import HEADINGS, rendered, take
 from autogen_ext_tokenctx.context.summary_writer import SummaryUsage
 from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
 
 from ..support.histories import conversation, prose
+from ..support.slow_client import SlowClient, until
 from ..support.strict_client import Reply, StrictClient, call
-from ..support.work import calls
 
 GOOD = "## Goal and standing rules\n- Find the boiler that leaks.\n## Facts\n- Nothing found yet."
 COUNTER = EstimatedTokenCounter()
@@ -45,14 +45,6 @@ HISTORY = conversation(4)
 def summarizer(client: StrictClient, **settings: Any) -> ContextSummarizer:
     given: dict[str, Any] = {"counter": COUNTER, **settings}
     return ContextSummarizer(client, **given)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    for _ in range(30_000):
-        if condition():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it never came")
 
 
 def raising(error: BaseException) -> Reply:
@@ -75,34 +67,6 @@ def asked(client: StrictClient, number: int = -1) -> str:
     content = client.requests[number].messages[-1].content
     assert isinstance(content, str)
     return content
-
-
-class SlowClient(StrictClient):
-    """Answers after some seconds, or (None) when it is told to; a stubborn one is not cancelled at once."""
-
-    def __init__(self, seconds: float | None, *, stubborn: bool = False) -> None:
-        super().__init__([GOOD])
-        self.seconds = seconds
-        self.stubborn = stubborn
-        self.cancelled = 0
-        self.running = 0
-        self.answer = asyncio.Event()
-
-    async def create(self, messages: Sequence[LLMMessage], **arguments: Any) -> CreateResult:
-        self.running += 1
-        try:
-            await self._think()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            if not self.stubborn:
-                raise
-            await self._think()
-        finally:
-            self.running -= 1
-        return await super().create(messages, **arguments)
-
-    async def _think(self) -> None:
-        await (self.answer.wait() if self.seconds is None else asyncio.sleep(self.seconds))
 
 
 class NamedClient(StrictClient):
@@ -173,14 +137,14 @@ async def test_a_success_lets_the_next_failure_be_told(caplog: pytest.LogCapture
 
 @pytest.mark.parametrize("stubborn", [False, True])
 async def test_a_hung_model_is_given_up(stubborn: bool) -> None:
-    client = SlowClient(60, stubborn=stubborn)
+    client = SlowClient([GOOD], 60, stubborn=stubborn)
     assert await asyncio.wait_for(summarizer(client, timeout=0.02).merge(None, HISTORY), 30) is None
     await asyncio.sleep(0)
     assert client.cancelled == 2
 
 
 async def test_cancelling_passes_through_and_ends_the_call() -> None:
-    client = SlowClient(60.0)
+    client = SlowClient([GOOD], 60)
     shared = summarizer(client)
     task = asyncio.create_task(shared.merge(None, HISTORY))
     await until(lambda: client.running)
@@ -412,7 +376,7 @@ SOURCE = (
     ],
 )
 def test_what_stands_in_the_source_may_be_stated(text: str) -> None:
-    assert unfounded(text, SOURCE) == []
+    assert list(unfounded(text, SOURCE)) == []
 
 
 @pytest.mark.parametrize(
@@ -437,7 +401,7 @@ def test_what_stands_in_the_source_may_be_stated(text: str) -> None:
     ],
 )
 def test_what_does_not_stand_in_the_source_is_found(text: str, invented: str) -> None:
-    assert unfounded(text, SOURCE) == [invented]
+    assert list(unfounded(text, SOURCE)) == [invented]
 
 
 @pytest.mark.parametrize(
@@ -453,7 +417,7 @@ def test_what_does_not_stand_in_the_source_is_found(text: str, invented: str) ->
     ],
 )
 def test_headings_are_found_as_models_write_them(answer: str) -> None:
-    text = read(answer, "", 1_000, len).text
+    text = read(answer, "", 1_000, len)
     assert text.count("The pump leaks.") == 1
     assert "valve" not in text
     assert text.count("- none") == 4
@@ -462,11 +426,11 @@ def test_headings_are_found_as_models_write_them(answer: str) -> None:
 
 @given(st.lists(st.sampled_from([*(f"## {name}" for name in HEADINGS), "- a b c", "word " * 30, ""]), max_size=40))
 def test_what_is_taken_of_an_answer_keeps_its_limit(lines: list[str]) -> None:
-    reading = read("\n".join(lines), "", 400, len)
-    assert bool(reading.text) != bool(reading.problems)
-    assert len(reading.text) <= 400
-    if reading.text:
-        assert all(f"## {name}" in reading.text for name in HEADINGS)
+    text = ""
+    with suppress(UnusableAnswerError):
+        text = read("\n".join(lines), "", 400, len)
+    assert len(text) <= 400
+    assert not text or all(f"## {name}" in text for name in HEADINGS)
 
 
 async def test_a_summary_slightly_over_its_limit_loses_its_last_lines() -> None:
@@ -497,6 +461,24 @@ async def test_a_second_process_pays_nothing() -> None:
     assert second.text == first.text
     assert (second.calls, second.prompt_tokens, second.completion_tokens) == (0, 0, 0)
     assert other.usage == SummaryUsage(cached=1)
+    assert not client.requests
+
+
+class DecodingStore(InMemoryStore[str]):
+    """Gives JSON as what it stands for, as AutoGen's store for Redis does."""
+
+    def get(self, key: str, default: str | None = None) -> Any:
+        value = super().get(key, default)
+        with suppress(ValueError, TypeError):
+            return json.loads(value or "")
+        return value
+
+
+async def test_a_store_that_decodes_json_keeps_summaries_too() -> None:
+    store = DecodingStore()
+    assert await summarizer(StrictClient([GOOD]), store=store).merge(None, HISTORY) is not None
+    client = StrictClient([raising(RuntimeError("not to be called"))])
+    assert await summarizer(client, store=store).merge(None, HISTORY) is not None
     assert not client.requests
 
 
@@ -541,7 +523,7 @@ class BadStore(CacheStore[Any]):
             raise self.value
 
 
-@pytest.mark.parametrize("value", ["", "{", "[]", '{"text": ""}', '{"text": 3}', b"\xff", 7, {"text": "x"}])
+@pytest.mark.parametrize("value", ["", "{", "[]", '{"text": "x"}', "I cannot do that.", b"\xff", 7, {"text": "x"}])
 async def test_broken_values_are_passed_over(value: object, caplog: pytest.LogCaptureFixture) -> None:
     summary = await summarizer(StrictClient([GOOD]), store=BadStore(value)).merge(None, HISTORY)
     assert summary is not None
@@ -567,7 +549,7 @@ async def test_what_the_clients_own_cache_gave_is_not_paid() -> None:
 # Pauses, sharing, configuration
 
 
-async def test_after_three_failures_there_is_a_pause_that_doubles() -> None:
+async def test_after_three_failures_there_is_a_pause_of_five_minutes() -> None:
     clock = Clock()
     client = StrictClient([""])
     shared = summarizer(client, attempts=1, clock=clock)
@@ -578,7 +560,7 @@ async def test_after_three_failures_there_is_a_pause_that_doubles() -> None:
         assert await shared.merge(None, HISTORY) is None
         return len(client.requests) - before
 
-    times = [0, 1, 2, 3, 301, 303, 500, 902, 904]
+    times = [0, 1, 2, 3, 301, 303, 500, 602, 604]
     assert [await calls_at(now) for now in times] == [1, 1, 1, 0, 0, 1, 0, 0, 1]
     client.script[:] = [GOOD]
     clock.now = 10_000
@@ -623,7 +605,7 @@ async def test_what_is_cached_is_had_in_a_pause_too() -> None:
 
 
 async def test_a_team_shares_a_summariser() -> None:
-    client = SlowClient(None)
+    client = SlowClient([GOOD])
     shared = summarizer(client, timeout=600)
     histories = [conversation(4)[number:] for number in range(5)]
     merges = [asyncio.create_task(shared.merge(None, history)) for history in histories]
@@ -670,138 +652,3 @@ async def test_the_window_of_a_known_model_is_used(monkeypatch: pytest.MonkeyPat
     assert await summarizer(client, max_tokens=400).merge(None, conversation(20)) is not None
     assert len(client.requests) > 1
     assert max(request.tokens for request in client.requests) <= 2_600
-
-
-# In the background
-
-
-async def test_a_summary_is_made_while_the_agent_goes_on() -> None:
-    client = SlowClient(0.01)
-    rolling = RollingSummary(summarizer(client))
-    history = conversation(4)
-    assert rolling.start(history, 6)
-    assert not rolling.start(history, 9)
-    assert rolling.is_running
-    assert rolling.finished() is None
-    summary = await rolling.wait()
-    assert summary is rolling.standing
-    assert summary is not None
-    assert summary.covers == 6
-    assert rolling.finished() is None
-    assert not rolling.start(history, 6)
-    assert rolling.start(history)
-    assert await rolling.wait()
-    assert rolling.standing is not None
-    assert rolling.standing.covers == len(history)
-    assert rendered(history[6]) in asked(client)
-    assert rendered(history[5]) not in asked(client)
-
-
-async def test_a_summary_is_no_call_of_the_agent() -> None:
-    agent = ContextVar("agent", default="nobody")
-    agent.set("coder")
-    seen: list[str] = []
-
-    def reply(*_: object) -> str:
-        seen.append(agent.get())
-        return GOOD
-
-    rolling = RollingSummary(summarizer(StrictClient([reply])))
-    rolling.start(HISTORY)
-    assert await rolling.wait() is not None
-    assert seen == ["nobody"]
-
-
-async def test_starting_reads_no_message() -> None:
-    rolling = RollingSummary(summarizer(StrictClient([GOOD])))
-
-    def start(history: list[LLMMessage]) -> int:
-        count = calls(lambda: rolling.start(history))
-        rolling.cancel()
-        return count
-
-    start(conversation(1))  # what is imported at the first start is not counted
-    assert start(conversation(500)) <= start(conversation(5)) + 5
-
-
-async def test_a_failed_merge_leaves_what_stands() -> None:
-    standing = Summary(text=GOOD, covers=2, key="k", tokens_before=900)
-    rolling = RollingSummary(summarizer(StrictClient([""])), standing)
-    assert rolling.start(conversation(4))
-    assert await rolling.wait() is None
-    assert rolling.standing is standing
-    assert rolling.start(conversation(4))
-    await rolling.close()
-
-
-async def test_reset_forgets_what_stands_and_what_is_being_made() -> None:
-    client = SlowClient(60.0)
-    rolling = RollingSummary(summarizer(client), Summary(text=GOOD, covers=2, key="k", tokens_before=900))
-    rolling.start(conversation(4))
-    await until(lambda: client.running)
-    rolling.reset()
-    assert rolling.standing is None
-    assert await rolling.wait() is None
-    client.seconds = 0.0
-    assert rolling.start(conversation(3))
-    summary = await rolling.wait()
-    assert summary is not None
-    assert summary.covers == len(conversation(3))
-    assert client.cancelled == 1
-
-
-async def test_to_stop_waiting_does_not_stop_the_merge() -> None:
-    rolling = RollingSummary(summarizer(SlowClient(0.03)))
-    rolling.start(conversation(4))
-    with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(rolling.wait(), 0.005)
-    assert await rolling.wait() is not None
-
-
-async def test_closing_ends_the_call_of_the_model() -> None:
-    client = SlowClient(60.0)
-    rolling = RollingSummary(summarizer(client))
-    await rolling.close()
-    rolling.start(conversation(4))
-    await until(lambda: client.running)
-    await rolling.close()
-    await asyncio.sleep(0)
-    assert client.cancelled == 1
-    assert not rolling.is_running
-
-
-def test_one_runner_in_several_event_loops() -> None:
-    client = SlowClient(60.0)
-    rolling = RollingSummary(summarizer(client))
-    history = conversation(4)
-    assert not rolling.start(history)  # no loop
-
-    async def start() -> bool:
-        return rolling.start(history)
-
-    async def start_and_wait() -> Summary | None:
-        return await rolling.wait() or (await rolling.wait() if rolling.start(history) else None)
-
-    assert asyncio.run(start())  # asyncio.run cancels what is in flight
-    assert not rolling.is_running
-    abandoned = asyncio.new_event_loop()
-    assert abandoned.run_until_complete(start())
-    client.seconds = 0.0
-    assert asyncio.run(start_and_wait()) is not None
-    abandoned.run_until_complete(asyncio.sleep(0))
-    assert not asyncio.all_tasks(abandoned)
-    assert abandoned.run_until_complete(start()) is False  # nothing new
-    abandoned.close()
-
-
-async def test_nobody_has_to_ask_for_a_failure() -> None:
-    complaints: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    client = StrictClient([raising(RuntimeError("down"))])
-    rolling = RollingSummary(summarizer(client))
-    rolling.start(conversation(4))
-    await until(lambda: len(client.requests) == 2)
-    await asyncio.sleep(0.01)
-    del rolling
-    gc.collect()
-    assert not complaints

@@ -20,13 +20,8 @@ from hypothesis import strategies as st
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
-from autogen_ext_tokenctx.hooks.planning import (
-    DetailedPlan,
-    ExecutionPlan,
-    PlanStep,
-    SimplifiedPlan,
-    TaskDecomposer,
-)
+from autogen_ext_tokenctx.hooks.planning import PlanDraft, TaskDecomposer
+from autogen_ext_tokenctx.hooks.plans import ExecutionPlan, PlanStep
 from autogen_ext_tokenctx.tokens.task import TaskDefinition
 
 from ..support.histories import prose
@@ -130,7 +125,7 @@ async def test_a_string_is_a_task_and_the_budget_is_that_of_its_complexity() -> 
 @pytest.mark.parametrize(
     ("abilities", "json_output"),
     [
-        ({"structured_output": True, "json_output": True}, SimplifiedPlan),
+        ({"structured_output": True, "json_output": True}, PlanDraft),
         ({"structured_output": False, "json_output": True}, True),
         ({"structured_output": False, "json_output": False}, None),
     ],
@@ -141,12 +136,11 @@ async def test_structured_output_as_far_as_the_model_has_it(abilities: dict[str,
     request = client.requests[0]
     assert plan.source == "model"
     assert request.arguments["json_output"] is json_output
-    assert ("in this form" in str(request.messages[0].content)) is not (json_output is SimplifiedPlan)
+    assert ("in this form" in str(request.messages[0].content)) is not (json_output is PlanDraft)
 
 
-@pytest.mark.parametrize("model", [SimplifiedPlan, DetailedPlan])
-def test_schemas_have_nothing_that_strict_providers_refuse(model: type[SimplifiedPlan] | type[DetailedPlan]) -> None:
-    schema = model.model_json_schema()
+def test_the_schema_has_nothing_that_strict_providers_refuse() -> None:
+    schema = PlanDraft.model_json_schema()
     for part in (schema, *schema["$defs"].values()):
         assert set(part["required"]) == set(part["properties"])
     written = json.dumps(schema)
@@ -221,6 +215,25 @@ async def test_two_bad_answers_end_in_the_fallback(bad: str, problem: str, caplo
     assert problem in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("bad", "told"), [("", "empty"), (" \n", "empty"), ([call("plan", "c1")], "called tools"), ([], "called tools")]
+)
+async def test_a_model_that_does_not_answer_in_words_is_told_so_once(bad: Content, told: str) -> None:
+    client = StrictClient([bad, GOOD])
+    plan = await TaskDecomposer(client).decompose_task(TASK, AVAILABLE)
+    assert plan.source == "model"
+    said = client.requests[1].messages
+    assert told in str(said[-1].content)
+    assert all(message.content for message in said)  # providers refuse messages without content
+
+
+async def test_details_that_a_model_leaves_out_are_no_reason_to_ask_again() -> None:
+    client = StrictClient([answer(step("build", description=None), detailed("test", "build"))])
+    plan = await TaskDecomposer(client).decompose_task(TASK, 8_000)
+    assert (plan.source, plan.detailed, len(client.requests)) == ("model", True, 1)
+    assert [own.expected_output for own in plan.steps] == ["", "The test."]
+
+
 def raising(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> Content:
     raise ConnectionError("the provider is away")
 
@@ -274,7 +287,7 @@ async def test_a_giant_task_fits_request_and_plan() -> None:
     task = TaskDefinition(description=prose(1, 6_000), requirements=(prose(2, 1_500), prose(3, 1_500)))
     client = StrictClient(["no plan"], window=1_000)
     plan = await TaskDecomposer(client).decompose_task(task, 1_000)
-    schema = client.counter.count_text(json.dumps(SimplifiedPlan.model_json_schema()))
+    schema = client.counter.count_text(json.dumps(PlanDraft.model_json_schema()))
     assert len(client.requests) == 2
     assert all(request.tokens <= 1_000 - schema for request in client.requests)
     assert all(request.tokens > 500 for request in client.requests[:1])

@@ -128,13 +128,11 @@ async def test_it_begins_at_its_mark() -> None:
         await context.add_message(message)
         await context.get_messages()
         assert context.last_report is not None
-        await asyncio.sleep(0.002)
-        summaries = context._summaries  # pyright: ignore[reportPrivateUsage]
-        assert summaries is not None
         if context.last_report.tokens_after >= 0.7 * (BUDGET - context.reserve):
-            assert summaries._rolling.is_running  # pyright: ignore[reportPrivateUsage]
             break
-        assert not summaries._rolling.is_running  # pyright: ignore[reportPrivateUsage]
+        await asyncio.sleep(0.002)
+        assert not client.called.is_set()
+    await asyncio.wait_for(client.called.wait(), 30)
     await context.close()
 
 
