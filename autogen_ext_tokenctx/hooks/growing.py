@@ -99,10 +99,10 @@ class GrowingView:
         Raises:
             BudgetTooSmallError: What has to be there does not fit.
         """
-        grows = self._continued(history, terms) is not None  # before anything is remembered of this call
-        fold = await self._grown(history, terms)
+        continued = self._continued(history, terms)  # before anything is remembered of this call
+        fold = await self._grown(*continued, history, terms) if continued else None
         if fold is None:
-            fold = await self._made(history, terms, 0, grows=grows)
+            fold = await self._made(history, terms, 0, grows=continued is not None)
         if fold is None or not fold.recalled_tokens:
             return fold
         view, report = fold.given()
@@ -111,7 +111,7 @@ class GrowingView:
         # what is recalled does not fit beside the view: the history makes room for it, the newest message does not
         remembered = self.fold
         try:
-            smaller = await self._made(history, terms, fold.recalled_tokens, grows=grows)
+            smaller = await self._made(history, terms, fold.recalled_tokens, grows=continued is not None)
         except BudgetTooSmallError:
             smaller = None
         if smaller is not None and smaller.recalled_tokens:
@@ -120,12 +120,10 @@ class GrowingView:
         self.fold = remembered and remembered.recalling(turn, None)
         return fold.recalling(turn, None)
 
-    async def _grown(self, history: Sequence[LLMMessage], terms: Terms) -> Fold | None:
+    async def _grown(
+        self, grown: Fold, still_open: Sequence[LLMMessage], history: Sequence[LLMMessage], terms: Terms
+    ) -> Fold | None:
         """The remembered view with the new messages, if it still serves."""
-        read = self._continued(history, terms)
-        if read is None:
-            return None
-        grown, still_open = read
         counter = self._fitter.counter
         whole = grown.plus(still_open, counter)
         size = terms.size(whole.view, whole.report.tokens_after)
