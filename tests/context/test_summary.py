@@ -580,9 +580,12 @@ async def test_failures_are_counted_from_the_last_success_on() -> None:
 
 async def test_failures_at_the_same_time_make_one_pause() -> None:
     clock = Clock()
-    client = StrictClient([raising(RuntimeError("down"))])
-    shared = summarizer(client, attempts=1, clock=clock)
-    await asyncio.gather(*(shared.merge(None, HISTORY[number:]) for number in range(8)))
+    client = SlowClient([raising(RuntimeError("down"))])
+    shared = summarizer(client, attempts=1, clock=clock, timeout=600)
+    merges = [asyncio.create_task(shared.merge(None, HISTORY[number:])) for number in range(8)]
+    await until(lambda: client.running == 8)  # all are asked before the first fails
+    client.answer.set()
+    assert await asyncio.gather(*merges) == [None] * 8
     assert len(client.requests) == 8
     assert await shared.merge(None, HISTORY) is None
     assert len(client.requests) == 8
