@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from autogen_core import Image
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, SystemMessage
 
-from ..context.units import texts
+from ..context.units import pictures_of, texts
 
 REDACTED = "[redacted]"
 """What stands where a secret was."""
@@ -74,7 +73,8 @@ def shown(message: LLMMessage, most: int) -> tuple[str, str]:
         most: Characters of the text.
     """
     # What is clipped first could leave half of a secret, which nothing would recognise.
-    return _who(message), clip(redact("\n".join([*texts(message), *_images(message)])), most)
+    pictures = ["[image]"] * len(pictures_of([message]))
+    return _who(message), clip(redact("\n".join([*texts(message), *pictures])), most)
 
 
 def newest(messages: Sequence[LLMMessage], most: int, room: int) -> list[tuple[str, str]]:
@@ -101,7 +101,3 @@ def _who(message: LLMMessage) -> str:
     if isinstance(message, FunctionExecutionResultMessage):
         return ", ".join(dict.fromkeys(result.name for result in message.content)) or "tool"
     return message.source
-
-
-def _images(message: LLMMessage) -> list[str]:
-    return ["[image]" for part in message.content if isinstance(part, Image)]
