@@ -193,7 +193,7 @@ def test_what_left_the_requests_of_a_thread_can_be_had_back_from_any_other() -> 
 
     async def talk(user: str) -> None:
         await client.create(_history(user, 9))
-        report = client.last_report()
+        report = client.last_report
         assert report is not None
         handles.extend(step.handle for step in report.steps if step.handle)
 

@@ -101,10 +101,13 @@ class HistoryIndex:
         self._read([*self._keep(number, [message]), message])
         return True
 
-    def ends_with(self, messages: Sequence[LLMMessage], count: int) -> bool:
-        """Whether so many messages were read, and these very ones last."""
-        last = self._messages[len(self._messages) - len(messages) :]
-        return len(self._messages) == count and all(map(is_, last, messages))
+    def shared(self, messages: Sequence[LLMMessage]) -> int:
+        """Return with how many of the messages that were read a history may begin, by a look at three of them."""
+        known = self._messages
+        count = min(len(messages), len(known))
+        if not count or not _same(messages[0], known[0]):
+            return 0
+        return count if all(_same(messages[n], known[n]) for n in (count // 2, count - 1)) else 1
 
     def _read(self, messages: Sequence[LLMMessage]) -> None:
         for unit in split(messages, first=len(self.units)):
@@ -200,6 +203,10 @@ class HistoryIndex:
 
     def _cost(self, unit: Unit, size: int) -> int:
         return sum(map(self._counter.count_message, unit.originals)) if unit.repaired else size
+
+
+def _same(message: LLMMessage, other: LLMMessage) -> bool:
+    return message is other or message == other
 
 
 def _storable(text: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from threading import Lock, local
+from copy import copy
+from dataclasses import replace
+from threading import Lock
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 from weakref import WeakSet
@@ -23,6 +25,7 @@ from .archive import ContextArchive
 from .compaction import Compaction
 from .compression import ContextCompressor, label_of
 from .failure import FailedResult, failure_of
+from .histories import Histories
 from .index import HistoryIndex
 from .pictures import with_pictures
 from .priority import ContextPrioritizer
@@ -31,6 +34,7 @@ from .quality import quality
 from .query import asked_picture
 from .recall import Recalled, recall, said_in
 from .report import UNWEIGHED, FitReport, FitResult, FitStep, Form, Level
+from .request import FitRequest
 from .scope import Scope, scope_of, whole_of
 from .search import SearchHit, search
 from .summary import SUMMARY_SOURCE, Summary
@@ -55,24 +59,40 @@ _LONG_CHARS = 40_000
 """To count so much text may take 5 ms."""
 
 
-class _Sizes(NamedTuple):
-    """Of one fit: tokens of tools and priming, of the history as it came and as it can be sent, and the start."""
+class _Whole(NamedTuple):
+    """A history as it can be sent.
 
-    overhead: int
-    before: int
-    whole: int
-    started: float
-
-
-class _Following(local):
-    """What a manager remembers of the history it was given last, in each thread that uses it.
-
-    Threads with an event loop each may share a manager: none sees the history of another one.
+    Args:
+        messages: The history with what is broken repaired; what stands for messages without any content.
+        overhead: Tokens of tools and priming.
+        before: Tokens of the request as it came.
+        tokens: Tokens of the request as it can be sent.
+        started: When the fit began.
     """
 
-    def __init__(self, counter: GuardedTokenCounter) -> None:
-        self.index = HistoryIndex(counter)
-        self.budget = 8_192
+    messages: Sequence[LLMMessage]
+    overhead: int
+    before: int
+    tokens: int
+    started: float
+
+    @classmethod
+    def of(
+        cls,
+        history: HistoryIndex,
+        messages: Sequence[LLMMessage],
+        overhead: int,
+        started: float,
+        counter: TokenCounter,
+    ) -> _Whole:
+        tokens = sum(history.sizes)
+        sendable = messages
+        if any(group.repaired for group in history.units):
+            sendable = [message for group in history.units for message in group.messages]
+        if messages and not sendable:
+            sendable = [UserMessage(content=f"[{len(messages)} empty messages]", source=STRAY_SOURCE)]
+            tokens = sum(map(counter.count_message, sendable))
+        return cls(sendable, overhead, overhead + history.tokens, overhead + tokens, started)
 
 
 class ContextManager:
@@ -109,28 +129,27 @@ class ContextManager:
         )
         self.compressor = compressor or ContextCompressor()
         self.prioritizer = prioritizer or ContextPrioritizer()
-        self.archive = archive if archive is not None else ContextArchive()
         self._profiles = ProfileCache(self.counter, self.compressor)
-        self._following = _Following(self.counter)
         self._counts_anywhere = counter is None or isinstance(counter, (TiktokenCounter, EstimatedTokenCounter))
-        self._agents: WeakSet[ContextManager] = WeakSet()
-        self._agents_lock = Lock()
-
-    @property
-    def _index(self) -> HistoryIndex:
-        return self._following.index
+        self._own(archive if archive is not None else ContextArchive())
 
     def for_agent(self) -> ContextManager:
-        """A manager for one agent: the same parts and caches, and an archive of its own.
+        """Return a manager for one agent: the same parts and caches, and an archive of its own.
 
         An agent's manager expands only what left that agent's views; this one expands what left any of them.
         """
-        agent = ContextManager(counter=self.counter, compressor=self.compressor, prioritizer=self.prioritizer)
-        agent._profiles = self._profiles
-        agent._counts_anywhere = self._counts_anywhere
+        agent = copy(self)
+        agent._own(ContextArchive())
         with self._agents_lock:
             self._agents.add(agent)
         return agent
+
+    def _own(self, archive: ContextArchive) -> None:
+        """Take what no other manager has a part in."""
+        self.archive = archive
+        self._histories = Histories(self.counter)
+        self._agents: WeakSet[ContextManager] = WeakSet()
+        self._agents_lock = Lock()
 
     def expand(self, handle: str) -> list[LLMMessage]:
         """The originals that a handle stands for, in this archive or in one of the agents' made from here.
@@ -188,20 +207,19 @@ class ContextManager:
             >>> block is not None and "LY-4711" in block.message.content
             True
         """
-        if not self._index.ends_with(asked, len(earlier) + len(asked)):
-            self._index.follow([*earlier, *asked])
-        units = self._index.before(len(earlier))
-        looked_at = units
-        if len(units) > _RECALL_ALL:
-            hits = self._index.search(said_in(asked), _RECALL_FOUND)
-            found = {near for number in hits for near in (number, number + 1)}
-            looked_at = [units[number] for number in sorted(found) if number < len(units)]
+        with self._histories.lent([*earlier, *asked]) as history:
+            groups = history.before(len(earlier))
+            looked_at = groups
+            if len(groups) > _RECALL_ALL:
+                hits = history.search(said_in(asked), _RECALL_FOUND)
+                found = {near for number in hits for near in (number, number + 1)}
+                looked_at = [groups[number] for number in sorted(found) if number < len(groups)]
         if not looked_at:
             return None
 
         def recalled() -> Recalled | None:
             lines = recall(
-                *(looked_at, len(units), asked, view, room),
+                *(looked_at, len(groups), asked, view, room),
                 profiles=self._profiles,
                 counter=self.counter,
                 archive=self.archive,
@@ -215,15 +233,17 @@ class ContextManager:
 
         return await self._elsewhere(recalled, len(looked_at))
 
-    def get_token_budget(self, task: str | TaskDefinition, total_tokens: int | None = None) -> int:
-        """Tokens a planner may use for a task, by its complexity; see `TokenBudgetManager.get_token_budget`.
+    def get_token_budget(self, task: str | TaskDefinition, total_tokens: int = 8_192) -> int:
+        """Return the tokens that a planner may use for a task, by its complexity.
+
+        See `TokenBudgetManager.get_token_budget`.
 
         Args:
             task: The task.
-            total_tokens: The budget of the call; None for that of this thread's last fit, or 8,192 before any.
+            total_tokens: The budget of the call, in tokens. The default is what the smallest models take that are
+                still served.
         """
-        total = self._following.budget if total_tokens is None else total_tokens
-        return TokenBudgetManager().get_token_budget(task, total)
+        return TokenBudgetManager().get_token_budget(task, total_tokens)
 
     async def compress_for_recovery(
         self,
@@ -292,82 +312,69 @@ class ContextManager:
         """
         started = perf_counter()
         allowed = TokenBudget.of(budget, target=1.0)
-        self._following.budget = allowed.available
-        await self._count_long(messages)
-        index = self._index
-        index.follow(messages)
-        overhead = self.counter.count_request((), tools)
-        before = overhead + index.tokens
-        broken = [unit for unit in index.units if unit.repaired]
-        size = overhead + sum(index.sizes)
-        whole: list[LLMMessage] = list(messages)
-        if broken:
-            whole = [message for unit in index.units for message in unit.messages]
-        if messages and not whole:
-            whole = [UserMessage(content=f"[{len(messages)} empty messages]", source=STRAY_SOURCE)]
-            size = overhead + sum(map(self.counter.count_message, whole))
-        if size <= allowed.trigger_tokens:
-            steps = tuple(map(self._repair_step, broken))
-            if whole and not any(unit.messages for unit in index.units):
-                steps += (FitStep(-1, STRAY_SOURCE, Form.REPAIRED, 0, size - overhead, "a request must not be empty"),)
-            level = Level.LOSSLESS if steps else Level.NONE
-            seconds = perf_counter() - started
-            report = FitReport(
-                allowed.limit,
-                before,
-                size,
-                level,
-                steps,
-                seconds=seconds,
-                units=len(index.units),
-                reserve=allowed.reserve,
-                categories={UNWEIGHED: (before - overhead, size - overhead)},
-            )
-            return FitResult(whole, report)
-        sizes = _Sizes(overhead, before, size, started)
-        scope = self._scope(allowed, task, pinned)
-        if summary is not None:
-            note = summary.message()
-            try:
-                return await self._chosen(scope.with_extra(note), allowed, task, [*pinned, note], sizes, summary)
-            except BudgetTooSmallError:
-                pass  # what must be there leaves it no room
-        return await self._chosen(scope, allowed, task, pinned, sizes, None)
+        request = FitRequest(
+            messages=tuple(messages), budget=allowed, tools=tools, task=task, pinned=tuple(pinned), summary=summary
+        )
+        await self._count_long(request.messages)
+        with self._histories.lent(request.messages) as history:
+            overhead = self.counter.count_request((), tools)
+            whole = _Whole.of(history, request.messages, overhead, started, self.counter)
+            if whole.tokens <= allowed.trigger_tokens:
+                return self._untouched(history, whole, allowed)
+            scope = self._scope(history, request)
+            if summary is not None:
+                try:
+                    return await self._chosen(scope.with_extra(summary.message()), request, whole)
+                except BudgetTooSmallError:
+                    pass  # what must be there leaves it no room
+            return await self._chosen(scope, replace(request, summary=None), whole)
 
-    async def _chosen(
-        self,
-        scope: Scope,
-        allowed: TokenBudget,
-        task: str | TaskDefinition | None,
-        pinned: Sequence[LLMMessage],
-        sizes: _Sizes,
-        summary: Summary | None,
-    ) -> FitResult:
-        """The view that the forms of all units make."""
-        units = scope.numbered()
+    def _untouched(self, history: HistoryIndex, whole: _Whole, allowed: TokenBudget) -> FitResult:
+        """Return the history as it can be sent, and a report of what had to be repaired for that."""
+        steps = [self._repair_step(group) for group in history.units if group.repaired]
+        if whole.messages and not any(group.messages for group in history.units):
+            after = whole.tokens - whole.overhead
+            steps.append(FitStep(-1, STRAY_SOURCE, Form.REPAIRED, 0, after, "a request must not be empty"))
+        report = FitReport(
+            allowed.limit,
+            whole.before,
+            whole.tokens,
+            Level.LOSSLESS if steps else Level.NONE,
+            tuple(steps),
+            seconds=perf_counter() - whole.started,
+            units=len(history.units),
+            reserve=allowed.reserve,
+            categories={UNWEIGHED: (whole.before - whole.overhead, whole.tokens - whole.overhead)},
+        )
+        return FitResult(list(whole.messages), report)
+
+    async def _chosen(self, scope: Scope, request: FitRequest, whole: _Whole) -> FitResult:
+        """Return the view that the forms of all groups make."""
+        units, summary, task = scope.numbered(), request.summary, request.task
+        pinned = request.pinned if summary is None else [*request.pinned, summary.message()]
         await self.prioritizer.prepare(units, task, profiles=self._profiles)
 
         def chosen() -> FitResult:
             context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
             builder = ViewBuilder(self.counter, self.compressor, self.archive, scope)
-            compaction = Compaction(context, builder, allowed, sizes.overhead)
+            compaction = Compaction(context, builder, request.budget, whole.overhead)
             view, allocation = compaction.solve()
             steps = builder.steps(view, compaction.reasons)
             is_lossless = view.is_lossless(compaction.repeats) and not scope.beyond
-            level = Level.LOSSLESS if is_lossless else _level(sizes.whole - sizes.overhead, view.tokens)
+            level = Level.LOSSLESS if is_lossless else _level(whole.tokens - whole.overhead, view.tokens)
             if summary is not None:
                 level, steps = Level.SUMMARY, (self._summary_step(summary), *steps)
             report = FitReport(
-                allowed.limit,
-                sizes.before,
-                sizes.overhead + view.tokens,
+                request.budget.limit,
+                whole.before,
+                whole.overhead + view.tokens,
                 level,
                 steps,
                 allocation.relevance_kept(),
                 quality(context, allocation.choices, sum(size for _, size in scope.beyond)),
-                perf_counter() - sizes.started,
+                perf_counter() - whole.started,
                 len(scope.units) + len(scope.beyond) - (summary is not None),
-                reserve=allowed.reserve,
+                reserve=request.budget.reserve,
                 categories=_by_category(allocation, scope),
                 compacted=any(step.form is not Form.REPAIRED for step in steps),
             )
@@ -381,10 +388,10 @@ class ContextManager:
             return work()
         return await asyncio.to_thread(work)
 
-    def _scope(self, allowed: TokenBudget, task: str | TaskDefinition | None, pinned: Sequence[LLMMessage]) -> Scope:
-        if self.prioritizer.looks_at_all or allowed.shares:
-            return whole_of(self._index)
-        return scope_of(self._index, task_text(task), pinned)
+    def _scope(self, history: HistoryIndex, request: FitRequest) -> Scope:
+        if self.prioritizer.looks_at_all or request.budget.shares:
+            return whole_of(history)
+        return scope_of(history, task_text(request.task), request.pinned)
 
     async def learn(self, message: LLMMessage, number: int) -> None:
         """Reads the next message of a history ahead of the next fit, which then takes less time.
@@ -400,9 +407,9 @@ class ContextManager:
         is_long = _chars(message) > _LONG_CHARS and self._counts_anywhere
         if is_long:
             await asyncio.to_thread(self.counter.count_message, message)
-        if not self._index.add(message, number):
+        unit = self._histories.add(message, number)
+        if unit is None:
             return
-        unit = self._index.units[-1]
         if is_long:
             await asyncio.to_thread(self._profiles.get, unit)
         elif not is_call(message):  # its results are still to come
@@ -410,7 +417,7 @@ class ContextManager:
 
     async def _count_long(self, messages: Sequence[LLMMessage]) -> None:
         """Counts what is new and takes long outside of the event loop; it is remembered by the counter."""
-        new = self._index.new(messages)
+        new = self._histories.new(messages)
         if self._counts_anywhere and sum(map(_chars, new)) > _LONG_CHARS:
             await asyncio.to_thread(lambda: [self.counter.count_message(message) for message in new])
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from threading import Lock, get_ident
 from typing import Any, Literal
 
 from autogen_core import AgentId, CancellationToken, Component, ComponentModel
@@ -25,6 +22,7 @@ from typing_extensions import Self
 
 from ..context.manager import ContextManager
 from ..context.report import FitReport
+from ..context.request import FitRequest
 from ..context.summary import ContextSummarizer
 from ..context.units import repair
 from ..errors import BudgetTooSmallError, UnknownHandleError
@@ -33,63 +31,19 @@ from ..tokens.calibration import is_exact
 from ..tokens.counting import TokenCounter
 from ..tokens.model_names import model_of
 from ..tokens.overflow import overflow_of
+from ..tokens.profile_table import profile_of
 from . import overhead
 from .agents import agent_name, current_agent
 from .billed import BilledTools
-from .calibrated import CalibratedFit, CalibratedFitter
-from .conversation import Conversation
+from .calls import CallRecord, ClientCall, RecentCalls, SentCall
 from .events import DEFAULT_AGENT, emit
-from .fitting import Fitter
-from .growing import RECALL, share_of_recall
-from .summaries import checked_summarizer
+from .managers import Managers
+from .session import RECALL, CallRequest, FittedCall, Session, share_of_recall
+from .sessions import Sessions
+from .summaries import Summaries, checked_summarizer
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain, detached
-
-_REMEMBERED_CALLS = 1_000
-_REMEMBERED_AGENTS = 256
-"""One client often serves team after team, each with agents of its own: the archives of the oldest ones go."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """What was done to one model call.
-
-    Args:
-        agent: Name of the agent that called.
-        report: What the fit did. Its totals are estimates of what the provider counts.
-        margin: How many tokens above its estimate the request was planned with.
-        billed: What the provider counted; None until it has answered, and when it did not say.
-        refused: How often the provider refused it as too long. After the first time it was sent once more, smaller,
-            if it could be made so; the report is of what was sent last.
-    """
-
-    agent: str
-    report: FitReport
-    margin: int = 0
-    billed: int | None = None
-    refused: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What one call asks for, before it is fitted; with all that counts like tools, see `BilledTools`."""
-
-    agent: AgentId | None
-    history: Sequence[LLMMessage]
-    tools: Sequence[Tool | ToolSchema]
-    model: str | None
-    has_schema: bool
-    call_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A request on its way."""
-
-    request: _Request
-    view: list[LLMMessage]
-    fitted: CalibratedFit | None
-    record: CallRecord | None
+from .usage import ModelUsage, within
 
 
 class TokenBudgetChatCompletionClientConfig(BaseModel):
@@ -189,25 +143,32 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         self._billed = BilledTools(inner)
         self._named = named = model or model_of(inner)
         brought = counter is not None or manager is not None
-        self._fitter = Fitter(model or (named if is_exact(named) else None), counter, manager)
+        self._managers = Managers(model or (named if is_exact(named) else None), counter, manager)
         trusted = brought or not named or is_exact(named)
-        self._calibrated = CalibratedFitter(self._fitter, named, trusted=trusted)
-        self._conversations: OrderedDict[tuple[AgentId | None, int], Conversation] = OrderedDict()
-        self._lock = Lock()
-        self.recent: deque[CallRecord] = deque(maxlen=_REMEMBERED_CALLS)
+        self._usage = ModelUsage(self._managers.counter, named, trusted=trusted)
+        self._sessions = Sessions(self._new_session)
+        self.recent = RecentCalls()
         """What was done to the last 1,000 calls, oldest first."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._named or type(self._inner).__name__!r}, budget={self._budget!r})"
 
     @property
     def inner(self) -> ChatCompletionClient:
         """The client that calls the model."""
         return self._inner
 
-    def last_report(self, agent: str | None = None) -> FitReport | None:
-        """What was done to the last call, of ``agent`` or of any; None when there was none."""
-        return next((call.report for call in reversed(list(self.recent)) if agent in (None, call.agent)), None)
+    @property
+    def last_report(self) -> FitReport | None:
+        """What was done to the last call of any agent; None when there was none."""
+        return self.recent[-1].report if self.recent else None
+
+    def last_report_of(self, agent: str) -> FitReport | None:
+        """Return what was done to the last call of the agent of that name; None when there was none."""
+        return next((call.report for call in reversed(list(self.recent)) if call.agent == agent), None)
 
     def expand(self, handle: str, agent: str | None = None) -> list[LLMMessage]:
-        """The original messages behind a handle.
+        """Return the original messages behind a handle.
 
         Args:
             handle: A handle, as found in shortened messages and in the steps of a report.
@@ -216,18 +177,16 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             UnknownHandleError: Nothing left the view of such an agent under that handle.
         """
-        with self._lock:
-            conversations = list(self._conversations.items())
-        for (owner, _), conversation in reversed(conversations):
+        for owner, session in self._sessions.newest_first():
             if agent in (None, self._name(owner)):
                 try:
-                    return conversation.manager.expand(handle)
+                    return session.manager.expand(handle)
                 except UnknownHandleError:
                     continue
         raise UnknownHandleError(handle)
 
     def tools(self) -> list[BaseTool[Any, Any]]:
-        """The tools ``expand_context`` and ``search_context`` over what left the requests of the agent that calls them.
+        """Return the tools ``expand_context`` and ``search_context`` over what left the requests of who calls them.
 
         One list serves all agents of this client: each reads its own archive only. Agents that run outside of a
         runtime, such as by ``agent.run()``, have no name there, and share one.
@@ -238,12 +197,9 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         """
 
         def manager() -> ContextManager:
-            return self._conversation_of(current_agent()).manager
+            return self._sessions.of(current_agent()).manager
 
-        def tokens() -> int:
-            return page_tokens(self._calibrated.within_limit(self._given_budget(), None))
-
-        return [ExpandContextTool(manager, tokens), SearchContextTool(manager)]
+        return [ExpandContextTool(manager, lambda: page_tokens(self._own_budget())), SearchContextTool(manager)]
 
     async def create(
         self,
@@ -260,10 +216,9 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
-        given, call = await self._prepare(
-            messages, tools, tool_choice, json_output, extra_create_args, cancellation_token
+        return await self._create(
+            await self._sent(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token)
         )
-        return await self._create(call, given)
 
     async def create_stream(
         self,
@@ -280,20 +235,14 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
-        given, call = await self._prepare(
-            messages, tools, tool_choice, json_output, extra_create_args, cancellation_token
-        )
-        async with aclosing(self._stream(call, given)) as stream:
+        sent = await self._sent(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token)
+        async with aclosing(self._stream(sent)) as stream:
             async for chunk in stream:
                 yield chunk
 
     async def close(self) -> None:
         """Close the inner client, and give up the summaries in the making."""
-        with self._lock:
-            conversations = list(self._conversations.items())
-        for (_, thread), conversation in conversations:
-            if thread == get_ident():  # what another thread does in the background ends with its event loop
-                await conversation.close()
+        await self._sessions.close()
         await self._inner.close()
 
     def actual_usage(self) -> RequestUsage:
@@ -305,23 +254,23 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         return self._inner.total_usage()
 
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
-        """Tokens the provider would count for a request as it stands, by what is known of it."""
-        return self._calibrated.expect(messages, tools).tokens
+        """Return the tokens that the provider would count for a request as it stands, by what is known of it."""
+        return self._usage.counter_for(None).plan(messages, tools).expected.tokens
 
     def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
-        """Tokens the calling agent's budget has left beside such a request; negative when it would be compacted."""
-        budget = self._calibrated.within_limit(self._given_budget(), None)
-        return budget.available - self._calibrated.expect(messages, tools).upper
+        """Return the tokens that the caller's budget has left beside a request; negative when it would be compacted."""
+        planned = self._usage.counter_for(None).plan(messages, tools)
+        return self._own_budget().available - planned.expected.upper
 
     def dump_calibration(self) -> dict[str, Any]:
-        """What was learned of the providers' token counts, by model, as JSON values: keep it over a restart.
+        """Return what was learned of the providers' token counts, by model, as JSON values: keep it over a restart.
 
         Example:
             >>> import json
             >>> def save(client: TokenBudgetChatCompletionClient) -> str:
             ...     return json.dumps(client.dump_calibration())
         """
-        return self._calibrated.dump()
+        return self._usage.dump()
 
     def load_calibration(self, state: Mapping[str, Any]) -> None:
         """Go on from what `dump_calibration` gave. What is broken in it is left out, with one warning.
@@ -331,7 +280,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             >>> def restore(client: TokenBudgetChatCompletionClient, saved: str) -> None:
             ...     client.load_calibration(json.loads(saved))
         """
-        self._calibrated.load(state)
+        self._usage.load(state)
 
     @property
     def capabilities(self) -> ModelCapabilities:  # pyright: ignore[reportDeprecated]
@@ -344,7 +293,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         return self._inner.model_info
 
     def _to_config(self) -> TokenBudgetChatCompletionClientConfig:
-        self._fitter.check_dumpable()
+        self._managers.check_dumpable()
         return TokenBudgetChatCompletionClientConfig(
             inner=self._inner.dump_component(),
             budget=self._budget,
@@ -369,7 +318,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
         )
 
-    async def _prepare(
+    async def _sent(
         self,
         messages: Sequence[LLMMessage],
         tools: Sequence[Tool | ToolSchema],
@@ -377,109 +326,118 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         json_output: bool | type[BaseModel] | None,
         extra_create_args: Mapping[str, Any] | None,
         cancellation_token: CancellationToken | None,
-    ) -> tuple[dict[str, Any], _Call]:
-        """What goes to the inner client as it is, and the call."""
+    ) -> SentCall:
+        """Return the call as it is sent first."""
         agent = current_agent()
-        history = self._transforms.apply(messages)
-        extra: Mapping[str, Any] = {} if extra_create_args is None else extra_create_args
+        extra: Mapping[str, Any] = extra_create_args or {}
         named = extra.get("model")
         model = named if isinstance(named, str) else None
         billed = self._billed.of(
             messages, tools, tool_choice, json_output, extra, self._named if model is None else model
         )
-        call_id = overhead.observe(messages, billed.tools)
-        request = _Request(agent, history, billed.tools, model, billed.has_schema, call_id)
-        given: dict[str, Any] = {
-            "tools": tools,
-            "tool_choice": tool_choice,
-            "json_output": json_output,
-            "extra_create_args": extra,
-            "cancellation_token": cancellation_token,
-        }
-        name = self._name(agent)
-        fitted = await self._fit(request, name)
+        call = ClientCall(
+            agent=agent,
+            name=self._name(agent),
+            history=self._transforms.apply(messages),
+            tools=billed.tools,
+            model=model,
+            has_schema=billed.has_schema,
+            call_id=overhead.observe(messages, billed.tools),
+            given={
+                "tools": tools,
+                "tool_choice": tool_choice,
+                "json_output": json_output,
+                "extra_create_args": extra,
+                "cancellation_token": cancellation_token,
+            },
+        )
+        fitted = await self._sessions.of(agent).fit(self._request(call))
         if fitted is None:
-            return given, _Call(request, _sendable(repair(history)), None, None)
-        record = CallRecord(name, fitted.result.report, fitted.expected.margin)
+            return SentCall(call, _sendable(repair(call.history)), None, None)
+        record = CallRecord(call.name, fitted.report, fitted.planned.expected.margin)
         self.recent.append(record)
-        return given, self._call(request, fitted, record)
+        return self._fitted(call, fitted, record)
 
-    async def _fit(self, request: _Request, name: str, most: int | None = None) -> CalibratedFit | None:
-        conversation, budget = self._conversation_of(request.agent), self._budget_of(name)
-        return await conversation.fit(
-            *(request.history, budget, request.tools, request.model),
-            call_id=request.call_id,
+    def _request(self, call: ClientCall, most: int | None = None) -> CallRequest:
+        """Return what a call asks of its session.
+
+        Args:
+            call: The call.
+            most: Tokens that the request may have, if that is less than its budget.
+        """
+        budget = self._budget_of(call.name)
+        given = TokenBudget.of(budget)
+        if most is not None:
+            given = within(given, most)
+        allowed = self._usage.within_limit(given, call.model)
+        return CallRequest(
+            fit=FitRequest(messages=call.history, budget=allowed, tools=call.tools),
+            given=given,
+            must_fill=not isinstance(budget, TokenBudget),
+            counter=self._usage.counter_for(call.model),
+            cache=profile_of(self._usage.name_of(call.model)).cache,
             recall=self._recall,
-            most=most,
+            settings=repr((allowed, call.model)),
+            call_id=call.call_id,
         )
 
-    async def _create(self, call: _Call, given: Mapping[str, Any]) -> CreateResult:
+    def _fitted(self, call: ClientCall, fitted: FittedCall, record: CallRecord) -> SentCall:
+        model = self._usage.name_of(call.model)
+        emit("client", call.agent, self._default_agent, model, record.report, call.history, fitted.view)
+        return SentCall(call, _sendable(fitted.view), fitted.planned, record)
+
+    async def _create(self, sent: SentCall) -> CreateResult:
         try:
-            result = await self._inner.create(call.view, **given)
+            result = await self._inner.create(sent.view, **sent.call.given)
         except Exception as error:
-            smaller = await self._after(error, call)
+            smaller = await self._after(error, sent)
             if smaller is None:
                 raise
-            return await self._create(smaller, given)  # in here: a second error has the first as its context
-        self._learn(call, result)
+            return await self._create(smaller)  # in here: a second error has the first as its context
+        self._learn(sent, result)
         return result
 
-    async def _stream(self, call: _Call, given: Mapping[str, Any]) -> AsyncGenerator[str | CreateResult, None]:
+    async def _stream(self, sent: SentCall) -> AsyncGenerator[str | CreateResult, None]:
         started = False
         try:
-            async with aclosing(self._inner.create_stream(call.view, **given)) as stream:
+            async with aclosing(self._inner.create_stream(sent.view, **sent.call.given)) as stream:
                 async for chunk in stream:
                     started = True
                     if isinstance(chunk, CreateResult):
-                        self._learn(call, chunk)
+                        self._learn(sent, chunk)
                     yield chunk
         except Exception as error:
-            smaller = None if started else await self._after(error, call)
+            smaller = None if started else await self._after(error, sent)
             if smaller is None:
                 raise
-            async with aclosing(self._stream(smaller, given)) as stream:
+            async with aclosing(self._stream(smaller)) as stream:
                 async for chunk in stream:
                     yield chunk
 
-    async def _after(self, error: Exception, call: _Call) -> _Call | None:
-        """The call to make after one failed: a smaller one if it was too long; None when the error is to be raised."""
+    async def _after(self, error: Exception, sent: SentCall) -> SentCall | None:
+        """Return the call to make after one failed: a smaller one if it was too long; None to raise the error."""
         overflow = overflow_of(error)
-        if overflow is None or call.fitted is None or call.record is None:
+        if overflow is None or sent.planned is None or sent.record is None:
             return None
-        request, refused = call.request, call.record.refused + 1
-        record = self._amend(call.record, refused=refused)
-        room = self._calibrated.learn_refusal(call.fitted, overflow, request.model, has_schema=request.has_schema)
+        call, refused = sent.call, sent.record.refused + 1
+        record = self.recent.amend(sent.record, refused=refused)
+        allowed = self._usage.learn_refusal(sent.planned, call.model, overflow, has_schema=call.has_schema)
         if refused > 1:
             return None
         try:
-            fitted = await self._fit(request, record.agent, room)
+            fitted = await self._sessions.of(call.agent).fit(self._request(call, allowed))
         except BudgetTooSmallError:
             return None
-        if fitted is None or fitted.size.counted >= call.fitted.size.counted:
+        if fitted is None or fitted.planned.counted >= sent.planned.counted:
             return None
-        record = self._amend(record, report=fitted.result.report, margin=fitted.expected.margin)
-        return self._call(request, fitted, record)
+        record = self.recent.amend(record, report=fitted.report, margin=fitted.planned.expected.margin)
+        return self._fitted(call, fitted, record)
 
-    def _call(self, request: _Request, fitted: CalibratedFit, record: CallRecord) -> _Call:
-        model = self._named if request.model is None else request.model
-        view = fitted.result.messages
-        emit("client", request.agent, self._default_agent, model, record.report, request.history, view)
-        return _Call(request, _sendable(view), fitted, record)
-
-    def _learn(self, call: _Call, result: CreateResult) -> None:
-        """Compare the bill of a call with its estimate, and note it in the record of the call."""
-        if call.fitted is not None and call.record is not None:
-            billed = self._calibrated.learn(call.fitted, result, has_schema=call.request.has_schema)
-            self._amend(call.record, billed=billed)
-
-    def _amend(self, record: CallRecord, **changes: Any) -> CallRecord:
-        """The record with changes; `recent` has it instead, if it still has the other."""
-        amended = replace(record, **changes)
-        for position in range(len(self.recent) - 1, -1, -1):
-            if self.recent[position] is record:
-                self.recent[position] = amended
-                break
-        return amended
+    def _learn(self, sent: SentCall, result: CreateResult) -> None:
+        """Compare the usage of a call with its estimate, and note it in the record of the call."""
+        if sent.planned is not None and sent.record is not None:
+            used = self._usage.learn(sent.planned, sent.call.model, result, has_schema=sent.call.has_schema)
+            self.recent.amend(sent.record, billed=used)
 
     def _name(self, agent: AgentId | None) -> str:
         return agent_name(agent, self._default_agent)
@@ -487,31 +445,17 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     def _budget_of(self, name: str) -> int | TokenBudget:
         return self._agent_budgets.get(name, self._budget)
 
-    def _given_budget(self) -> TokenBudget:
-        """The budget of the agent that calls."""
-        return TokenBudget.of(self._budget_of(self._name(current_agent())))
+    def _own_budget(self) -> TokenBudget:
+        """Return the budget of the agent that calls, within what the model takes."""
+        return self._usage.within_limit(TokenBudget.of(self._budget_of(self._name(current_agent()))), None)
 
-    def _conversation_of(self, agent: AgentId | None) -> Conversation:
-        """The requests of one agent of one team in this thread.
-
-        Agents of the same name in other teams have archives of their own. So have those of other threads: a client is
-        often shared by threads with an event loop each, whose agents may have the same id, or none.
-        """
-        key = (agent, get_ident())
-        with self._lock:
-            conversation = self._conversations.get(key)
-            if conversation is None:
-                conversation = self._conversations[key] = Conversation(
-                    self._fitter, self._calibrated, self._named, self._summarizer
-                )
-                if len(self._conversations) > _REMEMBERED_AGENTS:
-                    self._conversations.popitem(last=False)
-            self._conversations.move_to_end(key)
-        return conversation
+    def _new_session(self) -> Session:
+        summaries = self._summarizer and Summaries(self._summarizer, self._managers.counter)
+        return Session(self._managers.new(), open_ended=True, summaries=summaries)
 
 
 def _sendable(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
-    """A list for the inner client, with a copy of what AutoGen's clients would change in place."""
+    """Return a list for the inner client, with a copy of what AutoGen's clients would change in place."""
     view = list(messages)
     if view and isinstance(view[-1], AssistantMessage):
         view[-1] = detached(view[-1])

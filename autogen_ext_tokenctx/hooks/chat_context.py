@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from autogen_core import Component, ComponentModel
@@ -15,24 +15,24 @@ from pydantic import BaseModel, Field
 from typing_extensions import Self
 
 from ..context.manager import ContextManager
-from ..context.report import FitReport, FitResult
+from ..context.report import FitReport
+from ..context.request import FitRequest
 from ..context.summary import ContextSummarizer, Summary
 from ..context.units import repair
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
+from ..tokens.calibrated import CalibratedCounter
 from ..tokens.counting import TokenCounter
 from ..tokens.model_names import name_of_model
 from ..tokens.profile_table import profile_of
-from ..tokens.profiles import PromptCache
 from ..tokens.task import TaskDefinition
 from . import overhead
 from .agents import current_agent
 from .events import DEFAULT_AGENT, emit
-from .fitting import Fitter
-from .fold import Fold, TurnRecall
-from .growing import RECALL, GrowingView, share_of_recall
-from .prefix import SentPrefix
+from .incremental_view import IncrementalView, TurnRecall
+from .managers import Managers
 from .reserve import first_reserve, with_growing_reserve, with_reserve
+from .session import RECALL, CallRequest, Session, share_of_recall
 from .summaries import Summaries, checked_summarizer
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain
@@ -57,9 +57,10 @@ class TokenBudgetChatCompletionContextConfig(BaseModel):
     initial_messages: list[LLMMessage] | None = None
 
 
-class _FoldState(BaseModel):
+class _ViewState(BaseModel):
     covers: int = Field(gt=0)
-    view: list[LLMMessage] = Field(min_length=1)
+    view: list[LLMMessage] | None = Field(min_length=1)
+    """None where it is the messages as they are."""
     report: FitReport
     settings: str
     recalled: TurnRecall | None = None
@@ -68,35 +69,12 @@ class _FoldState(BaseModel):
 class _ExtraState(BaseModel):
     """What is saved beside the raw messages."""
 
-    fold: _FoldState | None
+    fold: _ViewState | None
     archive: dict[str, Any]
     pinned: list[int | LLMMessage]
     """Numbers of messages of the history; whole messages where they are not in it."""
     overheads: list[int]
     summary: Summary | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What one read asks of the view."""
-
-    budget: TokenBudget
-    settings: str
-    recall: int
-    cache: PromptCache
-    fitter: Fitter
-    manager: ContextManager
-    task: str | TaskDefinition | None
-    pinned: Sequence[LLMMessage]
-    summaries: Summaries | None
-
-    def size(self, view: Sequence[LLMMessage], counted: int) -> int:
-        return counted
-
-    async def fit(self, history: Sequence[LLMMessage], held: int, *, grows: bool) -> FitResult | None:
-        less = self.budget.model_copy(update={"reserve": self.budget.reserve + held})
-        summary = await self.summaries.for_compaction(history, self.budget) if self.summaries else None
-        return await self.fitter.fit(self.manager, history, less, task=self.task, pinned=self.pinned, summary=summary)
 
 
 class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBudgetChatCompletionContextConfig]):
@@ -190,13 +168,16 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._task = task
         self._overheads: deque[int] = deque(maxlen=_REMEMBERED_CALLS)
         self._request_budget()  # refuses a budget that cannot hold anything now, not at the first call
-        self._fitter = Fitter(model, counter, manager)
+        self._managers = Managers(model, counter, manager)
+        self._counter = CalibratedCounter(self._managers.counter)
         self._transforms = TransformChain(transforms)
         self._summarizer = checked_summarizer(summarizer)
-        self._summaries: Summaries | None = None
         self._cache = profile_of(model).cache
         self._warn = WarnOnce()
-        self._forget()
+        self._begin()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._model!r}, budget={self._budget!r}, messages={len(self._messages)})"
 
     @property
     def budget(self) -> int | TokenBudget:
@@ -234,7 +215,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
     @property
     def manager(self) -> ContextManager:
         """The manager of this context, and with it the archive of what left the view."""
-        return self._growing.manager
+        return self._session.manager
 
     @property
     def last_report(self) -> FitReport | None:
@@ -255,7 +236,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         """Add a message, and read it: what is read here need not be when the model is called."""
         await super().add_message(message)
         if not self._transforms.is_active:
-            await self._fitter.learn(self._growing.manager, message, len(self._messages) - 1)
+            await self._session.preload(message, len(self._messages) - 1)
 
     async def get_messages(self) -> list[LLMMessage]:
         """The view: the history, fitted into the budget.
@@ -279,7 +260,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         if isinstance(message, str):
             raise TypeError("pin takes the message itself, as it was given to add_message, not its text")
         self._pinned.append(message)
-        self._growing.fold = None
+        self._session.view = None
 
     def expand(self, handle: str) -> list[LLMMessage]:
         """The original messages behind a handle, as found in shortened messages and in ``last_report.steps``.
@@ -287,7 +268,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         Raises:
             UnknownHandleError: Nothing left this context under that handle.
         """
-        return self._growing.manager.expand(handle)
+        return self._session.manager.expand(handle)
 
     def tools(self) -> list[BaseTool[Any, Any]]:
         """The tools ``expand_context`` and ``search_context`` over what left this context, for the agent itself.
@@ -309,7 +290,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         """
         if self._reserve is not None or isinstance(self._budget, TokenBudget):
             return
-        counter = self._fitter.counter
+        counter = self._managers.counter
         # The fit counts the priming of the reply itself, so it is no part of what comes on top.
         self._overheads.append(counter.count_request(beside, tools) - counter.count_request(()))
 
@@ -320,27 +301,26 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
 
     async def close(self) -> None:
         """Give up what is being done in the background, and see it end. The context can be used on."""
-        if self._summaries is not None:
-            await self._summaries.close()
+        await self._session.close()
 
     async def save_state(self) -> Mapping[str, Any]:
         """The history, in AutoGen's own format, and beside it what is needed to go on with the same view."""
-        fold, saved = self._growing.fold, None
-        if fold is not None and fold.is_compacted:
-            saved = _FoldState(
-                covers=len(fold.covered),
-                view=list(fold.view),
-                report=fold.report,
-                settings=fold.settings,
-                recalled=fold.recalled,
+        view, saved = self._session.view, None
+        if view is not None:
+            saved = _ViewState(
+                covers=len(view.covered),
+                view=list(view.view) if view.is_compacted else None,
+                report=view.report,
+                settings=view.settings,
+                recalled=view.recalled,
             )
         number_of = {id(message): number for number, message in enumerate(self._messages)}
         extra = _ExtraState(
             fold=saved,
-            archive=self._growing.manager.archive.dump(self._messages),
+            archive=self._session.manager.archive.dump(self._messages),
             pinned=[number_of.get(id(message), message) for message in self._pinned],
             overheads=list(self._overheads),
-            summary=self._summaries.current if self._summaries else None,
+            summary=self._session.summaries.current if self._session.summaries else None,
         )
         return {**await super().save_state(), _STATE_KEY: extra.model_dump(mode="json")}
 
@@ -360,7 +340,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             self._forget()
 
     def _to_config(self) -> TokenBudgetChatCompletionContextConfig:
-        self._fitter.check_dumpable()
+        self._managers.check_dumpable()
         return TokenBudgetChatCompletionContextConfig(
             model=self._model,
             budget=self._budget,
@@ -393,19 +373,15 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         is_call = self._last_emitted != len(history)  # a second read of the same is no second call
         if is_call:
             self._call_id = overhead.new_call_id()
-        fold = await self._growing.read(history, self._terms())
-        if fold is None:
+        fitted = await self._session.fit(self._request(history))
+        if fitted is None:
             self._last_report = None
             return repair(history)
-        view, report = fold.given()
-        cached = self._prefix.served(view, report.tokens_after, (), self._cache)
-        self._last_report = replace(report, cached_tokens=cached, call_id=self._call_id)
+        self._last_report = fitted.report
         if is_call:
             self._last_emitted = len(history)
-            emit("context", current_agent(), DEFAULT_AGENT, self._model or "", self._last_report, history, view)
-        if self._summaries is not None:
-            self._summaries.consider(history, report.tokens_after, self._request_budget())
-        return view
+            emit("context", current_agent(), DEFAULT_AGENT, self._model or "", fitted.report, history, fitted.view)
+        return fitted.view
 
     async def _enough(self, error: BudgetTooSmallError) -> BudgetTooSmallError:
         """The error with a budget that is enough at once."""
@@ -413,28 +389,35 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         if reserve >= error.budget:  # nothing was fitted: what the history needs is not in the error
             history = self._transforms.apply(self._messages)
             try:
-                await self._fitter.fit(self._growing.manager, history, TokenBudget(limit=1), pinned=self._pinned)
+                await self.manager.fit(history, TokenBudget(limit=1), pinned=self._pinned)
             except BudgetTooSmallError as least:
                 return BudgetTooSmallError(error.budget, least.needed + reserve, [*least.what, *error.what])
         is_first = self._reserve is None and isinstance(self._budget, int) and not self._overheads
         return with_growing_reserve(error) if is_first else error
 
-    def _terms(self) -> _Terms:
+    def _request(self, history: Sequence[LLMMessage]) -> CallRequest:
         budget = self._request_budget()
-        settings = repr((self._budget, self._reserve, self._task, self._recall))
-        recall = int(self._recall * budget.available)
-        fitter, manager = self._fitter, self._growing.manager
-        return _Terms(budget, settings, recall, self._cache, fitter, manager, self._task, self._pinned, self._summaries)
+        return CallRequest(
+            fit=FitRequest(messages=history, budget=budget, task=self._task, pinned=tuple(self._pinned)),
+            given=budget,
+            must_fill=not isinstance(self._budget, TokenBudget),
+            counter=self._counter,
+            cache=self._cache,
+            recall=self._recall,
+            settings=repr((self._budget, self._reserve, self._task, self._recall)),
+            call_id=self._call_id,
+        )
 
     def _request_budget(self) -> TokenBudget:
         return with_reserve(self._budget, self.reserve)
 
     def _forget(self) -> None:
-        if self._summaries is not None:
-            self._summaries.cancel()
-        self._summaries = self._summarizer and Summaries(self._summarizer, self._fitter.counter)
-        self._growing = GrowingView(self._fitter, self._fitter.new_manager(), open_ended=False)
-        self._prefix = SentPrefix(self._fitter.counter)
+        self._session.cancel()
+        self._begin()
+
+    def _begin(self) -> None:
+        summaries = self._summarizer and Summaries(self._summarizer, self._managers.counter)
+        self._session = Session(self._managers.new(), open_ended=False, summaries=summaries)
         self._pinned: list[LLMMessage] = []
         self._last_view: list[LLMMessage] = []
         self._last_emitted = 0
@@ -442,21 +425,29 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._last_report: FitReport | None = None
 
     def _restore(self, extra: _ExtraState) -> None:
-        self._growing.manager.archive.load(extra.archive, self._messages)
+        self._session.manager.archive.load(extra.archive, self._messages)
         self._pinned = [self._messages[pin] if isinstance(pin, int) else pin for pin in extra.pinned]
         self._overheads = deque(extra.overheads, maxlen=_REMEMBERED_CALLS)
         history = self._transforms.apply(self._messages)
-        if extra.summary is not None and self._summaries is not None:
-            self._summaries.restore(extra.summary, history)
+        if extra.summary is not None and self._session.summaries is not None:
+            self._session.summaries.restore(extra.summary, history)
         if extra.fold is None:
             return
         if extra.fold.covers > len(history):
             raise ValueError(f"the saved view stands for {extra.fold.covers} messages, there are {len(history)}")
-        view = repair(extra.fold.view)
-        report = replace(extra.fold.report, tokens_after=self._fitter.counter.count_request(view))
-        recalled = extra.fold.recalled and extra.fold.recalled.restored(view, self._fitter.counter)
-        covered = tuple(history[: extra.fold.covers])
-        self._growing.fold = Fold(covered, tuple(view), report, extra.fold.settings, recalled)
+        counter = self._managers.counter
+        covered = history[: extra.fold.covers]
+        view = list(covered) if extra.fold.view is None else repair(extra.fold.view)
+        report = replace(extra.fold.report, tokens_after=counter.count_request(view))
+        recalled = extra.fold.recalled and extra.fold.recalled.restored(view, counter)
+        self._session.view = IncrementalView(
+            tuple(covered),
+            tuple(view),
+            report,
+            extra.fold.settings,
+            recalled,
+            beside=counter.count_request(()),
+        )
 
 
 def _checked(budget: int | TokenBudget) -> int | TokenBudget:

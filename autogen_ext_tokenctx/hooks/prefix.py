@@ -11,7 +11,7 @@ from autogen_core.tools import Tool, ToolSchema
 
 from ..tokens.counting import TokenCounter
 from ..tokens.profiles import PromptCache
-from .fold import head_of
+from .incremental_view import head_of
 
 _CHANGED_HEAD = (
     "the system message is not that of the request before, so the provider's cache cannot serve what comes after it: "

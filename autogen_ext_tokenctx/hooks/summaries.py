@@ -12,7 +12,7 @@ from autogen_core.models import ChatCompletionClient, FunctionExecutionResultMes
 from ..context.summary import ContextSummarizer, Summary
 from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
-from .fold import begins_with
+from .incremental_view import begins_with
 
 _KEPT = 0.5
 """Share of a compaction's target that the newest messages fill which no summary covers yet: they mostly stay in the

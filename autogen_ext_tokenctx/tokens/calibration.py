@@ -1,4 +1,4 @@
-"""Learning, from the bills of a provider, how its token counts differ from a counter's."""
+"""Learning, from the usage that a provider states, how its token counts differ from a counter's."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import math
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import mul
 from typing import Annotated, NamedTuple
 
-from autogen_core import Image
-from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
-from autogen_core.tools import Tool, ToolSchema
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
 from ..errors import UnknownModelError
-from .counting import TiktokenCounter, TokenCounter
+from .counting import TiktokenCounter
 from .credibility import Credibility
+from .request_size import FEATURES, RequestSize, Vector
 
 
-class _Trait(NamedTuple):
+class _Price(NamedTuple):
     """One thing that tokenizers and chat templates charge differently, and what is known of its price beforehand."""
 
     name: str
@@ -38,52 +35,38 @@ class _Trait(NamedTuple):
 # for each. Other scripts add up to 0.66 a byte (Korean with SmolLM2): no byte-level tokenizer makes more than one
 # token of a byte. A mean and two and a half deviations cover each of them. Templates: SmolLM2's adds a system
 # prompt of 20 tokens to a request without one. Images and tools: guesses, as there is no common measure.
-_TRAITS = (
-    _Trait("request", mean=8.0, deviation=16.0, least=-60.0, most=600.0),
-    _Trait("messages", mean=0.0, deviation=2.0, least=-8.0, most=12.0),
-    _Trait("tokens", mean=1.1, deviation=0.22, least=0.5, most=3.0),
-    _Trait("digits", mean=0.25, deviation=0.2, least=-0.2, most=1.0),
-    _Trait("foreign bytes", mean=0.1, deviation=0.22, least=-0.2, most=1.0),
-    _Trait("image tokens", mean=1.0, deviation=1.0, least=0.0, most=50.0),
-    _Trait("tool tokens", mean=1.1, deviation=0.5, least=0.0, most=4.0),
+_PRICES = (
+    _Price("request", mean=8.0, deviation=16.0, least=-60.0, most=600.0),
+    _Price("messages", mean=0.0, deviation=2.0, least=-8.0, most=12.0),
+    _Price("tokens", mean=1.1, deviation=0.22, least=0.5, most=3.0),
+    _Price("digits", mean=0.25, deviation=0.2, least=-0.2, most=1.0),
+    _Price("foreign bytes", mean=0.1, deviation=0.22, least=-0.2, most=1.0),
+    _Price("image tokens", mean=1.0, deviation=1.0, least=0.0, most=50.0),
+    _Price("tool tokens", mean=1.1, deviation=0.5, least=0.0, most=4.0),
 )
-_LEAST = tuple(trait.least for trait in _TRAITS)
-_MOST = tuple(trait.most for trait in _TRAITS)
-_TOKENS, _IMAGES, _TOOLS = 2, 5, 6
+_LEAST = tuple(price.least for price in _PRICES)
+_MOST = tuple(price.most for price in _PRICES)
+_TOKENS, _IMAGES, _TOOLS = map(FEATURES.index, ("tokens", "image tokens", "tool tokens"))
 
-_DEVIATIONS = 2.5
-"""Deviations in a margin: one normal error in 160 is larger, and most true errors are far smaller than assumed."""
-_SURPRISE = 4.0
-"""Deviations from which a bill is a surprise."""
+_MARGIN_ERRORS = 2.5
+"""Standard errors in a margin: one normal error in 160 is larger, and most true errors are far smaller than assumed."""
+_OUTLIER = 4.0
+"""Standard errors from which a usage is an outlier."""
 _SCATTER, _LEAST_SCATTER, _MOST_SCATTER = 0.2, 0.02, 0.4
 """How far the price of one message may lie from that of others like it, as a share: German among English is 0.6."""
 _SCATTER_CALLS = 4, 40
 """Over how many calls scatter is averaged, at the start and in the end."""
 _ROUNDING = 1.0
 _ANCHORS = 12
-"""Bills remembered in full; agents that share a client take turns, and each has its own history."""
+"""Usages remembered in full; agents that share a client take turns, and each has its own history."""
 _EXACT_SHARE, _EXACT_TOKENS = 0.02, 16
-"""How far a bill may be from an exact count: undocumented costs of tools and replies, see `RequestTokenCounter`."""
+"""How far a usage may be from an exact count: undocumented costs of tools and replies, see `RequestTokenCounter`."""
 
 _OPENAI = re.compile(r"(?:ft:)?(?:gpt-(?!oss)|chatgpt-|codex|o\d)")
 
-Vector = tuple[float, ...]
-_Bill = tuple[Mapping[object, Vector], int]
-_NOTHING: _Bill = ({}, 0)
-"""What the first bill is set against: nothing costs nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestSize:
-    """What of a request decides its tokens, whatever the tokenizer.
-
-    Args:
-        counted: Tokens by the counter.
-        parts: Traits of each message, by content, of the tools, and of the request as such.
-    """
-
-    counted: int
-    parts: Mapping[object, Vector]
+_Observation = tuple[Mapping[object, Vector], int]
+_NOTHING: _Observation = ({}, 0)
+"""What the first usage is set against: nothing costs nothing."""
 
 
 class Estimate(NamedTuple):
@@ -115,49 +98,26 @@ def is_exact(model: str) -> bool:
         return False
 
 
-def measure(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], counter: TokenCounter) -> RequestSize:
-    """Measure a request for `Calibration`.
-
-    Example:
-        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
-        >>> measure([UserMessage(content="hello", source="user")], [], EstimatedTokenCounter()).counted
-        10
-    """
-    priming = counter.count_request(())
-    in_tools = counter.count_request((), tools) - priming
-    parts: dict[object, Vector] = {"request": (1.0, 0.0, float(priming), 0.0, 0.0, 0.0, 0.0)}
-    if in_tools:
-        parts["tools", in_tools] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, float(in_tools))
-    counted = priming + in_tools
-    for message in messages:
-        tokens = counter.count_message(message)
-        counted += tokens
-        key = hash((type(message), tokens, *_texts(message)))
-        copies = 0
-        while (key, copies) in parts:
-            copies += 1
-        parts[key, copies] = _traits(message, tokens, counter)
-    return RequestSize(counted, parts)
-
-
 class Calibration:
-    """What a provider charges for a model, learned from its bills.
+    """What a provider charges for a model, learned from its usages.
 
-    A bill is explained by seven traits of the request (`_TRAITS`), each with a price. Prices start from what is known
-    of today's tokenizers, with a deviation each, and every bill makes them surer (Bayesian linear regression, one
-    bill at a time). A bill is set against the most similar one before: what two requests have in common has been
-    paid for, so only the difference is estimated. The deviation of the estimate is the margin; text in a
-    script that no bill has had yet keeps a wide one, however many bills there were.
+    A usage is explained by seven features of the request (`FEATURES`), each with a price. Prices start from what is
+    known of today's tokenizers, with a deviation each, and every usage makes them surer (Bayesian linear regression,
+    one usage at a time). A usage is set against the most similar one before: what two requests have in common has been
+    paid for, so only the difference is estimated. The deviation of the estimate is the margin; text in a script that
+    no usage has had yet keeps a wide one, however many usages there were.
 
-    A bill that prices within their bounds cannot explain is ignored, as are missing ones and those that cannot be of
-    the whole prompt (see `Credibility`). A surprising one waits for a second; when that comes, what was learned before
+    A usage that prices within their bounds cannot explain is ignored, as are missing ones and those that cannot be of
+    the whole prompt (see `Credibility`). A outlying one waits for a second; when that comes, what was learned before
     is forgotten.
 
     Args:
-        trusted: The counter is taken at its word, without a margin, until two bills in a row contradict it.
+        trusted: The counter is taken at its word, without a margin, until two usages in a row contradict it.
 
     Example:
+        >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
+        >>> from autogen_ext_tokenctx.tokens.request_size import measure
         >>> text = UserMessage(content="The pump runs. " * 60, source="user")
         >>> size = measure([text], [], EstimatedTokenCounter())
         >>> calibration = Calibration()
@@ -185,7 +145,7 @@ class Calibration:
         return self._credibility.ceiling
 
     def least(self, counted: int) -> int:
-        """What to plan a request with at least: its plain count times the highest ratio of the last credible bills.
+        """What to plan a request with at least: its plain count times the highest ratio of the last credible usages.
 
         Args:
             counted: Tokens of the request by the counter.
@@ -200,10 +160,10 @@ class Calibration:
     def predict(self, size: RequestSize) -> Estimate:
         """What the provider will count for such a request."""
         tokens, deviation = (size.counted, 0.0) if self._trusted else self._expect(size)[:2]
-        margin = math.ceil(_DEVIATIONS * deviation)
-        if self._pending is not None:  # it may be the new truth: room for it until the next bill tells
-            surprising, actual = self._pending
-            expected = surprising.counted if self._trusted else self._expect(surprising)[0]
+        margin = math.ceil(_MARGIN_ERRORS * deviation)
+        if self._pending is not None:  # it may be the new truth: room for it until the next usage tells
+            outlying, actual = self._pending
+            expected = outlying.counted if self._trusted else self._expect(outlying)[0]
             margin = max(margin, math.ceil(tokens * (actual / max(1.0, expected) - 1)))
         return Estimate(max(1, math.ceil(tokens)), margin)
 
@@ -212,29 +172,29 @@ class Calibration:
 
         Args:
             size: The request, as it was sent.
-            actual: The input tokens of its bill; 0 when there was none.
+            actual: The input tokens of its usage; 0 when there was none.
         """
         whole = _sum(size.parts.values())
         if not max(1.0, _dot(_LEAST, whole)) <= actual <= _dot(_MOST, whole):
             return
-        parts = {key: int(traits[_TOKENS] + traits[_TOOLS]) for key, traits in size.parts.items()}
+        parts = {key: int(features[_TOKENS] + features[_TOOLS]) for key, features in size.parts.items()}
         if not self._credibility.believes(parts, actual, pictures=whole[_IMAGES] > 0):
             return
-        if not self._surprises(size, actual):
+        if not self._is_outlier(size, actual):
             self._pending = None
             if not self._trusted:
                 self._learn(size, actual)
         elif self._pending is None:
             self._pending = size, actual
         else:
-            bills = self._pending, (size, actual)
+            usages = self._pending, (size, actual)
             self._trusted, self._pending = False, None
             self._restart()
-            for bill in bills:
-                self._learn(*bill)
+            for usage in usages:
+                self._learn(*usage)
 
     def dump(self) -> dict[str, object]:
-        """What was learned, as JSON values: the prices and how sure they are, without the bills themselves."""
+        """What was learned, as JSON values: the prices and how sure they are, without the usages themselves."""
         state = _State(
             trusted=self._trusted,
             calls=self._calls,
@@ -257,8 +217,8 @@ class Calibration:
             True
         """
         read = _State.model_validate(state)
-        if {len(read.prices), len(read.covariance), *map(len, read.covariance)} != {len(_TRAITS)}:
-            raise ValueError(f"a calibration of {len(_TRAITS)} prices was expected")
+        if {len(read.prices), len(read.covariance), *map(len, read.covariance)} != {len(_PRICES)}:
+            raise ValueError(f"a calibration of {len(_PRICES)} prices was expected")
         calibration = cls(trusted=read.trusted)
         calibration._calls = read.calls
         calibration._scatter = read.scatter
@@ -270,31 +230,31 @@ class Calibration:
     def _restart(self) -> None:
         self._calls = 0
         self._scatter = _SCATTER
-        self._prices: Vector = tuple(trait.mean for trait in _TRAITS)
+        self._prices: Vector = tuple(price.mean for price in _PRICES)
         self._covariance: tuple[Vector, ...] = tuple(
-            tuple(trait.deviation**2 if i == j else 0.0 for j in range(len(_TRAITS))) for i, trait in enumerate(_TRAITS)
+            tuple(price.deviation**2 if i == j else 0.0 for j in range(len(_PRICES))) for i, price in enumerate(_PRICES)
         )
-        self._anchors: deque[_Bill] = deque(maxlen=_ANCHORS)
+        self._anchors: deque[_Observation] = deque(maxlen=_ANCHORS)
 
     def _expect(self, size: RequestSize) -> tuple[float, float, Vector]:
         """The expected tokens, their deviation, and what sets the request apart from the most similar one before."""
         best: tuple[float, float, Vector] | None = None
         for parts, actual in (_NOTHING, *self._anchors):
-            added = [traits for key, traits in size.parts.items() if key not in parts]
-            gone = [traits for key, traits in parts.items() if key not in size.parts]
+            added = [features for key, features in size.parts.items() if key not in parts]
+            gone = [features for key, features in parts.items() if key not in size.parts]
             apart = tuple(a - b for a, b in zip(_sum(added), _sum(gone), strict=True))
-            scatter = sum(traits[_TOKENS] ** 2 for traits in (*added, *gone))
+            scatter = sum(features[_TOKENS] ** 2 for features in (*added, *gone))
             variance = _ROUNDING + scatter * self._scatter**2 + max(0.0, _dot(apart, self._spread(apart)))
             if best is None or variance < best[1]:
                 best = actual + _dot(self._prices, apart), variance, apart
         assert best is not None
         return best[0], math.sqrt(best[1]), best[2]
 
-    def _surprises(self, size: RequestSize, actual: int) -> bool:
+    def _is_outlier(self, size: RequestSize, actual: int) -> bool:
         if self._trusted:
             return abs(actual - size.counted) > max(_EXACT_TOKENS, _EXACT_SHARE * size.counted)
         expected, deviation, _ = self._expect(size)
-        return abs(actual - expected) > _SURPRISE * deviation
+        return abs(actual - expected) > _OUTLIER * deviation
 
     def _learn(self, size: RequestSize, actual: int) -> None:
         expected, deviation, apart = self._expect(size)
@@ -326,44 +286,12 @@ class _State(BaseModel):
     credibility: tuple[list[Annotated[FiniteFloat, Field(gt=0)]], FiniteFloat, PositiveInt | None] = ([], 0.0, None)
 
 
-def _texts(message: LLMMessage) -> list[str]:
-    """The texts of a message that are sent."""
-    if isinstance(message, (SystemMessage, UserMessage)):
-        parts = [message.content] if isinstance(message.content, str) else message.content
-        return [part for part in parts if isinstance(part, str)]
-    if isinstance(message, AssistantMessage):
-        if isinstance(message.content, str):
-            return [message.content]
-        calls = [text for call in message.content for text in (call.name, call.arguments)]
-        return [message.thought or "", *calls]
-    return [text for result in message.content for text in (result.name, result.content)]
-
-
-def _traits(message: LLMMessage, tokens: int, counter: TokenCounter) -> Vector:
-    texts = _texts(message)
-    in_images = 0
-    content = message.content if isinstance(message, UserMessage) else ""
-    if not isinstance(content, str) and any(isinstance(part, Image) for part in content):
-        in_images = tokens - counter.count_message(message.model_copy(update={"content": list(texts)}))
-    sent_as = 1 if isinstance(message, (SystemMessage, UserMessage, AssistantMessage)) else len(message.content)
-    digits = sum(text.count(digit) for text in texts for digit in "0123456789")
-    foreign = sum(map(_foreign_bytes, texts))
-    return (0.0, float(sent_as), float(tokens - in_images), float(digits), float(foreign), float(in_images), 0.0)
-
-
-def _foreign_bytes(text: str) -> int:
-    """Bytes of a text that are not ASCII."""
-    if text.isascii():
-        return 0
-    return len(text.encode("utf-8", "replace")) - len(text.encode("ascii", "ignore"))
-
-
 def _bounded(prices: Sequence[float]) -> Vector:
-    return tuple(min(max(price, trait.least), trait.most) for price, trait in zip(prices, _TRAITS, strict=True))
+    return tuple(min(max(price, known.least), known.most) for price, known in zip(prices, _PRICES, strict=True))
 
 
 def _sum(vectors: Iterable[Vector]) -> Vector:
-    return tuple(map(sum, zip((0.0,) * len(_TRAITS), *vectors, strict=True)))
+    return tuple(map(sum, zip((0.0,) * len(_PRICES), *vectors, strict=True)))
 
 
 def _dot(a: Vector, b: Vector) -> float:

@@ -98,7 +98,7 @@ async def test_no_request_is_over_its_budget_whatever_it_carries_beside_its_mess
     client = TokenBudgetChatCompletionClient(inner, BUDGET, model=model)
     for turns in (5, 14, 32):
         await client.create([SystemMessage(content="Be brief."), *conversation(turns)], tools=[TOOL], **WAYS[way])
-        report = client.last_report()
+        report = client.last_report
         assert report is not None
         assert inner.bills[-1] <= report.tokens_after + client.recent[-1].margin <= BUDGET
     assert max(inner.bills) > 0.5 * BUDGET  # and the budget is used

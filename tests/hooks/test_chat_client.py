@@ -80,7 +80,7 @@ async def test_short_request_goes_through_as_it_is(stream: bool) -> None:
     assert request.tools == given.pop("tools")
     assert request.arguments == given
     assert request.arguments["cancellation_token"] is token
-    report = client.last_report()
+    report = client.last_report
     assert report is not None
     assert report.steps == ()
     count, schema = inner.counter.count_request, as_text("Answer", Answer.model_json_schema())
@@ -152,8 +152,8 @@ async def test_budget_goes_by_agent_name(agent_type: str | None, name: str, budg
         with MessageHandlerContext.populate_context(AgentId(agent_type, "default")):
             remaining = await use()
     assert remaining == budget - counter_for_model(None).count_request(messages)
-    assert client.last_report(name) is client.last_report()
-    assert client.last_report("nobody") is None
+    assert client.last_report_of(name) is client.last_report
+    assert client.last_report_of("nobody") is None
     assert [record.agent for record in client.recent] == [name]
 
 
@@ -164,7 +164,7 @@ async def test_archives_do_not_mix() -> None:
             await client.create(
                 [UserMessage(content=f"I am {agent}.", source="user"), *conversation(12)[1:], *exchange(ord(agent[0]))]
             )
-    report = client.last_report("ann")
+    report = client.last_report_of("ann")
     assert report is not None
     handles = [step.handle for step in report.steps if step.handle]
     assert handles
@@ -252,4 +252,4 @@ async def test_failing_manager_does_not_stop_the_agent() -> None:
     with no_warnings():
         await client.create(messages)
     assert same_objects(inner.requests[0].messages[:-1], messages)
-    assert client.last_report() is None
+    assert client.last_report is None

@@ -284,7 +284,7 @@ async def test_it_is_sent_once_more_smaller_and_the_limit_is_kept(
         assert answered > 0.4 * WINDOW  # not full: nothing was billed yet, and the margin is wide
         (record,) = client.recent
         assert (record.refused, record.billed) == (1, answered)
-        assert record.report is client.last_report()
+        assert record.report is client.last_report
         assert record.report.tokens_after == pytest.approx(answered, rel=0.35)
         for turns in range(23, 26):
             await ask(client, conversation(turns), stream, tools=[TOOL])
@@ -417,7 +417,7 @@ async def test_a_budget_below_the_limit_stays_what_it_was() -> None:
     await client.create(conversation(22))
     await client.create(conversation(26))
     assert inner.sent[-1] <= 0.5 * WINDOW
-    report = client.last_report()
+    report = client.last_report
     assert report is not None
     assert report.budget == 500 + int(0.95 * WINDOW)
 

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from autogen_ext_tokenctx.tokens.calibration import Calibration, RequestSize, is_exact, measure
+from autogen_ext_tokenctx.tokens.calibration import Calibration, is_exact
 from autogen_ext_tokenctx.tokens.counting import TiktokenCounter
+from autogen_ext_tokenctx.tokens.request_size import RequestSize, measure
 
 from ..support.histories import conversation, prose
 from .corpora import corpora

@@ -1,4 +1,4 @@
-"""A fitted view that grows with its history, so that most reads need no fit and keep the view's prefix."""
+"""A fitted view that grows with its history, so that most calls need no fit and keep the view's prefix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from operator import eq, is_
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, SystemMessage, UserMessage
 
 from ..context.recall import Recalled
-from ..context.report import FitReport, FitResult, Form
+from ..context.report import FitReport, Form
 from ..context.units import repair, split
 from ..tokens.counting import TokenCounter
 from .history import Turn, split_open_call
@@ -50,16 +50,17 @@ class TurnRecall:
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
+class IncrementalView:
     """A view, and the first messages of the history that it stands for.
 
     Args:
-        covered: The first messages of the history. They end with a whole unit, never with an open tool call.
+        covered: The first messages of the history. They end with a whole group, never with an open tool call.
         view: What stands for them in a request.
         report: What the fit that made the view did, its token counts kept up to date.
         settings: The budget and task the fit worked with; a view made with others does not serve.
         recalled: What the newest turn recalls. It is given out beside the view and is never part of it.
-        added: Tokens that came since the view was made, and in how many readings.
+        added: Tokens that came since the view was made, and in how many calls.
+        beside: Tokens of the report that are of tools and reply priming.
     """
 
     covered: tuple[LLMMessage, ...]
@@ -68,21 +69,17 @@ class Fold:
     settings: str
     recalled: TurnRecall | None = None
     added: tuple[int, int] = (0, 0)
-
-    @classmethod
-    def of(cls, history: Sequence[LLMMessage], result: FitResult, settings: str) -> Fold:
-        """The fold of a view that was just made of a history."""
-        return cls(tuple(history), tuple(result.messages), result.report, settings)
+    beside: int = 0
 
     @property
     def growth(self) -> float:
-        """Tokens that came with a reading, on average."""
-        tokens, readings = self.added
-        return tokens / readings if readings else 0.0
+        """Tokens that came with a call, on average."""
+        tokens, calls = self.added
+        return tokens / calls if calls else 0.0
 
     @property
     def recalled_tokens(self) -> int:
-        """What of that is recalled."""
+        """Tokens of what is recalled."""
         if self.recalled is None or self.recalled.found is None:
             return 0
         return self.recalled.found.step.tokens_after
@@ -94,26 +91,28 @@ class Fold:
             shown is not message for shown, message in zip(self.view, self.covered, strict=True)
         )
 
-    def read(self, history: Sequence[LLMMessage], counter: TokenCounter) -> tuple[Fold, Sequence[LLMMessage]] | None:
-        """The fold with what ``history`` holds beyond it, counting only that.
+    def extended(
+        self, history: Sequence[LLMMessage], counter: TokenCounter
+    ) -> tuple[IncrementalView, Sequence[LLMMessage]] | None:
+        """Return the view with what ``history`` holds beyond it, counting only that.
 
         System messages at the head may have changed (a clock, retrieved memory): the new ones take their place.
 
         Returns:
-            The fold to remember, and an open tool call at the end of the history: it is given out with a placeholder
+            The view to remember, and an open tool call at the end of the history: it is given out with a placeholder
             result and not remembered. None when ``history`` no longer begins with what the view stands for.
         """
-        fold = self
+        known = self
         if not begins_with(history, self.covered):
             headed = self._with_head(history, counter)
             if headed is None or not begins_with(history, headed.covered):
                 return None
-            fold = headed
-        closed, still_open = split_open_call(history[len(fold.covered) :])
-        return fold.plus(closed, counter), still_open
+            known = headed
+        closed, still_open = split_open_call(history[len(known.covered) :])
+        return known.plus(closed, counter), still_open
 
-    def _with_head(self, history: Sequence[LLMMessage], counter: TokenCounter) -> Fold | None:
-        """The fold with the system messages that ``history`` begins with; None when it cannot have them.
+    def _with_head(self, history: Sequence[LLMMessage], counter: TokenCounter) -> IncrementalView | None:
+        """Return the view with the system messages that ``history`` begins with; None when it cannot have them.
 
         What the view shows of the old ones has to be all of them as they were: else they were shortened for room.
         """
@@ -132,8 +131,8 @@ class Fold:
             recalled=self.recalled and self.recalled.moved(more),
         )
 
-    def plus(self, messages: Sequence[LLMMessage], counter: TokenCounter) -> Fold:
-        """The fold with messages that came after what it covers."""
+    def plus(self, messages: Sequence[LLMMessage], counter: TokenCounter) -> IncrementalView:
+        """Return the view with messages that came after what it covers."""
         if not messages:
             return self
         repaired = repair(messages)
@@ -147,8 +146,18 @@ class Fold:
             added=(self.added[0] + tokens, self.added[1] + 1),
         )
 
-    def without_newest(self, counter: TokenCounter) -> Fold:
-        """The fold without a user message at its end that stands in the view as it is, unless nothing else is there."""
+    def with_beside(self, tokens: int) -> IncrementalView:
+        """Return the view in a request whose tools and reply priming cost so many tokens."""
+        more = tokens - self.beside
+        if not more:
+            return self
+        report = replace(
+            self.report, tokens_before=self.report.tokens_before + more, tokens_after=self.report.tokens_after + more
+        )
+        return replace(self, report=report, beside=tokens)
+
+    def without_newest(self, counter: TokenCounter) -> IncrementalView:
+        """Return the view without a user message at its end that stands there whole, unless nothing else is there."""
         newest = self.covered[-1]
         if len(self.covered) < 2 or not isinstance(newest, UserMessage) or self.view[-1] is not newest:
             return self
@@ -163,14 +172,14 @@ class Fold:
         lossless = (Form.FULL, Form.COMPACT, Form.REPAIRED)
         return any(step.unit == newest and step.form not in lossless for step in self.report.steps)
 
-    def recalling(self, turn: Turn | None, found: Recalled | None) -> Fold:
-        """The fold with what a turn of the history recalls."""
+    def recalling(self, turn: Turn | None, found: Recalled | None) -> IncrementalView:
+        """Return the view with what a turn of the history recalls."""
         if turn is None or found is None:
             return replace(self, recalled=TurnRecall(turn, 0, None))
         return replace(self, recalled=TurnRecall(turn, self._place(turn.start), found))
 
     def given(self) -> tuple[list[LLMMessage], FitReport]:
-        """What a read gives out: the view with what is recalled in its place, and the report of both."""
+        """Return what a call gets: the view with what is recalled in its place, and the report of both."""
         if self.recalled is None or self.recalled.found is None:
             return list(self.view), self.report
         place, found = self.recalled.place, self.recalled.found

@@ -1,0 +1,40 @@
+"""What one call asks of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autogen_core.models import LLMMessage
+from autogen_core.tools import Tool, ToolSchema
+
+from ..tokens.budget import TokenBudget
+from ..tokens.task import TaskDefinition
+from .summary import Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitRequest:
+    """What one call asks of a fit, which changes nothing of it. The arguments are those of `ContextManager.fit`.
+
+    Args:
+        messages: The history. Only the messages it has when the fit begins count.
+        budget: Input tokens of the whole request, by the counter of the manager.
+        tools: The tools sent along; their schemas are counted.
+        task: What the agent works on; without it the newest messages tell.
+        pinned: Messages to keep word for word.
+        summary: What a model said of the first messages. It goes into a view that has to be shorter, where its
+            tokens remain, and what it says already counts less.
+
+    Example:
+        >>> from autogen_core.models import UserMessage
+        >>> FitRequest(messages=[UserMessage(content="Hi", source="user")], budget=TokenBudget.of(100)).budget.limit
+        100
+    """
+
+    messages: Sequence[LLMMessage]
+    budget: TokenBudget
+    tools: Sequence[Tool | ToolSchema] = ()
+    task: str | TaskDefinition | None = None
+    pinned: Sequence[LLMMessage] = ()
+    summary: Summary | None = None

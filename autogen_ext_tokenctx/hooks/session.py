@@ -1,0 +1,272 @@
+"""The calls of one agent: each goes on from the view of the one before, as long as that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from autogen_core.models import LLMMessage
+
+from ..context.manager import ContextManager
+from ..context.recall import Recalled
+from ..context.report import FitReport, FitResult, Level
+from ..context.request import FitRequest
+from ..errors import BudgetTooSmallError
+from ..tokens.budget import TokenBudget
+from ..tokens.calibrated import CalibratedCounter, PlannedRequest
+from ..tokens.profiles import PromptCache
+from ..tokens.translation import BudgetTranslation
+from .history import Turn, newest_turn, split_open_call
+from .incremental_view import IncrementalView
+from .prefix import SentPrefix
+from .summaries import Summaries
+from .warn import WarnOnce
+
+RECALL = 0.15
+"""Share of the budget that may be recalled; a compaction to its usual target leaves that much."""
+
+_PICTURES = 2
+"""A picture that is asked for may take so many times more than what else is recalled: one is as dear as a page."""
+
+
+def share_of_recall(recall: float) -> float:
+    """Return ``recall``, if it can be a share of the budget.
+
+    Raises:
+        ValueError: It is no such share.
+    """
+    if isinstance(recall, str) or not 0.0 <= recall < 1.0:
+        raise ValueError(f"recall is a share of the budget, 0 to below 1, such as 0.15; got {recall!r}")
+    return recall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRequest:
+    """What one call asks of the session of its agent.
+
+    Args:
+        fit: What is to be fitted, its budget in the tokens of the model that answers.
+        given: The budget as it was given, where ``fit`` has less of it for a limit that was learned.
+        must_fill: Whether a view that goes on from no other fills the budget: it was given as a number, whose target
+            is for views that will grow.
+        counter: Counts in the tokens of the model that answers.
+        cache: How the provider bills what it has seen before.
+        recall: Share of the budget that what the newest turn recalls may cost; 0 for none.
+        settings: What a view depends on beside the history; one made with others does not serve.
+        call_id: Which model call it is.
+    """
+
+    fit: FitRequest
+    given: TokenBudget
+    must_fill: bool
+    counter: CalibratedCounter
+    cache: PromptCache
+    recall: float
+    settings: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FittedCall:
+    """What a call gets.
+
+    Args:
+        view: The messages.
+        report: What was done, in the tokens of the model that answers.
+        planned: What the call is expected to cost.
+    """
+
+    view: list[LLMMessage]
+    report: FitReport
+    planned: PlannedRequest
+
+
+class _Made(NamedTuple):
+    """A view for one call, and what of it the next one may go on from; None where an open tool call forbids that."""
+
+    view: IncrementalView
+    kept: IncrementalView | None
+
+    def without_recall(self, turn: Turn | None) -> _Made:
+        return _Made(self.view.recalling(turn, None), self.kept and self.kept.recalling(turn, None))
+
+
+class Session:
+    """The calls of one agent, and the manager that has the archive of what left their views.
+
+    Nothing of a call is remembered before all of it has succeeded.
+
+    Args:
+        manager: Fits; it serves this agent alone.
+        open_ended: Whether the newest message may be of one call alone, such as an orchestrator's question.
+        summaries: Has the history summarised in the background; None for none.
+    """
+
+    def __init__(self, manager: ContextManager, *, open_ended: bool, summaries: Summaries | None) -> None:
+        self.manager = manager
+        self.summaries = summaries
+        self.view: IncrementalView | None = None
+        self._open_ended = open_ended
+        self._prefix = SentPrefix(manager.counter)
+        self._warn = WarnOnce()
+
+    def __repr__(self) -> str:
+        return f"Session(view={self.view and len(self.view.view)}, archive={self.manager.archive!r})"
+
+    async def preload(self, message: LLMMessage, number: int) -> None:
+        """Have the manager read a new message; what fails here fails again, and is told, when it is fitted."""
+        with suppress(Exception):
+            await self.manager.learn(message, number)
+
+    def cancel(self) -> None:
+        """Give up what is being done in the background."""
+        if self.summaries is not None:
+            self.summaries.cancel()
+
+    async def close(self) -> None:
+        """Give up what is being done in the background, and see it end."""
+        if self.summaries is not None:
+            await self.summaries.close()
+
+    async def fit(self, call: CallRequest) -> FittedCall | None:
+        """Return what a call gets; None, with one warning, when its history could not be fitted.
+
+        Raises:
+            BudgetTooSmallError: What has to be in the request does not fit.
+        """
+        continued = self._continued(call)
+        made = await self._grown(*continued, call) if continued else None
+        if made is None:
+            made = await self._compacted(call, goes_on=continued is not None)
+        if made is None:
+            return None
+        if made.view.recalled_tokens and self._size(*made.view.given(), call) > call.fit.budget.available:
+            made = await self._making_room(made, call, goes_on=continued is not None)
+        view, report = made.view.given()
+        planned = call.counter.plan(view, call.fit.tools, report.tokens_after)
+        served = self._prefix.served(view, planned.counted, call.fit.tools, call.cache)
+        if made.kept is not None:
+            self.view = made.kept.without_newest(self.manager.counter) if self._open_ended else made.kept
+        if self.summaries is not None:
+            self.summaries.consider(call.fit.messages, planned.expected.tokens, call.fit.budget)
+        return FittedCall(view, self._told(report, planned, served, call), planned)
+
+    def _continued(self, call: CallRequest) -> tuple[IncrementalView, Sequence[LLMMessage]] | None:
+        """Return the view that the history goes on from, and an open tool call at its end; None where it does not."""
+        if self.view is None or self.view.settings != call.settings:
+            return None
+        return self.view.extended(call.fit.messages, self.manager.counter)
+
+    async def _grown(self, view: IncrementalView, still_open: Sequence[LLMMessage], call: CallRequest) -> _Made | None:
+        """Return the view that goes on, if it still serves."""
+        counter, budget = self.manager.counter, call.fit.budget
+        view = view.with_beside(self._beside(call))
+        whole = view.plus(still_open, counter)
+        size = self._size(whole.view, whole.report, call)
+        if size > budget.trigger_tokens and (
+            size > budget.available or call.cache.pays(size, budget.target_tokens, view.growth)
+        ):
+            return None
+        tokens = int(call.recall * budget.available)
+        view = replace(view, report=view.report.going_on())
+        view = await self._recalling(view, call, tokens, _PICTURES * tokens)
+        return _Made(view.plus(still_open, counter), view)
+
+    async def _compacted(self, call: CallRequest, *, goes_on: bool, held: int = 0) -> _Made | None:
+        """Return a view made anew that leaves ``held`` tokens to what is recalled; None when that failed.
+
+        Raises:
+            BudgetTooSmallError: What has to be there does not fit.
+        """
+        asked, allowed = call.fit, call.fit.budget
+        summary = await self.summaries.for_compaction(asked.messages, allowed) if self.summaries else None
+        # What goes on from no view will not grow either, as far as anyone knows: nothing is to be left for that.
+        changes = {"target": 1.0} if call.must_fill and not goes_on else {}
+        budgets = [
+            budget.model_copy(update={**changes, "reserve": budget.reserve + held}) for budget in (allowed, call.given)
+        ]
+        translation = BudgetTranslation(call.counter, asked.messages, asked.tools, budgets)
+        best: FitResult | None = None
+        while (budget := translation.budget) is not None:
+            try:
+                result = await self.manager.fit(
+                    asked.messages, budget, task=asked.task, tools=asked.tools, pinned=asked.pinned, summary=summary
+                )
+            except BudgetTooSmallError as error:
+                translation.too_small(error)
+            except Exception as error:  # an agent must not die because its context could not be fitted
+                self._warn(
+                    "fit", f"the context could not be fitted ({error!r}); it is sent whole, with broken pairs repaired"
+                )
+                return None
+            else:
+                is_best = translation.fitted(result.messages, result.report.tokens_after, bool(result.report.steps))
+                best = result if is_best else best
+        assert best is not None
+        view = IncrementalView(
+            tuple(call.fit.messages), tuple(best.messages), best.report, call.settings, beside=self._beside(call)
+        )
+        tokens = int(call.recall * allowed.available)
+        pictures = _PICTURES * tokens
+        if held:  # there is no second try
+            free = allowed.available - self._size(best.messages, best.report, call)
+            tokens = min(tokens, free)
+            pictures = min(pictures, free - tokens)
+        view = await self._recalling(view, call, tokens, pictures)
+        return _Made(view, None if split_open_call(call.fit.messages)[1] else view)
+
+    async def _making_room(self, made: _Made, call: CallRequest, *, goes_on: bool) -> _Made:
+        """Return a view with what is recalled: the history makes room for it, the newest message does not."""
+        try:
+            smaller = await self._compacted(call, goes_on=goes_on, held=made.view.recalled_tokens)
+        except BudgetTooSmallError:
+            smaller = None
+        if smaller is not None and smaller.view.recalled_tokens:
+            return smaller
+        return made.without_recall(newest_turn(call.fit.messages))
+
+    async def _recalling(self, view: IncrementalView, call: CallRequest, tokens: int, pictures: int) -> IncrementalView:
+        """Return the view with what the newest turn recalls, looked for once a turn and compaction."""
+        history = call.fit.messages
+        turn = newest_turn(history)
+        if view.recalled is not None and view.recalled.turn == turn:
+            return view
+        found = None
+        if turn is not None and tokens > 0 and view.report.level > Level.LOSSLESS and not view.shortens_newest:
+            found = await self._recalled(turn, history, view.view, tokens, pictures)
+        return view.recalling(turn, found)
+
+    async def _recalled(
+        self, turn: Turn, history: Sequence[LLMMessage], view: Sequence[LLMMessage], tokens: int, pictures: int
+    ) -> Recalled | None:
+        try:
+            return await self.manager.recall(history[: turn.start], history[turn.start :], view, tokens, pictures)
+        except Exception as error:  # what is recalled comes on top: the view serves without it
+            self._warn("recall", f"nothing is recalled ({error!r}); the view is sent without it")
+            return None
+
+    def _beside(self, call: CallRequest) -> int:
+        """Return the tokens of tools and reply priming, by the counter."""
+        return self.manager.counter.count_request((), call.fit.tools)
+
+    @staticmethod
+    def _size(view: Sequence[LLMMessage], report: FitReport, call: CallRequest) -> int:
+        """Return the tokens that a view is planned with."""
+        return call.counter.plan(view, call.fit.tools, report.tokens_after).expected.upper
+
+    def _told(self, report: FitReport, planned: PlannedRequest, served: int, call: CallRequest) -> FitReport:
+        """Return the report of the call in the tokens of the model that answers."""
+        counted, expected = max(1, planned.counted), planned.expected.tokens
+        before = report.tokens_before + planned.counted - report.tokens_after
+        return replace(
+            report,
+            budget=call.fit.budget.limit,
+            reserve=call.fit.budget.reserve,
+            tokens_before=before * expected // counted,
+            tokens_after=expected,
+            cached_tokens=served * expected // counted,
+            cache_break=self._prefix.broken,
+            call_id=call.call_id,
+        )

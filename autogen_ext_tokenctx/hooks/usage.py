@@ -1,0 +1,156 @@
+"""What was learned of the models behind a client: what they count, and how much they take."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from autogen_core.models import CreateResult
+
+from ..tokens.budget import TokenBudget
+from ..tokens.calibrated import CalibratedCounter, PlannedRequest
+from ..tokens.calibration import Calibration, is_exact
+from ..tokens.counting import TokenCounter
+from ..tokens.overflow import Overflow
+from .warn import WarnOnce
+
+logger = logging.getLogger(__name__)
+
+_SMALLER = 0.8
+"""Share of a refused request that is sent once more: it has one more try, and must not miss by a few tokens."""
+
+
+class ModelUsage:
+    """The usage that providers stated, model by model, and the limits that they have shown.
+
+    Args:
+        counter: Counts tokens.
+        model: The model that answers, "" when it is not known.
+        trusted: Take the counter at its word until the usage of that model contradicts it.
+    """
+
+    def __init__(self, counter: TokenCounter, model: str, *, trusted: bool) -> None:
+        self._counter = counter
+        self._model = model
+        self._trusted = trusted
+        self._counters: dict[str, CalibratedCounter] = {}
+        self._limits: dict[str, int] = {}
+        self._with_ceiling: set[str] = set()
+        self._warn = WarnOnce()
+
+    def name_of(self, model: str | None) -> str:
+        """Return the name of the model of a call: the usual one where None is given."""
+        return self._model if model is None else model
+
+    def counter_for(self, model: str | None) -> CalibratedCounter:
+        """Return what counts in the tokens of a model; None for the usual one."""
+        name = self.name_of(model)
+        if name not in self._counters:
+            trusted = self._trusted and (name == self._model or is_exact(name))
+            self._counters[name] = CalibratedCounter(self._counter, Calibration(trusted=trusted))
+        return self._counters[name]
+
+    def within_limit(self, budget: TokenBudget, model: str | None) -> TokenBudget:
+        """Return ``budget``, or what of it the model takes, as far as its refusals and its usage have shown."""
+        limits = self._limits.get(self.name_of(model)), self._calibration(model).ceiling
+        return within(budget, min((limit for limit in limits if limit is not None), default=budget.available))
+
+    def learn(
+        self, planned: PlannedRequest, model: str | None, result: CreateResult, *, has_schema: bool
+    ) -> int | None:
+        """Learn from the usage of a call; return the input tokens it states, None when it states none.
+
+        Args:
+            planned: What was sent.
+            model: The model that answered; None for the usual one.
+            result: The answer, with its usage.
+            has_schema: Whether it was sent with a schema of the answer, whose price no counter knows exactly.
+        """
+        # A cached result repeats the usage of another time, and some clients give 0 or nothing where they know none.
+        used: Any = getattr(result.usage, "prompt_tokens", None)
+        if result.cached or not isinstance(used, int) or used <= 0:
+            return None
+        self._observe(planned, model, used, has_schema)
+        return used
+
+    def learn_refusal(self, planned: PlannedRequest, model: str | None, overflow: Overflow, *, has_schema: bool) -> int:
+        """Learn from a refusal; return the tokens that the request may have when it is sent once more.
+
+        Args:
+            planned: What was sent.
+            model: The model of this call; None for the usual one.
+            overflow: What the provider says of it.
+            has_schema: As for `learn`.
+        """
+        if overflow.requested is not None and not has_schema:  # it is what a usage would have said
+            self._observe(planned, model, overflow.requested, has_schema)
+        sent = planned.counter.plan(planned.messages, planned.tools, planned.counted).expected.upper
+        allowed = max(1, int(_SMALLER * sent))
+        limit = overflow.input_limit
+        if limit is not None:
+            allowed = max(1, min(allowed, limit, sent * limit // (overflow.requested or sent)))
+        # A limit above the estimate of what was refused is no help: it is the estimate that is kept within it.
+        self._keep_within(limit if limit is not None and limit < sent else allowed, model)
+        return allowed
+
+    def dump(self) -> dict[str, Any]:
+        """Return what was learned, by model, as JSON values."""
+        return {model: self._calibration(model).dump() for model in self._counters}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `dump` gave; a broken part is left out with one warning."""
+        for model, learned in state.items():
+            try:
+                self._counters[model] = CalibratedCounter(self._counter, Calibration.load(learned))
+            except Exception as error:
+                self._warn("load", f"the saved calibration of model {model!r} is broken and left out: {error}")
+
+    def _calibration(self, model: str | None) -> Calibration:
+        calibration = self.counter_for(model).calibration
+        assert calibration is not None
+        return calibration
+
+    def _observe(self, planned: PlannedRequest, model: str | None, counted: int, has_schema: bool) -> None:
+        calibration = planned.counter.calibration
+        if calibration is None or (has_schema and calibration.is_trusted):
+            return  # the schema may be wrong, the counter need not be
+        try:
+            calibration.observe(planned.size(), counted)
+        except Exception as error:  # a call that went well must not fail for its usage
+            self._warn("learn", f"a usage of {counted} tokens could not be learned from ({error!r})")
+        name = self.name_of(model)
+        if calibration.ceiling is not None and name not in self._with_ceiling:
+            self._with_ceiling.add(name)
+            logger.warning(
+                "the server of model %r seems to cut requests at %d tokens without saying so: its usage does not grow "
+                "any more while the requests do. They stay within %d input tokens from now on. Give the server a "
+                "larger window (num_ctx of Ollama, for example), or set budget=%d or less.",
+                name,
+                *(calibration.ceiling,) * 3,
+            )
+
+    def _keep_within(self, limit: int, model: str | None) -> None:
+        """Keep later requests to the model within a limit, with one warning a model."""
+        name = self.name_of(model)
+        if name not in self._limits:
+            logger.warning(
+                "model %r refused a request as too long; requests to it stay within %d input tokens from now on. "
+                "Set budget=%d or less, then they fit at once and leave the reply the tokens you want.",
+                name,
+                limit,
+                limit,
+            )
+        self._limits[name] = min(limit, self._limits.get(name, limit))
+
+
+def within(budget: TokenBudget, tokens: int) -> TokenBudget:
+    """Return ``budget`` with at most that many tokens available; the very same when it has no more.
+
+    Example:
+        >>> within(TokenBudget(limit=1_000, reserve=100), 500).available
+        500
+    """
+    if budget.available <= tokens:
+        return budget
+    return budget.model_copy(update={"limit": tokens + budget.reserve})
