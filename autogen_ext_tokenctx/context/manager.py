@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from threading import Lock
-from time import perf_counter
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from weakref import WeakSet
 
-from autogen_core.models import LLMMessage, UserMessage
+from autogen_core.models import LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
 from ..errors import BudgetTooSmallError
@@ -20,26 +19,23 @@ from ..tokens.budget_manager import TokenBudgetManager
 from ..tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
 from ..tokens.guarded import GuardedTokenCounter
 from ..tokens.task import TaskDefinition, task_text
-from .allocation import Allocation
 from .archive import ContextArchive
-from .compaction import Compaction
-from .compression import ContextCompressor, label_of
+from .compression import ContextCompressor
 from .failure import FailedResult, failure_of
+from .fit import Fit
 from .histories import Histories
 from .index import HistoryIndex
 from .pictures import with_pictures
 from .priority import ContextPrioritizer
 from .profile import ProfileCache
-from .quality import quality
 from .query import asked_picture
 from .recall import Recalled, recall, said_in
-from .report import UNWEIGHED, FitReport, FitResult, FitStep, Form, Level
+from .report import FitResult
 from .request import FitRequest
 from .scope import Scope, scope_of, whole_of
 from .search import SearchHit, search
-from .summary import SUMMARY_SOURCE, Summary
-from .units import STRAY_SOURCE, Unit, is_call, pictures_of, texts
-from .view import ViewBuilder
+from .summary import Summary
+from .units import is_call, pictures_of, texts
 
 RECOVERY_TOKENS = 2_000
 """Default budget of what explains a failure."""
@@ -57,42 +53,6 @@ _MANY_UNITS = 60
 
 _LONG_CHARS = 40_000
 """To count so much text may take 5 ms."""
-
-
-class _Whole(NamedTuple):
-    """A history as it can be sent.
-
-    Args:
-        messages: The history with what is broken repaired; what stands for messages without any content.
-        overhead: Tokens of tools and priming.
-        before: Tokens of the request as it came.
-        tokens: Tokens of the request as it can be sent.
-        started: When the fit began.
-    """
-
-    messages: Sequence[LLMMessage]
-    overhead: int
-    before: int
-    tokens: int
-    started: float
-
-    @classmethod
-    def of(
-        cls,
-        history: HistoryIndex,
-        messages: Sequence[LLMMessage],
-        overhead: int,
-        started: float,
-        counter: TokenCounter,
-    ) -> _Whole:
-        tokens = sum(history.sizes)
-        sendable = messages
-        if any(group.repaired for group in history.units):
-            sendable = [message for group in history.units for message in group.messages]
-        if messages and not sendable:
-            sendable = [UserMessage(content=f"[{len(messages)} empty messages]", source=STRAY_SOURCE)]
-            tokens = sum(map(counter.count_message, sendable))
-        return cls(sendable, overhead, overhead + history.tokens, overhead + tokens, started)
 
 
 class ContextManager:
@@ -172,6 +132,7 @@ class ContextManager:
             most: Hits to give at most.
 
         Example:
+            >>> from autogen_core.models import UserMessage
             >>> manager = ContextManager()
             >>> handle = manager.archive.put([UserMessage(content="The code is 4711.", source="user")])
             >>> manager.search("which code")[0].handle == handle
@@ -201,6 +162,7 @@ class ContextManager:
 
         Example:
             >>> import asyncio
+            >>> from autogen_core.models import UserMessage
             >>> earlier = [UserMessage(content="Ann's parcel to Lyon has the number LY-4711.", source="user")]
             >>> asked = [UserMessage(content="Which number has the parcel to Lyon?", source="user")]
             >>> block = asyncio.run(ContextManager().recall(earlier, asked, view=asked, room=200))
@@ -269,6 +231,7 @@ class ContextManager:
 
         Example:
             >>> import asyncio
+            >>> from autogen_core.models import UserMessage
             >>> history = [UserMessage(content="Load orders.csv into the table orders.", source="user")]
             >>> error = ValueError("no such table: orders")
             >>> asyncio.run(ContextManager().compress_for_recovery(error, history)).messages[-1].content
@@ -310,77 +273,39 @@ class ContextManager:
         Raises:
             BudgetTooSmallError: What must be there does not fit even in its shortest form.
         """
-        started = perf_counter()
-        allowed = TokenBudget.of(budget, target=1.0)
         request = FitRequest(
-            messages=tuple(messages), budget=allowed, tools=tools, task=task, pinned=tuple(pinned), summary=summary
+            messages=tuple(messages),
+            budget=TokenBudget.of(budget, target=1.0),
+            tools=tools,
+            task=task,
+            pinned=tuple(pinned),
+            summary=summary,
         )
         await self._count_long(request.messages)
         with self._histories.lent(request.messages) as history:
-            overhead = self.counter.count_request((), tools)
-            whole = _Whole.of(history, request.messages, overhead, started, self.counter)
-            if whole.tokens <= allowed.trigger_tokens:
-                return self._untouched(history, whole, allowed)
+            fit = Fit(request, history, self.counter, self.compressor, self.archive)
+            if fit.is_within_trigger:
+                return fit.untouched()
             scope = self._scope(history, request)
             if summary is not None:
+                note = summary.message()
                 try:
-                    return await self._chosen(scope.with_extra(summary.message()), request, whole)
+                    with_note = replace(request, pinned=(*request.pinned, note))
+                    return await self._compacted(fit, scope.with_extra(note), with_note)
                 except BudgetTooSmallError:
-                    pass  # what must be there leaves it no room
-            return await self._chosen(scope, replace(request, summary=None), whole)
+                    pass  # what must be there leaves it nothing
+            return await self._compacted(fit, scope, replace(request, summary=None))
 
-    def _untouched(self, history: HistoryIndex, whole: _Whole, allowed: TokenBudget) -> FitResult:
-        """Return the history as it can be sent, and a report of what had to be repaired for that."""
-        steps = [self._repair_step(group) for group in history.units if group.repaired]
-        if whole.messages and not any(group.messages for group in history.units):
-            after = whole.tokens - whole.overhead
-            steps.append(FitStep(-1, STRAY_SOURCE, Form.REPAIRED, 0, after, "a request must not be empty"))
-        report = FitReport(
-            allowed.limit,
-            whole.before,
-            whole.tokens,
-            Level.LOSSLESS if steps else Level.NONE,
-            tuple(steps),
-            seconds=perf_counter() - whole.started,
-            units=len(history.units),
-            reserve=allowed.reserve,
-            categories={UNWEIGHED: (whole.before - whole.overhead, whole.tokens - whole.overhead)},
-        )
-        return FitResult(list(whole.messages), report)
-
-    async def _chosen(self, scope: Scope, request: FitRequest, whole: _Whole) -> FitResult:
-        """Return the view that the forms of all groups make."""
-        units, summary, task = scope.numbered(), request.summary, request.task
-        pinned = request.pinned if summary is None else [*request.pinned, summary.message()]
+    async def _compacted(self, fit: Fit, scope: Scope, request: FitRequest) -> FitResult:
+        """Return the view of what is looked at of a history."""
+        units, task, pinned = scope.numbered(), request.task, request.pinned
         await self.prioritizer.prepare(units, task, profiles=self._profiles)
 
-        def chosen() -> FitResult:
+        def compacted() -> FitResult:
             context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
-            builder = ViewBuilder(self.counter, self.compressor, self.archive, scope)
-            compaction = Compaction(context, builder, request.budget, whole.overhead)
-            view, allocation = compaction.solve()
-            steps = builder.steps(view, compaction.reasons)
-            is_lossless = view.is_lossless(compaction.repeats) and not scope.beyond
-            level = Level.LOSSLESS if is_lossless else _level(whole.tokens - whole.overhead, view.tokens)
-            if summary is not None:
-                level, steps = Level.SUMMARY, (self._summary_step(summary), *steps)
-            report = FitReport(
-                request.budget.limit,
-                whole.before,
-                whole.overhead + view.tokens,
-                level,
-                steps,
-                allocation.relevance_kept(),
-                quality(context, allocation.choices, sum(size for _, size in scope.beyond)),
-                perf_counter() - whole.started,
-                len(scope.units) + len(scope.beyond) - (summary is not None),
-                reserve=request.budget.reserve,
-                categories=_by_category(allocation, scope),
-                compacted=any(step.form is not Form.REPAIRED for step in steps),
-            )
-            return FitResult(view.messages, report)
+            return fit.compacted(context, scope, request.summary)
 
-        return await self._elsewhere(chosen, len(units))
+        return await self._elsewhere(compacted, len(units))
 
     async def _elsewhere(self, work: Callable[[], _Result], units: int) -> _Result:
         """What takes long for so many units is done in a thread, unless it meets what the user brought."""
@@ -402,6 +327,7 @@ class ContextManager:
 
         Example:
             >>> import asyncio
+            >>> from autogen_core.models import UserMessage
             >>> asyncio.run(ContextManager().learn(UserMessage(content="Hello", source="user"), 0))
         """
         is_long = _chars(message) > _LONG_CHARS and self._counts_anywhere
@@ -420,32 +346,6 @@ class ContextManager:
         new = self._histories.new(messages)
         if self._counts_anywhere and sum(map(_chars, new)) > _LONG_CHARS:
             await asyncio.to_thread(lambda: [self.counter.count_message(message) for message in new])
-
-    def _summary_step(self, summary: Summary) -> FitStep:
-        after = self.counter.count_message(summary.message())
-        why = f"stands for {summary.covers} messages"
-        return FitStep(-1, SUMMARY_SOURCE, Form.SUMMARY, summary.tokens_before, after, why)
-
-    def _repair_step(self, unit: Unit) -> FitStep:
-        before, after = (sum(map(self.counter.count_message, part)) for part in (unit.originals, unit.messages))
-        handle = self.archive.put(unit.originals)
-        return FitStep(unit.index, label_of(unit), Form.REPAIRED, before, after, unit.repaired, handle)
-
-
-def _level(before: int, after: int) -> Level:
-    return Level.LIGHT if 2 * after > before else Level.STRONG
-
-
-def _by_category(allocation: Allocation, scope: Scope) -> dict[str, tuple[int, int]]:
-    """Tokens in the history and in the view, by category; of what was not even looked at under one of its own."""
-    found = {UNWEIGHED: (sum(size for _, size in scope.beyond), 0)} if scope.beyond else {}
-    for choice in allocation.choices:
-        if choice.scored.unit.index == scope.extra:
-            continue
-        before, after = found.get(choice.scored.category.value, (0, 0))
-        tokens = choice.scored.profile.tokens
-        found[choice.scored.category.value] = before + tokens, after + min(tokens, choice.cost)
-    return found
 
 
 def _chars(message: LLMMessage) -> int:

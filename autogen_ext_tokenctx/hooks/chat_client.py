@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from autogen_core import AgentId, CancellationToken, Component, ComponentModel
 from autogen_core.models import (
-    AssistantMessage,
     ChatCompletionClient,
     CreateResult,
     LLMMessage,
@@ -24,25 +23,24 @@ from ..context.manager import ContextManager
 from ..context.report import FitReport
 from ..context.request import FitRequest
 from ..context.summary import ContextSummarizer
-from ..context.units import repair
-from ..errors import BudgetTooSmallError, UnknownHandleError
+from ..errors import UnknownHandleError
 from ..tokens.budget import TokenBudget
 from ..tokens.calibration import is_exact
 from ..tokens.counting import TokenCounter
 from ..tokens.model_names import model_of
-from ..tokens.overflow import overflow_of
 from ..tokens.profile_table import profile_of
 from . import overhead
 from .agents import agent_name, current_agent
 from .billed import BilledTools
-from .calls import CallRecord, ClientCall, RecentCalls, SentCall
-from .events import DEFAULT_AGENT, emit
+from .calls import ClientCall, RecentCalls
+from .events import DEFAULT_AGENT
 from .managers import Managers
+from .sending import Sender
 from .session import RECALL, CallRequest, FittedCall, Session, share_of_recall
 from .sessions import Sessions
 from .summaries import Summaries, checked_summarizer
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
-from .transforms import MessageTransform, TransformChain, detached
+from .transforms import MessageTransform, TransformChain
 from .usage import ModelUsage, within
 
 
@@ -147,8 +145,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         trusted = brought or not named or is_exact(named)
         self._usage = ModelUsage(self._managers.counter, named, trusted=trusted)
         self._sessions = Sessions(self._new_session)
-        self.recent = RecentCalls()
-        """What was done to the last 1,000 calls, oldest first."""
+        self._sender = Sender(inner, self._usage, self._fit, default_agent)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._named or type(self._inner).__name__!r}, budget={self._budget!r})"
@@ -157,6 +154,11 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     def inner(self) -> ChatCompletionClient:
         """The client that calls the model."""
         return self._inner
+
+    @property
+    def recent(self) -> RecentCalls:
+        """What was done to the last 1,000 calls, oldest first."""
+        return self._sender.recent
 
     @property
     def last_report(self) -> FitReport | None:
@@ -216,9 +218,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
-        return await self._create(
-            await self._sent(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token)
-        )
+        call = self._call(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token)
+        return await self._sender.create(call, await self._fit(call))
 
     async def create_stream(
         self,
@@ -235,8 +236,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
-        sent = await self._sent(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token)
-        async with aclosing(self._stream(sent)) as stream:
+        call = self._call(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token)
+        async with aclosing(self._sender.stream(call, await self._fit(call))) as stream:
             async for chunk in stream:
                 yield chunk
 
@@ -318,7 +319,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
         )
 
-    async def _sent(
+    def _call(
         self,
         messages: Sequence[LLMMessage],
         tools: Sequence[Tool | ToolSchema],
@@ -326,16 +327,13 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         json_output: bool | type[BaseModel] | None,
         extra_create_args: Mapping[str, Any] | None,
         cancellation_token: CancellationToken | None,
-    ) -> SentCall:
-        """Return the call as it is sent first."""
+    ) -> ClientCall:
         agent = current_agent()
         extra: Mapping[str, Any] = extra_create_args or {}
         named = extra.get("model")
         model = named if isinstance(named, str) else None
-        billed = self._billed.of(
-            messages, tools, tool_choice, json_output, extra, self._named if model is None else model
-        )
-        call = ClientCall(
+        billed = self._billed.of(messages, tools, tool_choice, json_output, extra, self._usage.name_of(model))
+        return ClientCall(
             agent=agent,
             name=self._name(agent),
             history=self._transforms.apply(messages),
@@ -351,15 +349,9 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
                 "cancellation_token": cancellation_token,
             },
         )
-        fitted = await self._sessions.of(agent).fit(self._request(call))
-        if fitted is None:
-            return SentCall(call, _sendable(repair(call.history)), None, None)
-        record = CallRecord(call.name, fitted.report, fitted.planned.expected.margin)
-        self.recent.append(record)
-        return self._fitted(call, fitted, record)
 
-    def _request(self, call: ClientCall, most: int | None = None) -> CallRequest:
-        """Return what a call asks of its session.
+    async def _fit(self, call: ClientCall, most: int | None = None) -> FittedCall | None:
+        """Return what a call gets; None when it could not be fitted.
 
         Args:
             call: The call.
@@ -370,74 +362,18 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         if most is not None:
             given = within(given, most)
         allowed = self._usage.within_limit(given, call.model)
-        return CallRequest(
-            fit=FitRequest(messages=call.history, budget=allowed, tools=call.tools),
-            given=given,
-            must_fill=not isinstance(budget, TokenBudget),
-            counter=self._usage.counter_for(call.model),
-            cache=profile_of(self._usage.name_of(call.model)).cache,
-            recall=self._recall,
-            settings=repr((allowed, call.model)),
-            call_id=call.call_id,
+        return await self._sessions.of(call.agent).fit(
+            CallRequest(
+                fit=FitRequest(messages=call.history, budget=allowed, tools=call.tools),
+                given=given,
+                must_fill=not isinstance(budget, TokenBudget),
+                counter=self._usage.counter_for(call.model),
+                cache=profile_of(self._usage.name_of(call.model)).cache,
+                recall=self._recall,
+                settings=repr((allowed, call.model)),
+                call_id=call.call_id,
+            )
         )
-
-    def _fitted(self, call: ClientCall, fitted: FittedCall, record: CallRecord) -> SentCall:
-        model = self._usage.name_of(call.model)
-        emit("client", call.agent, self._default_agent, model, record.report, call.history, fitted.view)
-        return SentCall(call, _sendable(fitted.view), fitted.planned, record)
-
-    async def _create(self, sent: SentCall) -> CreateResult:
-        try:
-            result = await self._inner.create(sent.view, **sent.call.given)
-        except Exception as error:
-            smaller = await self._after(error, sent)
-            if smaller is None:
-                raise
-            return await self._create(smaller)  # in here: a second error has the first as its context
-        self._learn(sent, result)
-        return result
-
-    async def _stream(self, sent: SentCall) -> AsyncGenerator[str | CreateResult, None]:
-        started = False
-        try:
-            async with aclosing(self._inner.create_stream(sent.view, **sent.call.given)) as stream:
-                async for chunk in stream:
-                    started = True
-                    if isinstance(chunk, CreateResult):
-                        self._learn(sent, chunk)
-                    yield chunk
-        except Exception as error:
-            smaller = None if started else await self._after(error, sent)
-            if smaller is None:
-                raise
-            async with aclosing(self._stream(smaller)) as stream:
-                async for chunk in stream:
-                    yield chunk
-
-    async def _after(self, error: Exception, sent: SentCall) -> SentCall | None:
-        """Return the call to make after one failed: a smaller one if it was too long; None to raise the error."""
-        overflow = overflow_of(error)
-        if overflow is None or sent.planned is None or sent.record is None:
-            return None
-        call, refused = sent.call, sent.record.refused + 1
-        record = self.recent.amend(sent.record, refused=refused)
-        allowed = self._usage.learn_refusal(sent.planned, call.model, overflow, has_schema=call.has_schema)
-        if refused > 1:
-            return None
-        try:
-            fitted = await self._sessions.of(call.agent).fit(self._request(call, allowed))
-        except BudgetTooSmallError:
-            return None
-        if fitted is None or fitted.planned.counted >= sent.planned.counted:
-            return None
-        record = self.recent.amend(record, report=fitted.report, margin=fitted.planned.expected.margin)
-        return self._fitted(call, fitted, record)
-
-    def _learn(self, sent: SentCall, result: CreateResult) -> None:
-        """Compare the usage of a call with its estimate, and note it in the record of the call."""
-        if sent.planned is not None and sent.record is not None:
-            used = self._usage.learn(sent.planned, sent.call.model, result, has_schema=sent.call.has_schema)
-            self.recent.amend(sent.record, billed=used)
 
     def _name(self, agent: AgentId | None) -> str:
         return agent_name(agent, self._default_agent)
@@ -452,11 +388,3 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     def _new_session(self) -> Session:
         summaries = self._summarizer and Summaries(self._summarizer, self._managers.counter)
         return Session(self._managers.new(), open_ended=True, summaries=summaries)
-
-
-def _sendable(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
-    """Return a list for the inner client, with a copy of what AutoGen's clients would change in place."""
-    view = list(messages)
-    if view and isinstance(view[-1], AssistantMessage):
-        view[-1] = detached(view[-1])
-    return view

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from autogen_core import Component, ComponentModel
@@ -17,7 +15,7 @@ from typing_extensions import Self
 from ..context.manager import ContextManager
 from ..context.report import FitReport
 from ..context.request import FitRequest
-from ..context.summary import ContextSummarizer, Summary
+from ..context.summary import ContextSummarizer
 from ..context.units import repair
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
@@ -29,19 +27,14 @@ from ..tokens.task import TaskDefinition
 from . import overhead
 from .agents import current_agent
 from .events import DEFAULT_AGENT, emit
-from .incremental_view import IncrementalView, TurnRecall
 from .managers import Managers
-from .reserve import first_reserve, with_growing_reserve, with_reserve
+from .reserve import ReservedBudget
+from .saved_state import STATE_KEY, SavedContext
 from .session import RECALL, CallRequest, Session, share_of_recall
 from .summaries import Summaries, checked_summarizer
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain
 from .warn import WarnOnce
-
-_STATE_KEY = "autogen_ext_tokenctx"
-_REMEMBERED_CALLS = 8
-"""Over how many calls the largest overhead counts. An agent's calls differ (a reflection lists no tools), and the
-reserve has to hold the largest without going up and down in between."""
 
 
 class TokenBudgetChatCompletionContextConfig(BaseModel):
@@ -55,26 +48,6 @@ class TokenBudgetChatCompletionContextConfig(BaseModel):
     summarizer: ComponentModel | None = None
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
     initial_messages: list[LLMMessage] | None = None
-
-
-class _ViewState(BaseModel):
-    covers: int = Field(gt=0)
-    view: list[LLMMessage] | None = Field(min_length=1)
-    """None where it is the messages as they are."""
-    report: FitReport
-    settings: str
-    recalled: TurnRecall | None = None
-
-
-class _ExtraState(BaseModel):
-    """What is saved beside the raw messages."""
-
-    fold: _ViewState | None
-    archive: dict[str, Any]
-    pinned: list[int | LLMMessage]
-    """Numbers of messages of the history; whole messages where they are not in it."""
-    overheads: list[int]
-    summary: Summary | None = None
 
 
 class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBudgetChatCompletionContextConfig]):
@@ -162,12 +135,9 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
                 "such as budget=6_000, or a TokenBudget"
             )
         self._model = model = name_of_model(model)
-        self._budget = _checked(budget)
         self._recall = share_of_recall(recall)
-        self._reserve = reserve
+        self._budget = ReservedBudget(budget, reserve)
         self._task = task
-        self._overheads: deque[int] = deque(maxlen=_REMEMBERED_CALLS)
-        self._request_budget()  # refuses a budget that cannot hold anything now, not at the first call
         self._managers = Managers(model, counter, manager)
         self._counter = CalibratedCounter(self._managers.counter)
         self._transforms = TransformChain(transforms)
@@ -177,31 +147,25 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._begin()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._model!r}, budget={self._budget!r}, messages={len(self._messages)})"
+        return f"{type(self).__name__}({self._model!r}, budget={self.budget!r}, messages={len(self._messages)})"
 
     @property
     def budget(self) -> int | TokenBudget:
         """Input tokens of one call, as given. Setting it compacts anew from the whole history."""
-        return self._budget
+        return self._budget.budget
 
     @budget.setter
     def budget(self, budget: int | TokenBudget) -> None:
-        with_reserve(_checked(budget), self._reserve)
-        self._budget = budget
+        self._budget = self._budget.changed(budget, self._budget.given)
 
     @property
     def reserve(self) -> int:
         """Tokens held back for system messages and tools: as given, or learned so far."""
-        if self._reserve is not None:
-            return self._reserve
-        if isinstance(self._budget, TokenBudget):
-            return self._budget.reserve
-        return max(self._overheads, default=first_reserve(self._budget))
+        return self._budget.reserve
 
     @reserve.setter
     def reserve(self, reserve: int | None) -> None:
-        with_reserve(self._budget, reserve)
-        self._reserve = reserve
+        self._budget = self._budget.changed(self._budget.budget, reserve)
 
     @property
     def task(self) -> str | TaskDefinition | None:
@@ -279,7 +243,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             ['expand_context', 'search_context']
         """
         return [
-            ExpandContextTool(lambda: self.manager, lambda: page_tokens(self._request_budget())),
+            ExpandContextTool(lambda: self.manager, lambda: page_tokens(self._budget.tokens)),
             SearchContextTool(lambda: self.manager),
         ]
 
@@ -288,11 +252,10 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
 
         `TokenBudgetChatCompletionClient` calls this. Without effect when the reserve was given.
         """
-        if self._reserve is not None or isinstance(self._budget, TokenBudget):
-            return
-        counter = self._managers.counter
-        # The fit counts the priming of the reply itself, so it is no part of what comes on top.
-        self._overheads.append(counter.count_request(beside, tools) - counter.count_request(()))
+        if self._budget.is_learned:
+            counter = self._managers.counter
+            # The fit counts the priming of the reply itself, so it is no part of what comes on top.
+            self._budget.learn(counter.count_request(beside, tools) - counter.count_request(()))
 
     async def clear(self) -> None:
         """Clear the history, and with it the view, the pins and the archive."""
@@ -305,24 +268,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
 
     async def save_state(self) -> Mapping[str, Any]:
         """The history, in AutoGen's own format, and beside it what is needed to go on with the same view."""
-        view, saved = self._session.view, None
-        if view is not None:
-            saved = _ViewState(
-                covers=len(view.covered),
-                view=list(view.view) if view.is_compacted else None,
-                report=view.report,
-                settings=view.settings,
-                recalled=view.recalled,
-            )
-        number_of = {id(message): number for number, message in enumerate(self._messages)}
-        extra = _ExtraState(
-            fold=saved,
-            archive=self._session.manager.archive.dump(self._messages),
-            pinned=[number_of.get(id(message), message) for message in self._pinned],
-            overheads=list(self._overheads),
-            summary=self._session.summaries.current if self._session.summaries else None,
-        )
-        return {**await super().save_state(), _STATE_KEY: extra.model_dump(mode="json")}
+        extra = SavedContext.of(self._session, self._messages, self._pinned, self._budget.learned)
+        return {**await super().save_state(), STATE_KEY: extra.model_dump(mode="json")}
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on where `save_state` stopped; the state of any AutoGen context will do.
@@ -331,10 +278,13 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         """
         await super().load_state(state)
         self._forget()
-        if _STATE_KEY not in state:
+        if STATE_KEY not in state:
             return
         try:
-            self._restore(_ExtraState.model_validate(state[_STATE_KEY]))
+            extra = SavedContext.model_validate(state[STATE_KEY])
+            extra.restore(self._session, self._messages, self._transforms.apply(self._messages))
+            self._pinned = extra.pinned_of(self._messages)
+            self._budget.restore(extra.overheads)
         except Exception as error:
             self._warn("state", f"only the messages of a saved state were loaded, the rest is broken: {error}")
             self._forget()
@@ -343,8 +293,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._managers.check_dumpable()
         return TokenBudgetChatCompletionContextConfig(
             model=self._model,
-            budget=self._budget,
-            reserve=self._reserve,
+            budget=self._budget.budget,
+            reserve=self._budget.given,
             task=self._task,
             recall=self._recall,
             summarizer=self._summarizer.dump_component() if self._summarizer else None,
@@ -392,24 +342,20 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
                 await self.manager.fit(history, TokenBudget(limit=1), pinned=self._pinned)
             except BudgetTooSmallError as least:
                 return BudgetTooSmallError(error.budget, least.needed + reserve, [*least.what, *error.what])
-        is_first = self._reserve is None and isinstance(self._budget, int) and not self._overheads
-        return with_growing_reserve(error) if is_first else error
+        return self._budget.explained(error)
 
     def _request(self, history: Sequence[LLMMessage]) -> CallRequest:
-        budget = self._request_budget()
+        budget = self._budget.tokens
         return CallRequest(
             fit=FitRequest(messages=history, budget=budget, task=self._task, pinned=tuple(self._pinned)),
             given=budget,
-            must_fill=not isinstance(self._budget, TokenBudget),
+            must_fill=not isinstance(self.budget, TokenBudget),
             counter=self._counter,
             cache=self._cache,
             recall=self._recall,
-            settings=repr((self._budget, self._reserve, self._task, self._recall)),
+            settings=repr((self.budget, self._budget.given, self._task, self._recall)),
             call_id=self._call_id,
         )
-
-    def _request_budget(self) -> TokenBudget:
-        return with_reserve(self._budget, self.reserve)
 
     def _forget(self) -> None:
         self._session.cancel()
@@ -423,34 +369,3 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._last_emitted = 0
         self._call_id = ""
         self._last_report: FitReport | None = None
-
-    def _restore(self, extra: _ExtraState) -> None:
-        self._session.manager.archive.load(extra.archive, self._messages)
-        self._pinned = [self._messages[pin] if isinstance(pin, int) else pin for pin in extra.pinned]
-        self._overheads = deque(extra.overheads, maxlen=_REMEMBERED_CALLS)
-        history = self._transforms.apply(self._messages)
-        if extra.summary is not None and self._session.summaries is not None:
-            self._session.summaries.restore(extra.summary, history)
-        if extra.fold is None:
-            return
-        if extra.fold.covers > len(history):
-            raise ValueError(f"the saved view stands for {extra.fold.covers} messages, there are {len(history)}")
-        counter = self._managers.counter
-        covered = history[: extra.fold.covers]
-        view = list(covered) if extra.fold.view is None else repair(extra.fold.view)
-        report = replace(extra.fold.report, tokens_after=counter.count_request(view))
-        recalled = extra.fold.recalled and extra.fold.recalled.restored(view, counter)
-        self._session.view = IncrementalView(
-            tuple(covered),
-            tuple(view),
-            report,
-            extra.fold.settings,
-            recalled,
-            beside=counter.count_request(()),
-        )
-
-
-def _checked(budget: int | TokenBudget) -> int | TokenBudget:
-    """The budget as given; refuses now what no call could use."""
-    TokenBudget.of(budget)
-    return budget

@@ -1,0 +1,164 @@
+"""One fit: a history, read and counted, and the view that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import NamedTuple
+
+from autogen_core.models import LLMMessage, UserMessage
+
+from ..tokens.counting import TokenCounter
+from .allocation import Allocation
+from .archive import ContextArchive
+from .compaction import Compaction
+from .compression import ContextCompressor, label_of
+from .index import HistoryIndex
+from .priority import PrioritizedContext
+from .quality import quality
+from .report import UNWEIGHED, FitReport, FitResult, FitStep, Form, Level
+from .request import FitRequest
+from .scope import Scope
+from .summary import SUMMARY_SOURCE, Summary
+from .units import STRAY_SOURCE, Unit
+from .view import ViewBuilder
+
+
+class Fit:
+    """One fit of one request.
+
+    Args:
+        request: What is asked.
+        history: Its messages as they were read.
+        counter: Counts tokens.
+        compressor: Writes shorter forms.
+        archive: Takes the originals of what is shortened or left out.
+    """
+
+    def __init__(
+        self,
+        request: FitRequest,
+        history: HistoryIndex,
+        counter: TokenCounter,
+        compressor: ContextCompressor,
+        archive: ContextArchive,
+    ) -> None:
+        self._started = perf_counter()
+        self._request = request
+        self._history = history
+        self._counter = counter
+        self._compressor = compressor
+        self._archive = archive
+        self._overhead = counter.count_request((), request.tools)
+        self._whole = _Whole.of(history, request.messages, counter)
+
+    @property
+    def is_within_trigger(self) -> bool:
+        """Whether the history can be sent as it is."""
+        return self._overhead + self._whole.tokens <= self._request.budget.trigger_tokens
+
+    def untouched(self) -> FitResult:
+        """Return the history as it can be sent, and a report of what had to be repaired for that."""
+        steps = [self._repair_step(unit) for unit in self._history.units if unit.repaired]
+        if self._whole.messages and not any(unit.messages for unit in self._history.units):
+            why = "a request must not be empty"
+            steps.append(FitStep(-1, STRAY_SOURCE, Form.REPAIRED, 0, self._whole.tokens, why))
+        level = Level.LOSSLESS if steps else Level.NONE
+        categories = {UNWEIGHED: (self._history.tokens, self._whole.tokens)}
+        report = self._report(self._whole.tokens, level, tuple(steps), len(self._history.units), categories)
+        return FitResult(list(self._whole.messages), report)
+
+    def compacted(self, context: PrioritizedContext, scope: Scope, summary: Summary | None) -> FitResult:
+        """Return the view that the forms of all units make.
+
+        Args:
+            context: The units, scored.
+            scope: What of the history they are.
+            summary: What stands among them for the first ones; None for nothing.
+
+        Raises:
+            BudgetTooSmallError: What must be there does not fit even in its shortest form.
+        """
+        builder = ViewBuilder(self._counter, self._compressor, self._archive, scope)
+        compaction = Compaction(context, builder, self._request.budget, self._overhead)
+        view, allocation = compaction.solve()
+        steps = builder.steps(view, compaction.reasons)
+        is_lossless = view.is_lossless(compaction.repeats) and not scope.beyond
+        level = Level.LOSSLESS if is_lossless else _level(self._whole.tokens, view.tokens)
+        if summary is not None:
+            level, steps = Level.SUMMARY, (self._summary_step(summary), *steps)
+        units = len(scope.units) + len(scope.beyond) - (summary is not None)
+        report = self._report(view.tokens, level, steps, units, _by_category(allocation, scope))
+        return FitResult(
+            view.messages,
+            replace(
+                report,
+                relevance=allocation.relevance_kept(),
+                quality=quality(context, allocation.choices, sum(size for _, size in scope.beyond)),
+                compacted=any(step.form is not Form.REPAIRED for step in steps),
+            ),
+        )
+
+    def _report(
+        self,
+        tokens: int,
+        level: Level,
+        steps: tuple[FitStep, ...],
+        units: int,
+        categories: dict[str, tuple[int, int]],
+    ) -> FitReport:
+        return FitReport(
+            budget=self._request.budget.limit,
+            tokens_before=self._overhead + self._history.tokens,
+            tokens_after=self._overhead + tokens,
+            level=level,
+            steps=steps,
+            seconds=perf_counter() - self._started,
+            units=units,
+            reserve=self._request.budget.reserve,
+            categories=categories,
+        )
+
+    def _summary_step(self, summary: Summary) -> FitStep:
+        after = self._counter.count_message(summary.message())
+        why = f"stands for {summary.covers} messages"
+        return FitStep(-1, SUMMARY_SOURCE, Form.SUMMARY, summary.tokens_before, after, why)
+
+    def _repair_step(self, unit: Unit) -> FitStep:
+        before, after = (sum(map(self._counter.count_message, part)) for part in (unit.originals, unit.messages))
+        handle = self._archive.put(unit.originals)
+        return FitStep(unit.index, label_of(unit), Form.REPAIRED, before, after, unit.repaired, handle)
+
+
+class _Whole(NamedTuple):
+    """A history as it can be sent: what is broken is repaired, and a mark stands for messages that are all empty."""
+
+    messages: Sequence[LLMMessage]
+    tokens: int
+
+    @classmethod
+    def of(cls, history: HistoryIndex, messages: Sequence[LLMMessage], counter: TokenCounter) -> _Whole:
+        if not any(unit.repaired for unit in history.units):
+            return cls(messages, sum(history.sizes))
+        sendable = [message for unit in history.units for message in unit.messages]
+        if sendable:
+            return cls(sendable, sum(history.sizes))
+        mark = UserMessage(content=f"[{len(messages)} empty messages]", source=STRAY_SOURCE)
+        return cls([mark], counter.count_message(mark))
+
+
+def _level(before: int, after: int) -> Level:
+    return Level.LIGHT if 2 * after > before else Level.STRONG
+
+
+def _by_category(allocation: Allocation, scope: Scope) -> dict[str, tuple[int, int]]:
+    """Return the tokens in the history and in the view, by category; of what was not looked at under one of its own."""
+    found = {UNWEIGHED: (sum(size for _, size in scope.beyond), 0)} if scope.beyond else {}
+    for choice in allocation.choices:
+        if choice.scored.unit.index == scope.extra:
+            continue
+        before, after = found.get(choice.scored.category.value, (0, 0))
+        tokens = choice.scored.profile.tokens
+        found[choice.scored.category.value] = before + tokens, after + min(tokens, choice.cost)
+    return found

@@ -1,0 +1,108 @@
+"""What a context saves beside its messages, so that it goes on with the same view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from autogen_core.models import LLMMessage
+from pydantic import BaseModel, Field
+from typing_extensions import Self
+
+from ..context.report import FitReport
+from ..context.summary import Summary
+from ..context.units import repair
+from .incremental_view import IncrementalView, TurnRecall
+from .session import Session
+
+STATE_KEY = "autogen_ext_tokenctx"
+"""Where it stands in the state of a context; AutoGen's own contexts read past it."""
+
+_VERSION = 1
+
+
+class _SavedView(BaseModel):
+    covers: int = Field(gt=0)
+    view: list[LLMMessage] | None = Field(min_length=1)
+    """None where it is the messages as they are."""
+    report: FitReport
+    settings: str
+    recalled: TurnRecall | None = None
+
+
+class SavedContext(BaseModel):
+    """What is saved of a session, as JSON values."""
+
+    version: int = Field(default=_VERSION, ge=1, le=_VERSION)
+    fold: _SavedView | None
+    archive: dict[str, Any]
+    pinned: list[int | LLMMessage]
+    """Numbers of messages of the history; whole messages where they are not in it."""
+    overheads: list[int]
+    summary: Summary | None = None
+
+    @classmethod
+    def of(
+        cls, session: Session, messages: Sequence[LLMMessage], pinned: Iterable[LLMMessage], learned: Sequence[int]
+    ) -> Self:
+        """Return what is to be saved.
+
+        Args:
+            session: The session.
+            messages: The history as it is saved.
+            pinned: What the user pinned of it.
+            learned: The reserves that the last calls needed.
+        """
+        view, saved = session.view, None
+        if view is not None:
+            saved = _SavedView(
+                covers=len(view.covered),
+                view=list(view.view) if view.is_compacted else None,
+                report=view.report,
+                settings=view.settings,
+                recalled=view.recalled,
+            )
+        number_of = {id(message): number for number, message in enumerate(messages)}
+        return cls(
+            fold=saved,
+            archive=session.manager.archive.dump(messages),
+            pinned=[number_of.get(id(message), message) for message in pinned],
+            overheads=list(learned),
+            summary=session.summaries.current if session.summaries else None,
+        )
+
+    def restore(self, session: Session, messages: Sequence[LLMMessage], history: Sequence[LLMMessage]) -> None:
+        """Have a new session go on from here.
+
+        Args:
+            session: The session.
+            messages: The history as it was saved.
+            history: The same after the transforms.
+
+        Raises:
+            ValueError: It is not of this history.
+        """
+        session.manager.archive.load(self.archive, messages)
+        if self.summary is not None and session.summaries is not None:
+            session.summaries.restore(self.summary, history)
+        saved = self.fold
+        if saved is None:
+            return
+        if saved.covers > len(history):
+            raise ValueError(f"the saved view stands for {saved.covers} messages, there are {len(history)}")
+        counter = session.manager.counter
+        covered = history[: saved.covers]
+        view = list(covered) if saved.view is None else repair(saved.view)
+        session.view = IncrementalView(
+            tuple(covered),
+            tuple(view),
+            replace(saved.report, tokens_after=counter.count_request(view)),
+            saved.settings,
+            saved.recalled and saved.recalled.restored(view, counter),
+            beside=counter.count_request(()),
+        )
+
+    def pinned_of(self, messages: Sequence[LLMMessage]) -> list[LLMMessage]:
+        """Return what the user pinned of the history as it was saved."""
+        return [messages[pin] if isinstance(pin, int) else pin for pin in self.pinned]

@@ -1,0 +1,122 @@
+"""Sending fitted calls, and once more, smaller, what a provider refuses as too long."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+
+from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateResult, LLMMessage
+
+from ..context.units import repair
+from ..errors import BudgetTooSmallError
+from ..tokens.overflow import overflow_of
+from .calls import CallRecord, ClientCall, RecentCalls, SentCall
+from .events import emit
+from .session import FittedCall
+from .transforms import detached
+from .usage import ModelUsage
+
+
+class Sender:
+    """Sends the calls of one client.
+
+    Args:
+        inner: The client that calls the model.
+        usage: Learns from answers and refusals.
+        fit: Fits a call into less tokens than its budget.
+        default_agent: The name calls outside an agent runtime go by.
+    """
+
+    def __init__(
+        self,
+        inner: ChatCompletionClient,
+        usage: ModelUsage,
+        fit: Callable[[ClientCall, int | None], Awaitable[FittedCall | None]],
+        default_agent: str,
+    ) -> None:
+        self._inner = inner
+        self._usage = usage
+        self._fit = fit
+        self._default_agent = default_agent
+        self.recent = RecentCalls()
+
+    async def create(self, call: ClientCall, fitted: FittedCall | None) -> CreateResult:
+        """Send a call, fitted or, with None, as it is."""
+        return await self._create(self._first(call, fitted))
+
+    def stream(self, call: ClientCall, fitted: FittedCall | None) -> AsyncGenerator[str | CreateResult, None]:
+        """Send a call, fitted or, with None, as it is; pass on what is streamed."""
+        return self._stream(self._first(call, fitted))
+
+    def _first(self, call: ClientCall, fitted: FittedCall | None) -> SentCall:
+        if fitted is None:
+            return SentCall(call, _sendable(repair(call.history)), None, None)
+        record = CallRecord(call.name, fitted.report, fitted.planned.expected.margin)
+        self.recent.append(record)
+        return self._sent(call, fitted, record)
+
+    def _sent(self, call: ClientCall, fitted: FittedCall, record: CallRecord) -> SentCall:
+        model = self._usage.name_of(call.model)
+        emit("client", call.agent, self._default_agent, model, record.report, call.history, fitted.view)
+        return SentCall(call, _sendable(fitted.view), fitted.planned, record)
+
+    async def _create(self, sent: SentCall) -> CreateResult:
+        try:
+            result = await self._inner.create(sent.view, **sent.call.given)
+        except Exception as error:
+            smaller = await self._after(error, sent)
+            if smaller is None:
+                raise
+            return await self._create(smaller)  # in here: a second error has the first as its context
+        self._learn(sent, result)
+        return result
+
+    async def _stream(self, sent: SentCall) -> AsyncGenerator[str | CreateResult, None]:
+        started = False
+        try:
+            async with aclosing(self._inner.create_stream(sent.view, **sent.call.given)) as stream:
+                async for chunk in stream:
+                    started = True
+                    if isinstance(chunk, CreateResult):
+                        self._learn(sent, chunk)
+                    yield chunk
+        except Exception as error:
+            smaller = None if started else await self._after(error, sent)
+            if smaller is None:
+                raise
+            async with aclosing(self._stream(smaller)) as stream:
+                async for chunk in stream:
+                    yield chunk
+
+    async def _after(self, error: Exception, sent: SentCall) -> SentCall | None:
+        """Return the call to make after one failed: a smaller one if it was too long; None to raise the error."""
+        overflow = overflow_of(error)
+        if overflow is None or sent.planned is None or sent.record is None:
+            return None
+        call, refused = sent.call, sent.record.refused + 1
+        record = self.recent.amend(sent.record, refused=refused)
+        allowed = self._usage.learn_refusal(sent.planned, call.model, overflow, has_schema=call.has_schema)
+        if refused > 1:
+            return None
+        try:
+            fitted = await self._fit(call, allowed)
+        except BudgetTooSmallError:
+            return None
+        if fitted is None or fitted.planned.counted >= sent.planned.counted:
+            return None
+        record = self.recent.amend(record, report=fitted.report, margin=fitted.planned.expected.margin)
+        return self._sent(call, fitted, record)
+
+    def _learn(self, sent: SentCall, result: CreateResult) -> None:
+        """Compare the usage of a call with its estimate, and note it in the record of the call."""
+        if sent.planned is not None and sent.record is not None:
+            used = self._usage.learn(sent.planned, sent.call.model, result, has_schema=sent.call.has_schema)
+            self.recent.amend(sent.record, billed=used)
+
+
+def _sendable(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
+    """Return a list for the inner client, with a copy of what AutoGen's clients would change in place."""
+    view = list(messages)
+    if view and isinstance(view[-1], AssistantMessage):
+        view[-1] = detached(view[-1])
+    return view
