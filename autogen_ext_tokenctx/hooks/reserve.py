@@ -37,7 +37,8 @@ class ReservedBudget:
     """
 
     def __init__(self, budget: int | TokenBudget, reserve: int | None) -> None:
-        with_reserve(TokenBudget.of(budget), reserve)  # refuses now what no call could use
+        TokenBudget.of(budget)  # refuses now what no call could use
+        with_reserve(budget, reserve)
         self.budget = budget
         self.given = reserve
         self._learned: deque[int] = deque(maxlen=_REMEMBERED_CALLS)
