@@ -16,7 +16,7 @@ from ..tokens.guarded import GuardedTokenCounter
 from .relevance import terms, written
 from .report import FitStep
 from .stems import is_finnish
-from .units import Unit, is_call, message_key, split, text_of
+from .units import Unit, common_prefix, is_call, message_key, split, text_of
 
 _logger = logging.getLogger(__name__)
 
@@ -105,9 +105,9 @@ class HistoryIndex:
         """Return with how many of the messages that were read a history may begin, by a look at three of them."""
         known = self._messages
         count = min(len(messages), len(known))
-        if not count or not _same(messages[0], known[0]):
-            return 0
-        return count if all(_same(messages[n], known[n]) for n in (count // 2, count - 1)) else 1
+        looked_at = dict.fromkeys((0, count // 2, count - 1)) if count else ()
+        same = common_prefix([messages[n] for n in looked_at], [known[n] for n in looked_at])
+        return count if same == len(looked_at) else min(same, 1)
 
     def _read(self, messages: Sequence[LLMMessage]) -> None:
         for unit in split(messages, first=len(self.units)):
@@ -203,10 +203,6 @@ class HistoryIndex:
 
     def _cost(self, unit: Unit, size: int) -> int:
         return sum(map(self._counter.count_message, unit.originals)) if unit.repaired else size
-
-
-def _same(message: LLMMessage, other: LLMMessage) -> bool:
-    return message is other or message == other
 
 
 def _storable(text: str) -> str:

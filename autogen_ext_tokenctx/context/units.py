@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TypeAlias
 
 from autogen_core import FunctionCall, Image
@@ -132,6 +133,22 @@ def message_key(message: LLMMessage) -> MessageKey:
         parts = tuple(part if isinstance(part, str) else (part.image.size, id(part)) for part in message.content)
         return ("user", message.source, parts)
     return _text_key(message)
+
+
+def common_prefix(messages: Sequence[LLMMessage], others: Sequence[LLMMessage]) -> int:
+    """Return with how many of the same messages two histories begin.
+
+    Example:
+        >>> from autogen_core.models import SystemMessage
+        >>> one, other = (SystemMessage(content=text) for text in "ab")
+        >>> common_prefix([one, other], [one, one])
+        1
+    """
+    return sum(1 for _ in takewhile(_are_same, zip(messages, others, strict=False)))
+
+
+def _are_same(pair: tuple[LLMMessage, LLMMessage]) -> bool:
+    return pair[0] is pair[1] or pair[0] == pair[1]
 
 
 def texts(message: LLMMessage) -> Iterator[str]:

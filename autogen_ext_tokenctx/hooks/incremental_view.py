@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from operator import eq, is_
 
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, SystemMessage, UserMessage
 
 from ..context.recall import Recalled
 from ..context.report import FitReport, Form
-from ..context.units import repair, split
+from ..context.units import common_prefix, repair, split
 from ..tokens.counting import TokenCounter
 from .history import Turn, split_open_call
 
@@ -205,9 +204,8 @@ def head_of(messages: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]:
 
 
 def begins_with(history: Sequence[LLMMessage], known: Sequence[LLMMessage]) -> bool:
-    """Whether a history goes on from these messages."""
-    start = history[: len(known)]
-    return len(start) == len(known) and (all(map(is_, start, known)) or all(map(eq, start, known)))
+    """Return whether a history goes on from these messages."""
+    return common_prefix(history, known) == len(known)
 
 
 def _is_result(messages: Sequence[LLMMessage]) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import Any
 
 from autogen_core.models import LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
+from ..context.units import common_prefix
 from ..tokens.counting import TokenCounter
 from ..tokens.profiles import PromptCache
 from .incremental_view import head_of
@@ -64,7 +64,6 @@ class SentPrefix:
             self.broken = _CHANGED_HEAD
         if tools_before != self._tools:
             return 0
-        pairs = zip(before, messages, strict=False)
-        same = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1] or pair[0] == pair[1], pairs))
+        same = common_prefix(before, messages)
         # what is not the same any more is less to count, and mostly nothing
         return cache.cached_tokens(tokens_before - sum(map(self._counter.count_message, before[same:])))
