@@ -10,9 +10,9 @@ from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, Syst
 
 from ..context.recall import Recalled
 from ..context.report import FitReport, Form
+from ..context.turns import Turn, split_open_call
 from ..context.units import common_prefix, repair, split
 from ..tokens.counting import TokenCounter
-from .history import Turn, split_open_call
 
 
 @dataclass(frozen=True, slots=True)

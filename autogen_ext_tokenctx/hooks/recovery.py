@@ -26,8 +26,8 @@ from ..context.manager import RECOVERY_TOKENS, ContextManager
 from ..context.passages import clip
 from ..context.report import FitResult
 from ..context.summary_text import rendered
+from ..context.turns import split_open_call
 from ..errors import BudgetTooSmallError
-from .history import split_open_call
 from .proposals import INSTRUCTION, Answer, read
 from .strategies import RecoveryStrategy, derived
 from .tools import ToolText

@@ -13,12 +13,12 @@ from ..context.manager import ContextManager
 from ..context.recall import Recalled
 from ..context.report import FitReport, FitResult, Level
 from ..context.request import FitRequest
+from ..context.turns import Turn, newest_turn, split_open_call
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.calibrated import CalibratedCounter, PlannedRequest
 from ..tokens.profiles import PromptCache
 from ..tokens.translation import BudgetTranslation
-from .history import Turn, newest_turn, split_open_call
 from .incremental_view import IncrementalView
 from .prefix import SentPrefix
 from .summaries import Summaries

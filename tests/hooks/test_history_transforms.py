@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from typing_extensions import Self
 
+from autogen_ext_tokenctx.context.turns import split_open_call
 from autogen_ext_tokenctx.context.units import repair
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
-from autogen_ext_tokenctx.hooks.history import split_open_call
 from autogen_ext_tokenctx.hooks.history_transforms import MessageHistoryLimiter, MessageTokenLimiter
 from autogen_ext_tokenctx.hooks.said import all_texts
 from autogen_ext_tokenctx.hooks.text_compressors import LLMLingua, TextCompressor

@@ -27,10 +27,10 @@ from hypothesis import strategies as st
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.recall import RECALL_SOURCE, Recalled
 from autogen_ext_tokenctx.context.report import FitStep, Form
+from autogen_ext_tokenctx.context.turns import Turn, newest_turn
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
-from autogen_ext_tokenctx.hooks.history import Turn, newest_turn
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
 from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter, counter_for_model
 

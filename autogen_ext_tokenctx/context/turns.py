@@ -13,7 +13,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from ..context.transcript import is_transcript
+from .transcript import is_transcript
 
 
 def split_open_call(messages: Sequence[LLMMessage]) -> tuple[Sequence[LLMMessage], Sequence[LLMMessage]]:
