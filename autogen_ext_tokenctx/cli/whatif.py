@@ -13,7 +13,7 @@ from ..context.manager import ContextManager
 from ..context.report import FitReport
 from ..errors import BudgetTooSmallError
 from ..hooks.chat_context import TokenBudgetChatCompletionContext
-from ..hooks.prefix import SentPrefix
+from ..hooks.incremental_view import SentPrefix
 from ..html_report.calls import Call
 from ..html_report.log import LoggedText
 from ..tokens.profile_table import profile_of

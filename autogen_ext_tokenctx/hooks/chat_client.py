@@ -29,19 +29,15 @@ from ..tokens.calibration import is_exact
 from ..tokens.counting import TokenCounter
 from ..tokens.model_names import model_of
 from ..tokens.profile_table import profile_of
-from . import overhead
-from .agents import agent_name, current_agent
-from .billed import BilledTools
-from .calls import ClientCall, RecentCalls
 from .events import DEFAULT_AGENT
-from .managers import Managers
-from .sending import Sender
-from .session import RECALL, CallRequest, FittedCall, Session, share_of_recall
+from .link import agent_name, current_agent, observe
+from .sending import ClientCall, RecentCalls, Sender
+from .session import RECALL, CallRequest, FittedCall, share_of_recall
 from .sessions import Sessions
-from .summaries import Summaries, checked_summarizer
+from .summaries import checked_summarizer
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain
-from .usage import ModelUsage, within
+from .usage import BilledTools, ModelUsage, within
 
 
 class TokenBudgetChatCompletionClientConfig(BaseModel):
@@ -141,10 +137,10 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         self._billed = BilledTools(inner)
         self._named = named = model or model_of(inner)
         brought = counter is not None or manager is not None
-        self._managers = Managers(model or (named if is_exact(named) else None), counter, manager)
+        tokenizer = model or (named if is_exact(named) else None)
+        self._sessions = Sessions(tokenizer, counter, manager, self._summarizer, open_ended=True)
         trusted = brought or not named or is_exact(named)
-        self._usage = ModelUsage(self._managers.counter, named, trusted=trusted)
-        self._sessions = Sessions(self._new_session)
+        self._usage = ModelUsage(self._sessions.counter, named, trusted=trusted)
         self._sender = Sender(inner, self._usage, self._fit, default_agent)
 
     def __repr__(self) -> str:
@@ -294,7 +290,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         return self._inner.model_info
 
     def _to_config(self) -> TokenBudgetChatCompletionClientConfig:
-        self._managers.check_dumpable()
+        self._sessions.check_dumpable()
         return TokenBudgetChatCompletionClientConfig(
             inner=self._inner.dump_component(),
             budget=self._budget,
@@ -340,7 +336,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             tools=billed.tools,
             model=model,
             has_schema=billed.has_schema,
-            call_id=overhead.observe(messages, billed.tools),
+            call_id=observe(messages, billed.tools),
             given={
                 "tools": tools,
                 "tool_choice": tool_choice,
@@ -384,7 +380,3 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     def _own_budget(self) -> TokenBudget:
         """Return the budget of the agent that calls, within what the model takes."""
         return self._usage.within_limit(TokenBudget.of(self._budget_of(self._name(current_agent()))), None)
-
-    def _new_session(self) -> Session:
-        summaries = self._summarizer and Summaries(self._summarizer, self._managers.counter)
-        return Session(self._managers.new(), open_ended=True, summaries=summaries)

@@ -24,14 +24,13 @@ from ..tokens.counting import TokenCounter
 from ..tokens.model_names import name_of_model
 from ..tokens.profile_table import profile_of
 from ..tokens.task import TaskDefinition
-from . import overhead
-from .agents import current_agent
 from .events import DEFAULT_AGENT, emit
-from .managers import Managers
+from .link import announce, current_agent, new_call_id
 from .reserve import ReservedBudget
 from .saved_state import STATE_KEY, SavedContext
-from .session import RECALL, CallRequest, Session, share_of_recall
-from .summaries import Summaries, checked_summarizer
+from .session import RECALL, CallRequest, share_of_recall
+from .sessions import Sessions
+from .summaries import checked_summarizer
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain
 from .warn import WarnOnce
@@ -138,10 +137,10 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._recall = share_of_recall(recall)
         self._budget = ReservedBudget(budget, reserve)
         self._task = task
-        self._managers = Managers(model, counter, manager)
-        self._counter = CalibratedCounter(self._managers.counter)
         self._transforms = TransformChain(transforms)
         self._summarizer = checked_summarizer(summarizer)
+        self._sessions = Sessions(model, counter, manager, self._summarizer, open_ended=False)
+        self._counter = CalibratedCounter(self._sessions.counter)
         self._cache = profile_of(model).cache
         self._warn = WarnOnce()
         self._begin()
@@ -212,7 +211,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             self._last_view = await self._view()
         except BudgetTooSmallError as error:
             raise await self._enough(error) from None
-        overhead.announce(self, self._call_id)
+        announce(self, self._call_id)
         return list(self._last_view)
 
     def pin(self, message: LLMMessage) -> None:
@@ -253,7 +252,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         `TokenBudgetChatCompletionClient` calls this. Without effect when the reserve was given.
         """
         if self._budget.is_learned:
-            counter = self._managers.counter
+            counter = self._sessions.counter
             # The fit counts the priming of the reply itself, so it is no part of what comes on top.
             self._budget.learn(counter.count_request(beside, tools) - counter.count_request(()))
 
@@ -290,7 +289,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             self._forget()
 
     def _to_config(self) -> TokenBudgetChatCompletionContextConfig:
-        self._managers.check_dumpable()
+        self._sessions.check_dumpable()
         return TokenBudgetChatCompletionContextConfig(
             model=self._model,
             budget=self._budget.budget,
@@ -322,7 +321,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             return []
         is_call = self._last_emitted != len(history)  # a second read of the same is no second call
         if is_call:
-            self._call_id = overhead.new_call_id()
+            self._call_id = new_call_id()
         fitted = await self._session.fit(self._request(history))
         if fitted is None:
             self._last_report = None
@@ -362,8 +361,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._begin()
 
     def _begin(self) -> None:
-        summaries = self._summarizer and Summaries(self._summarizer, self._managers.counter)
-        self._session = Session(self._managers.new(), open_ended=False, summaries=summaries)
+        self._session = self._sessions.new()
         self._pinned: list[LLMMessage] = []
         self._last_view: list[LLMMessage] = []
         self._last_emitted = 0

@@ -17,7 +17,7 @@ from autogen_core import EVENT_LOGGER_NAME, AgentId
 from autogen_core.models import LLMMessage
 
 from ..context.report import FitReport
-from .agents import agent_name, team_of
+from .link import agent_name, team_of
 
 _logger = logging.getLogger(EVENT_LOGGER_NAME)
 

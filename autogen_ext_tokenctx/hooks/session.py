@@ -19,8 +19,7 @@ from ..tokens.budget import TokenBudget
 from ..tokens.calibrated import CalibratedCounter, PlannedRequest
 from ..tokens.profiles import PromptCache
 from ..tokens.translation import BudgetTranslation
-from .incremental_view import IncrementalView
-from .prefix import SentPrefix
+from .incremental_view import IncrementalView, SentPrefix
 from .summaries import Summaries
 from .warn import WarnOnce
 

@@ -11,7 +11,7 @@ from autogen_core.logging import LLMCallEvent, LLMStreamEndEvent
 
 from ..context.report import FitReport, Form
 from ..context.tables import Grid, Shown
-from ..hooks.agents import agent_name, team_of
+from ..hooks.link import agent_name, team_of
 from ..hooks.events import DEFAULT_AGENT, FitEvent
 from .listening import EventListener
 from .prices import Prices

@@ -15,9 +15,9 @@ from autogen_core.models import LLMMessage, RequestUsage, SystemMessage
 from autogen_core.tools import FunctionTool, Tool, ToolSchema
 from pydantic import BaseModel, Field, create_model
 
-from autogen_ext_tokenctx.hooks.billed import BilledTools
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
+from autogen_ext_tokenctx.hooks.usage import BilledTools
 
 from ..support.histories import conversation, look, prose
 from ..support.strict_client import StrictClient, call

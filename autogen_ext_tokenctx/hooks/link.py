@@ -1,4 +1,4 @@
-"""What a request holds beside an agent's history, and which read it comes from: the client hook sees both.
+"""Which agent a call is of, what it holds beside the agent's history, and which read it comes from.
 
 An agent puts its system messages in front of the view and lists its tools only after it has read the view, so the
 context hook cannot see them. The client hook can. The two are linked here: reading a view leaves a weak reference
@@ -8,17 +8,50 @@ request holds that very view. The id of the call goes the same way, so that both
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Protocol
 from uuid import uuid4
 
-from autogen_core import AgentId
+from autogen_core import AgentId, MessageHandlerContext
 from autogen_core.models import LLMMessage, SystemMessage
 from autogen_core.tools import Tool, ToolSchema
 
-from .agents import current_agent
+_TEAM_ID = re.compile(r"_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+"""What AgentChat puts after the name of each participant and manager of a team: ``_`` and the team's UUID."""
+
+
+def current_agent() -> AgentId | None:
+    """The agent whose message handler is running, or None outside a runtime."""
+    try:
+        return MessageHandlerContext.agent_id()
+    except RuntimeError:
+        return None
+
+
+def agent_name(agent: AgentId | None, default: str) -> str:
+    """The name a user gave ``agent``: its type without the team's id.
+
+    Example:
+        >>> from autogen_core import AgentId
+        >>> agent_name(AgentId("code_reviewer_0b8f1c1e-5a52-4a4e-9a56-0d2b6c9f7e11", "default"), "nobody")
+        'code_reviewer'
+    """
+    return default if agent is None else _TEAM_ID.sub("", agent.type)
+
+
+def team_of(agent: AgentId | None) -> str:
+    """The id of the team that ``agent`` is in, "" when it is in none.
+
+    Example:
+        >>> from autogen_core import AgentId
+        >>> team_of(AgentId("coder_0b8f1c1e-5a52-4a4e-9a56-0d2b6c9f7e11", "default"))
+        '0b8f1c1e-5a52-4a4e-9a56-0d2b6c9f7e11'
+    """
+    found = None if agent is None else _TEAM_ID.search(agent.type)
+    return found.group()[1:] if found else ""
 
 
 class LearnsOverhead(Protocol):
