@@ -29,7 +29,8 @@ from .telemetry.spans import OpenTelemetryHandler
 from .telemetry.totals import MetricsSnapshot, TokenTotals
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
-from .tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
+from .tokens.counters import TiktokenCounter, counter_for_model
+from .tokens.counting import EstimatedTokenCounter, TokenCounter
 from .tokens.limits import TokenConfig, TokenManager
 from .tokens.model_limits import ModelLimits
 from .tokens.profiles import ModelProfile

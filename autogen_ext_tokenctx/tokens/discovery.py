@@ -19,8 +19,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
+from ..warn import warn_once
 from .api_formats import read_entry, read_list, read_ollama_model
-from .encodings import warn_once
 from .model_limits import Answer, Window
 from .model_names import ModelName
 

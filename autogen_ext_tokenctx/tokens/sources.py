@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol, cast
 
-from .encodings import warn_once
+from ..warn import warn_once
 from .known_models import KNOWN_MODELS, family_of
 from .model_limits import Answer, Window
 from .model_names import ModelName, squash
