@@ -115,7 +115,7 @@ def _row(pattern: str, profile: ModelProfile) -> tuple[re.Pattern[str], ModelPro
     """Return a row of ``profiles``, checked."""
     if not isinstance(profile, ModelProfile):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
-            f"profiles: {pattern!r} has {profile!r} instead of a ModelProfile; ModelOptimizer().profile(name) gives the "
+            f"profiles: {pattern!r} has {profile!r}, not a ModelProfile; ModelOptimizer().profile(name) gives the "
             "one of a model like it, and dataclasses.replace changes what differs"
         )
     try:
