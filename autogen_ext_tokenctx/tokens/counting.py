@@ -184,7 +184,7 @@ class EstimatedTokenCounter(RequestTokenCounter):
 
     Example:
         >>> EstimatedTokenCounter().count_text("hello world")
-        3
+        2
     """
 
     def count_text(self, text: str) -> int:
