@@ -29,9 +29,11 @@ from .telemetry.spans import OpenTelemetryHandler
 from .telemetry.totals import MetricsSnapshot, TokenTotals
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
-from .tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
-from .tokens.limits import TokenConfig, TokenManager
-from .tokens.model_limits import ModelLimits
+from .tokens.counters import TiktokenCounter, counter_for_model
+from .tokens.counting import EstimatedTokenCounter, TokenCounter
+from .tokens.limits import TokenConfig, TokenManager, default_sources
+from .tokens.model_limits import LimitAnswer, LimitSource, ModelLimits
+from .tokens.model_names import ModelName
 from .tokens.profiles import ModelProfile
 from .tokens.task import TaskComplexity, TaskDefinition
 
@@ -55,6 +57,8 @@ __all__ = [
     "Form",
     "LLMLingua",
     "Level",
+    "LimitAnswer",
+    "LimitSource",
     "ListPrices",
     "MessageHistoryLimiter",
     "MessageTokenLimiter",
@@ -62,6 +66,7 @@ __all__ = [
     "MetricsSnapshot",
     "MiniLMEmbedder",
     "ModelLimits",
+    "ModelName",
     "ModelOptimizer",
     "ModelProfile",
     "OpenTelemetryHandler",
@@ -95,6 +100,7 @@ __all__ = [
     "UnknownHandleError",
     "UnknownModelError",
     "counter_for_model",
+    "default_sources",
     "write_report",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 
 _IN_BETWEEN = frozenset(
@@ -10,6 +11,10 @@ _IN_BETWEEN = frozenset(
     | {"asyncio", "concurrent", "contextlib", "contextvars", "threading", "runpy"}
 )
 """Packages whose frames lie between the user's line and the warning: no warning is of use there."""
+
+
+_warned: set[str] = set()
+_lock = threading.Lock()
 
 
 def warn(text: str, category: type[Warning]) -> None:
@@ -36,3 +41,25 @@ def warn(text: str, category: type[Warning]) -> None:
     registry = frame.f_globals.setdefault("__warningregistry__", {})
     module = frame.f_globals.get("__name__")
     warnings.warn_explicit(text, category, frame.f_code.co_filename, frame.f_lineno, module, registry)
+
+
+def warn_once(key: str, text: str) -> None:
+    """Warn with a ``UserWarning`` the first time a key is seen in this process.
+
+    Args:
+        key: What the warning is about.
+        text: What happened, what is done instead, and the remedy.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     warn_once("docs", "careful")
+        ...     warn_once("docs", "careful")
+        >>> len(caught)
+        1
+    """
+    with _lock:
+        if key in _warned:
+            return
+        _warned.add(key)
+    warn(text, UserWarning)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..tokens.limits import TokenConfig, TokenManager
-from ..tokens.model_limits import Answer, ModelLimits
+from ..tokens.model_limits import LimitAnswer, ModelLimits
 from .output import LEFT, RIGHT, WRAPPED, AsJson, print_json, show
 
 
@@ -39,12 +39,12 @@ def limits(
         show(
             f"{model}: {limit.max_input_tokens:,} input tokens",
             {"source": LEFT, "input tokens": RIGHT, "note": WRAPPED},
-            [(answer.source, getattr(answer.window, "input", "-"), answer.note) for answer in answers],
+            [(answer.source, getattr(answer.limits, "max_input_tokens", "-"), answer.note) for answer in answers],
             f"window {limit.context_window:,}, output {output}, from {limit.source}\n",
         )
 
 
-_Found = tuple[str, ModelLimits, tuple[Answer, ...]]
+_Found = tuple[str, ModelLimits, tuple[LimitAnswer, ...]]
 
 
 async def _look_up(manager: TokenManager, models: Iterable[str]) -> list[_Found]:
@@ -55,8 +55,8 @@ async def _look_up(manager: TokenManager, models: Iterable[str]) -> list[_Found]
     return list(await asyncio.gather(*map(look_up, models)))
 
 
-def _told(model: str, limit: ModelLimits, answers: Iterable[Answer]) -> dict[str, object]:
+def _told(model: str, limit: ModelLimits, answers: Iterable[LimitAnswer]) -> dict[str, object]:
     tried = [
-        {"source": answer.source, "answered": answer.window is not None, "note": answer.note} for answer in answers
+        {"source": answer.source, "answered": answer.limits is not None, "note": answer.note} for answer in answers
     ]
     return {"model": model, **asdict(limit), "tried": tried}

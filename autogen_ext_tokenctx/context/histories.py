@@ -9,7 +9,7 @@ from threading import Lock
 
 from autogen_core.models import LLMMessage
 
-from ..tokens.guarded import GuardedTokenCounter
+from ..tokens.counting import GuardedTokenCounter
 from .index import HistoryIndex
 from .units import Unit
 

@@ -12,7 +12,7 @@ from operator import attrgetter, is_
 
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
-from ..tokens.guarded import GuardedTokenCounter
+from ..tokens.counting import GuardedTokenCounter
 from .relevance import terms, written
 from .report import FitStep
 from .stems import is_finnish

@@ -16,8 +16,8 @@ from autogen_core.tools import Tool, ToolSchema
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
-from ..tokens.counting import EstimatedTokenCounter, TiktokenCounter, TokenCounter, counter_for_model
-from ..tokens.guarded import GuardedTokenCounter
+from ..tokens.counters import TiktokenCounter, counter_for_model
+from ..tokens.counting import EstimatedTokenCounter, GuardedTokenCounter, TokenCounter
 from ..tokens.task import TaskDefinition, task_text
 from .archive import ContextArchive
 from .compression import ContextCompressor

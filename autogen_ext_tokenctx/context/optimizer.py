@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from autogen_core import FunctionCall
 from autogen_core.models import (
@@ -17,18 +17,17 @@ from autogen_core.models import (
     UserMessage,
 )
 
+from ..tokens.model_names import ModelName
 from ..tokens.profile_table import profile_of
 from ..tokens.profiles import ModelProfile
 from .units import is_call, repair
 
 GO_ON = "Continue."
-"""What the user says where an endpoint wants the user's word and there is none."""
-
+"""Text of a user message that an endpoint wants and nobody wrote."""
 SEEN = "I have read the results."
-"""What the assistant says where an endpoint wants its word after tool results and there is none."""
-
+"""Text of an assistant message that an endpoint wants after tool results and nobody wrote."""
 NOTHING = "(no output)"
-"""What an empty tool result says where an endpoint refuses empty contents."""
+"""Text of an empty tool result where an endpoint refuses empty contents."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -37,7 +36,17 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 class ModelOptimizer:
     """Shapes requests to what a model's endpoint accepts and uses best.
 
+    Args:
+        profiles: Profiles of your own models, which come before the built-in ones: a regular expression that is
+            searched in the name (in lower case, without provider and vendor), and the profile. The first that is
+            found counts.
+
+    Raises:
+        ValueError: A pattern is no regular expression.
+        TypeError: Something else than a `ModelProfile` belongs to a pattern.
+
     Example:
+        >>> from dataclasses import replace
         >>> messages = [
         ...     SystemMessage(content="You help."),
         ...     UserMessage(content="Hello", source="user"),
@@ -48,10 +57,16 @@ class ModelOptimizer:
         ['SystemMessage', 'UserMessage']
         >>> optimizer.optimize_for_model(messages, "gpt-4o") == messages
         True
+        >>> in_house = replace(optimizer.profile("mistral-large"), system="anywhere", turns="free")
+        >>> ModelOptimizer(profiles={"^house-": in_house}).optimize_for_model(messages, "house-7b") == messages
+        True
     """
 
+    def __init__(self, *, profiles: Mapping[str, ModelProfile] | Iterable[tuple[str, ModelProfile]] = ()) -> None:
+        self._profiles = [_row(pattern, profile) for pattern, profile in dict(profiles).items()]
+
     def profile(self, model: str | None) -> ModelProfile:
-        """What the model accepts and uses best; the safe profile for unknown ones.
+        """Return what the model accepts and uses best; the safe profile for unknown ones.
 
         Args:
             model: Name of the model.
@@ -60,10 +75,12 @@ class ModelOptimizer:
             >>> ModelOptimizer().profile("gpt-4.1-mini").cache.discount
             0.75
         """
-        return profile_of(model)
+        name = ModelName.parse(model or "").base
+        own = (profile for pattern, profile in self._profiles if pattern.search(name))
+        return next(own, None) or profile_of(model)
 
     def optimize_for_model(self, messages: Sequence[LLMMessage], model: str | None) -> list[LLMMessage]:
-        """The request as the model's endpoint accepts it.
+        """Return the request as the model's endpoint accepts it.
 
         Broken pairs of tool calls and results are repaired and lone surrogates replaced for every model; the rest is
         as the model's profile says. A few words may come in (who said what, "Continue."), so whoever has a budget
@@ -76,7 +93,7 @@ class ModelOptimizer:
         Returns:
             The messages, the very same objects where nothing had to change. Doing it again changes nothing.
         """
-        profile = profile_of(model)
+        profile = self.profile(model)
         view = [_encodable(message) for message in repair(messages)]
         if not profile.sends_thought:
             view = [_without_thought(message) for message in view]
@@ -86,7 +103,7 @@ class ModelOptimizer:
         if profile.system == "head":
             view = _one_head(view)
         if profile.turns == "alternate":
-            view = _spoken_after_results([_merged(turn) for turn in _turns(view)])
+            view = _spoken_after_results([_merged(run) for run in _runs(view)])
         if profile.turns != "free":
             view = _answering(view, calls_too=profile.turns != "user_first")
         if messages and profile.ends_with_user and _wants_user(view):
@@ -94,25 +111,38 @@ class ModelOptimizer:
         return view
 
 
+def _row(pattern: str, profile: ModelProfile) -> tuple[re.Pattern[str], ModelProfile]:
+    """Return a row of ``profiles``, checked."""
+    if not isinstance(profile, ModelProfile):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"profiles: {pattern!r} has {profile!r}, not a ModelProfile; ModelOptimizer().profile(name) gives the "
+            "one of a model like it, and dataclasses.replace changes what differs"
+        )
+    try:
+        return re.compile(pattern), profile
+    except re.error as error:
+        raise ValueError(f"profiles: {pattern!r} is not a regular expression ({error}); try re.escape(name)") from None
+
+
 def _go_on() -> UserMessage:
     return UserMessage(content=GO_ON, source="user")
 
 
 def _wants_user(view: Sequence[LLMMessage]) -> bool:
-    """Whether nobody speaks to the assistant: nothing but system messages, or its own word is the last."""
+    """Return whether nothing asks for an answer: only system messages, or the assistant's text is the last."""
     talk = [message for message in view if not isinstance(message, SystemMessage)]
     return not talk or (isinstance(talk[-1], AssistantMessage) and not is_call(talk[-1]))
 
 
 def _clean(text: str) -> str:
-    """``text`` with halves of a pair joined and lone ones replaced: neither can be sent as UTF-8."""
+    """Return a text with surrogate pairs joined and lone surrogates replaced: neither can be sent as UTF-8."""
     if text.isascii() or not _SURROGATE.search(text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _clean_arguments(arguments: str) -> str:
-    """A tool call's ``arguments``, in which JSON's escapes may hide surrogates until a client decodes them."""
+    """Return a call's arguments without surrogates, also those that JSON's escapes hide until a client decodes them."""
     if _ESCAPED_SURROGATE.search(arguments):
         try:
             decoded = json.dumps(json.loads(arguments), ensure_ascii=False)
@@ -124,7 +154,7 @@ def _clean_arguments(arguments: str) -> str:
 
 
 def _encodable(message: LLMMessage) -> LLMMessage:
-    """``message`` with texts that can be sent; itself where they can be already."""
+    """Return a message with texts that can be sent; itself where they can be already."""
     update: dict[str, object] = {}
     if isinstance(message, AssistantMessage) and message.thought:
         update["thought"] = _clean(message.thought)
@@ -156,7 +186,7 @@ def _without_thought(message: LLMMessage) -> LLMMessage:
 
 
 def _filled(message: LLMMessage) -> LLMMessage | None:
-    """``message`` without its empty parts; None when nothing is left."""
+    """Return a message without its empty parts; None when nothing is left."""
     if isinstance(message, FunctionExecutionResultMessage):
         filled = [
             _result(result, content=result.content if result.content.strip() else NOTHING) for result in message.content
@@ -175,7 +205,7 @@ def _filled(message: LLMMessage) -> LLMMessage | None:
 
 
 def _renamed_calls(view: Sequence[LLMMessage], valid: re.Pattern[str]) -> list[LLMMessage]:
-    """The view with ids of tool calls that match; a call and its result keep the same id."""
+    """Return the view with ids of tool calls that match; a call and its result keep the same id."""
 
     def name(call_id: str) -> str:
         # From the id alone, so that it is the same in every request; 9 characters suit the strictest, Mistral.
@@ -195,7 +225,7 @@ def _renamed_calls(view: Sequence[LLMMessage], valid: re.Pattern[str]) -> list[L
 
 
 def _one_head(view: Sequence[LLMMessage]) -> list[LLMMessage]:
-    """The view with its system messages as one at the head; what several say word for word is said once."""
+    """Return the view with one system message, at the head; a text that several have stands there once."""
     system = [message for message in view if isinstance(message, SystemMessage)]
     rest = [message for message in view if not isinstance(message, SystemMessage)]
     if len(system) > 1:
@@ -207,18 +237,19 @@ def _one_head(view: Sequence[LLMMessage]) -> list[LLMMessage]:
     return [*system, *rest]
 
 
-def _turns(view: Sequence[LLMMessage]) -> list[list[LLMMessage]]:
-    """What user and assistant say, in runs of one of them; a tool exchange is a run for each of its messages."""
-    turns: list[list[LLMMessage]] = []
+def _runs(view: Sequence[LLMMessage]) -> list[list[LLMMessage]]:
+    """Return the messages in runs of one role; each message of a tool exchange is a run of its own."""
+    runs: list[list[LLMMessage]] = []
     for message in view:
-        if turns and _joins(turns[-1][-1], message):
-            turns[-1].append(message)
+        if runs and _joins(runs[-1][-1], message):
+            runs[-1].append(message)
         else:
-            turns.append([message])
-    return turns
+            runs.append([message])
+    return runs
 
 
 def _joins(before: LLMMessage, message: LLMMessage) -> bool:
+    """Return whether two neighbours are of one role: both a user's, or both an assistant's texts."""
     if isinstance(before, UserMessage):
         return isinstance(message, UserMessage)
     texts = isinstance(before, AssistantMessage) and isinstance(message, AssistantMessage)
@@ -226,7 +257,7 @@ def _joins(before: LLMMessage, message: LLMMessage) -> bool:
 
 
 def _spoken_after_results(view: Sequence[LLMMessage]) -> list[LLMMessage]:
-    """The view with a word of the assistant's wherever the user speaks right after tool results."""
+    """Return the view with an assistant message wherever a user message follows tool results."""
     out: list[LLMMessage] = []
     caller = ""
     for message in view:
@@ -239,7 +270,7 @@ def _spoken_after_results(view: Sequence[LLMMessage]) -> list[LLMMessage]:
 
 
 def _answering(view: Sequence[LLMMessage], *, calls_too: bool) -> list[LLMMessage]:
-    """The view with a word of the user's before an assistant that speaks first, or calls tools after its own word."""
+    """Return the view with a user message before an assistant that comes first, or calls tools after its own text."""
     out: list[LLMMessage] = []
     for message in view:
         if isinstance(message, AssistantMessage):
@@ -251,15 +282,15 @@ def _answering(view: Sequence[LLMMessage], *, calls_too: bool) -> list[LLMMessag
     return out
 
 
-def _merged(turn: Sequence[LLMMessage]) -> LLMMessage:
-    """One message of several of one role; where the speaker changes, it says who speaks, as AutoGen's prefixes do."""
-    first = turn[0]
-    if len(turn) == 1:
+def _merged(run: Sequence[LLMMessage]) -> LLMMessage:
+    """Return one message for several of one role; where the source changes it says so, as AutoGen's prefixes do."""
+    first = run[0]
+    if len(run) == 1:
         return first
     assert isinstance(first, (UserMessage, AssistantMessage))
     pieces: list[object] = []
     speaker = first.source
-    for message in turn:
+    for message in run:
         assert isinstance(message, (UserMessage, AssistantMessage))
         label = "" if message.source == speaker else f"{message.source} said:\n"
         speaker = message.source

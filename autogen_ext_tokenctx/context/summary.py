@@ -13,8 +13,8 @@ from autogen_core.models import ChatCompletionClient, LLMMessage, UserMessage
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import Self
 
-from ..tokens.counting import TokenCounter, counter_for_model
-from ..tokens.guarded import GuardedTokenCounter
+from ..tokens.counters import counter_for_model
+from ..tokens.counting import GuardedTokenCounter, TokenCounter
 from ..tokens.model_names import model_of
 from .summary_writer import NoSummaryError, SummaryUsage, SummaryWriter
 

@@ -25,7 +25,7 @@ from ..context.request import FitRequest
 from ..context.summary import ContextSummarizer
 from ..errors import UnknownHandleError
 from ..tokens.budget import TokenBudget
-from ..tokens.calibration import is_exact
+from ..tokens.counters import is_exact
 from ..tokens.counting import TokenCounter
 from ..tokens.model_names import model_of
 from ..tokens.profile_table import profile_of

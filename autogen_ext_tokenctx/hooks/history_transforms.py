@@ -15,7 +15,7 @@ from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, Use
 from pydantic import BaseModel
 
 from ..context.units import Unit, pictures_of, split
-from ..tokens.counting import counter_for_model
+from ..tokens.counters import counter_for_model
 from .said import REMEMBERED_TEXTS, Configured, MessageFilter, Said, all_texts, edited, head_of
 
 

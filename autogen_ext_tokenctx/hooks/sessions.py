@@ -9,7 +9,8 @@ from autogen_core import AgentId
 
 from ..context.manager import ContextManager
 from ..context.summary import ContextSummarizer
-from ..tokens.counting import TokenCounter, counter_for_model
+from ..tokens.counters import counter_for_model
+from ..tokens.counting import TokenCounter
 from .session import Session
 from .summaries import Summaries
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import Self
 
 from ..context.units import is_call
-from ..tokens.counting import counter_for_model
+from ..tokens.counters import counter_for_model
 from .said import REMEMBERED_TEXTS, Configured, MessageFilter, Said, all_texts, edited
 from .text_compressors import LLMLingua, TextCompressor
 

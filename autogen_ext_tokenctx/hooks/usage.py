@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from ..tokens.budget import TokenBudget
 from ..tokens.calibrated import CalibratedCounter, PlannedRequest
-from ..tokens.calibration import Calibration, is_exact
+from ..tokens.calibration import Calibration
+from ..tokens.counters import is_exact
 from ..tokens.counting import TokenCounter
 from ..tokens.overflow import Overflow
 from ..tokens.profile_table import profile_of

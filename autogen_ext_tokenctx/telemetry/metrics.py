@@ -11,8 +11,8 @@ from autogen_core.logging import LLMCallEvent, LLMStreamEndEvent
 
 from ..context.report import FitReport, Form
 from ..context.tables import Grid, Shown
-from ..hooks.link import agent_name, team_of
 from ..hooks.events import DEFAULT_AGENT, FitEvent
+from ..hooks.link import agent_name, team_of
 from .listening import EventListener
 from .prices import Prices
 from .totals import MetricsSnapshot, TokenTotals

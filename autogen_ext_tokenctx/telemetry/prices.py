@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Protocol
 
-from ..tokens.encodings import warn_once
+from ..warn import warn_once
 
 _STEP = 4_000
 """Prices that differ for long requests begin at multiples of it, or close to one: one look-up serves all between."""

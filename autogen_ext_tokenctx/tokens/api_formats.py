@@ -6,12 +6,11 @@ decides. A window that a server runs with comes before the one its model could h
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-from .model_limits import Window
+from .model_limits import ModelLimits
 from .model_names import ModelName, squash
 
 _CONTEXT_FIELDS = (
@@ -26,10 +25,10 @@ _CONTEXT_FIELDS = (
     ("max_total_tokens",),  # TGI, /info
 )
 _INPUT_FIELDS = (
-    ("max_input_tokens",),
-    ("inputTokenLimit",),
-    ("max_input_length",),
-)  # Anthropic and TGI, Gemini, old TGI
+    ("max_input_tokens",),  # Anthropic and TGI
+    ("inputTokenLimit",),  # Gemini
+    ("max_input_length",),  # old TGI
+)
 _OUTPUT_FIELDS = (
     ("top_provider.max_completion_tokens",),  # OpenRouter
     ("max_completion_tokens",),  # Groq
@@ -38,39 +37,22 @@ _OUTPUT_FIELDS = (
     ("max_tokens",),  # Anthropic
 )
 _ID_FIELDS = ("id", "key", "name", "model", "model_id")
+# More tokens than this is a mistake, not a window: a hundred times the largest window there is.
 _LARGEST = 1_000_000_000
-"""More tokens than this is a mistake, not a window."""
 
 _NUM_CTX = re.compile(r"^[ \t]*num_ctx[ \t]+(\d{1,9})[ \t\r]*$", re.MULTILINE)
 
 
-def read_entry(entry: object) -> Window | None:
-    """Read the limits that one model's entry, or a server's description of itself, states.
-
-    Args:
-        entry: Decoded JSON of any shape.
-
-    Example:
-        >>> read_entry({"id": "m", "context_length": "131072"}).context
-        131072
-        >>> read_entry({"id": "m", "meta": {"n_ctx_train": 8192}}) is None
-        True
-    """
-    return Window.stated(*(_first(entry, fields) for fields in (_CONTEXT_FIELDS, _INPUT_FIELDS, _OUTPUT_FIELDS)))
+def read_entry(entry: object) -> ModelLimits | None:
+    """Return the limits that one model's entry, or a server's description of itself, states in decoded JSON."""
+    return ModelLimits.stated(*(_first(entry, fields) for fields in (_CONTEXT_FIELDS, _INPUT_FIELDS, _OUTPUT_FIELDS)))
 
 
-def read_list(body: object, name: ModelName) -> Window | None:
-    """Find a model in a list of models and read its limits.
-
-    Args:
-        body: Decoded JSON: a list, or an object with the list under ``data`` or ``models``.
-        name: The model.
-
-    Example:
-        >>> read_list({"data": [{"id": "org/m", "max_model_len": 4096}]}, ModelName.parse("m")).context
-        4096
-    """
-    entries = _entries(body)
+def read_list(body: object, name: ModelName) -> ModelLimits | None:
+    """Return the limits of a model in a list of models, or in an object with that list under ``data`` or ``models``."""
+    form = _mapping(body)
+    listed = cast("object", body) if isinstance(body, list) else form.get("data") or form.get("models")
+    entries = [_mapping(entry) for entry in cast("list[object]", listed)] if isinstance(listed, list) else []
     keys = [squash(spelling) for spelling in name.spellings]
     ranked = [(rank, entry) for entry in entries if (rank := _rank(entry, keys)) is not None]
     if ranked:
@@ -79,41 +61,25 @@ def read_list(body: object, name: ModelName) -> Window | None:
     return read_entry(entries[0]) if len(entries) == 1 and "meta" in entries[0] else None
 
 
-def read_ollama_model(body: object) -> Window | None:
-    """Read Ollama's ``/api/show``: the window its model file sets, else the one the model was trained for.
-
-    Args:
-        body: Decoded JSON.
-
-    Example:
-        >>> info = {"model_info": {"general.architecture": "llama", "llama.context_length": 131072}}
-        >>> read_ollama_model(info).context, read_ollama_model(info | {"parameters": "num_ctx 16384"}).context
-        (131072, 16384)
-    """
+def read_ollama_model(body: object) -> ModelLimits | None:
+    """Return what Ollama's ``/api/show`` states: the window its model file sets, else the one it was trained for."""
     show = _mapping(body)
     parameters = show.get("parameters")
     if isinstance(parameters, str) and (match := _NUM_CTX.search(parameters)):
-        return Window.stated(context=_number(match[1]))
+        return ModelLimits.stated(context=_number(match[1]))
     info = _mapping(show.get("model_info"))
-    return Window.stated(context=_number(info.get(f"{info.get('general.architecture')}.context_length")))
+    return ModelLimits.stated(context=_number(info.get(f"{info.get('general.architecture')}.context_length")))
 
 
 def _rank(entry: Mapping[str, object], keys: Sequence[str]) -> tuple[int, int] | None:
-    """How closely an entry's id is the name asked for; None if it is another model."""
+    """Return how closely an entry's id is the name asked for; None if it is another model."""
     ids = [value for field in _ID_FIELDS if isinstance(value := entry.get(field), str)]
     forms = [squash(form) for text in ids for form in (text, text.removesuffix(":latest"), ModelName.parse(text).base)]
-    ranks = [(keys.index(form), place) for place, form in enumerate(forms) if form in keys]
-    return min(ranks, default=None)
-
-
-def _entries(body: object) -> list[Mapping[str, object]]:
-    listed = (
-        cast("object", body) if isinstance(body, list) else _mapping(body).get("data") or _mapping(body).get("models")
-    )
-    return [_mapping(entry) for entry in cast("list[object]", listed)] if isinstance(listed, list) else []
+    return min(((keys.index(form), place) for place, form in enumerate(forms) if form in keys), default=None)
 
 
 def _first(entry: object, rows: Sequence[Sequence[str]]) -> int | None:
+    """Return the smallest number of the first row that has one."""
     for row in rows:
         numbers = [number for path in row for value in _values(entry, path.split(".")) if (number := _number(value))]
         if numbers:
@@ -122,6 +88,7 @@ def _first(entry: object, rows: Sequence[Sequence[str]]) -> int | None:
 
 
 def _values(node: object, path: Sequence[str]) -> Iterator[object]:
+    """Yield the values at a path, in which "*" stands for each item of a list."""
     if not path:
         yield node
     elif path[0] == "*":
@@ -132,14 +99,14 @@ def _values(node: object, path: Sequence[str]) -> Iterator[object]:
 
 
 def _number(value: object) -> int | None:
-    """A positive whole number, also as Cohere's 128000.0 and Together's "131072"."""
+    """Return a positive whole number, also of Cohere's 128000.0 and Together's "131072"."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return int(number) if math.isfinite(number) and 0 < number <= _LARGEST and number == int(number) else None
+    return int(number) if 0 < number <= _LARGEST and number.is_integer() else None
 
 
 def _mapping(value: object) -> Mapping[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from operator import mul
@@ -11,8 +10,6 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
-from ..errors import UnknownModelError
-from .counting import TiktokenCounter
 from .credibility import Credibility
 from .request_size import FEATURES, RequestSize, Vector
 
@@ -62,7 +59,6 @@ _ANCHORS = 12
 _EXACT_SHARE, _EXACT_TOKENS = 0.02, 16
 """How far a usage may be from an exact count: undocumented costs of tools and replies, see `RequestTokenCounter`."""
 
-_OPENAI = re.compile(r"(?:ft:)?(?:gpt-(?!oss)|chatgpt-|codex|o\d)")
 
 _Observation = tuple[Mapping[object, Vector], int]
 _NOTHING: _Observation = ({}, 0)
@@ -79,23 +75,6 @@ class Estimate(NamedTuple):
     def upper(self) -> int:
         """Tokens the request is planned with."""
         return self.tokens + self.margin
-
-
-def is_exact(model: str) -> bool:
-    """Whether requests to a model can be counted exactly: it is one of OpenAI's, and its tokenizer is at hand.
-
-    gpt-oss is not: its tokenizer is known, but those who serve it put system prompts of their own in front.
-
-    Example:
-        >>> is_exact("openai/gpt-4o"), is_exact("gpt-oss-20b"), is_exact("smollm2")
-        (True, False, False)
-    """
-    if not _OPENAI.match(model.lower().rsplit("/", 1)[-1]):
-        return False
-    try:
-        return TiktokenCounter(model).exact
-    except UnknownModelError:
-        return False
 
 
 class Calibration:

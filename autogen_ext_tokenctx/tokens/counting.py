@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import re
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -14,16 +12,10 @@ from autogen_core import FunctionCall, Image
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import Tool, ToolSchema
 
-from ..errors import UnknownModelError
-from .encodings import RANK_FILES, count_tokens, load_encoding, warn_once
+from ..warn import warn
 from .estimate import estimate_tokens
 from .image_cost import ImageCost, TiledImages
-from .profile_table import profile_of
 from .tool_schemas import render_tool
-
-logger = logging.getLogger(__name__)
-
-_DEFAULT_ENCODING = "o200k_base"
 
 # The request formula. From the OpenAI cookbook, "How to count tokens with tiktoken", checked there against the API:
 _PER_MESSAGE = 3
@@ -181,63 +173,6 @@ class RequestTokenCounter(ABC):
         return self._tools.get(key, lambda: self.count_text(render_tool(name, description, parameters)))
 
 
-class TiktokenCounter(RequestTokenCounter):
-    """Counts with OpenAI's own tokenizer: exact for its models, close for the others.
-
-    The tokenizer's file comes with the package (see :mod:`autogen_ext_tokenctx.tokens.encodings`). If it is missing
-    when the counter is made, the counter estimates for the whole of its life, after one warning: its numbers never
-    change in between. :attr:`exact` says which.
-
-    Args:
-        model: A model's name, with or without a provider's prefix ("openai/gpt-4o"); it also decides what an image
-            costs. Models whose tokenizer is not public (Claude, Gemini, Llama, ...) are counted with o200k_base, as
-            an approximation.
-        encoding: Instead of a model: "o200k_base" (the default), "o200k_harmony" or "cl100k_base".
-
-    Raises:
-        UnknownModelError: Nothing is known about the model, or there is no such encoding.
-        ValueError: Both a model and an encoding were given.
-
-    Example:
-        >>> counter = TiktokenCounter(model="gpt-4o")
-        >>> counter.encoding
-        'o200k_base'
-        >>> counter.count_text("hello world")
-        2
-    """
-
-    def __init__(self, model: str | None = None, *, encoding: str | None = None) -> None:
-        super().__init__(profile_of(model).images if model is not None else _GPT_4O_IMAGES)
-        if model is not None and encoding is not None:
-            raise ValueError(f"give a model or an encoding, not both (model={model!r}, encoding={encoding!r})")
-        self._name = _encoding_of(model) if model is not None else encoding or _DEFAULT_ENCODING
-        if self._name not in RANK_FILES:
-            raise UnknownModelError(self._name, f"Encodings are: {', '.join(sorted(RANK_FILES))}.")
-        self._encoding = load_encoding(self._name)
-
-    @property
-    def encoding(self) -> str:
-        """The name of the encoding."""
-        return self._name
-
-    @property
-    def exact(self) -> bool:
-        """Whether texts are counted with the tokenizer rather than estimated."""
-        return self._encoding is not None
-
-    def count_text(self, text: str) -> int:
-        """Return the tokens of a bare text; "<|endoftext|>" and its like are text.
-
-        Args:
-            text: Any text, of any length; lone surrogates are allowed.
-
-        Example:
-            >>> TiktokenCounter().count_text("tiktoken is great!")
-            6
-        """
-        return estimate_tokens(text) if self._encoding is None else count_tokens(self._encoding, text)
-
-
 class EstimatedTokenCounter(RequestTokenCounter):
     """Counts without any file, on the high side.
 
@@ -249,7 +184,7 @@ class EstimatedTokenCounter(RequestTokenCounter):
 
     Example:
         >>> EstimatedTokenCounter().count_text("hello world")
-        3
+        2
     """
 
     def count_text(self, text: str) -> int:
@@ -265,51 +200,51 @@ class EstimatedTokenCounter(RequestTokenCounter):
         return estimate_tokens(text)
 
 
-def counter_for_model(model: str | None) -> TokenCounter:
-    """Return the best counter there is for a model; never raises.
+class GuardedTokenCounter:
+    """Passes calls on to a counter until one raises; from then on it estimates, and has said so once.
 
     Args:
-        model: A model's name, or ``None`` for the default encoding. An unknown name warns once and gets the default.
+        inner: The counter to use while it works.
 
     Example:
-        >>> counter_for_model("gpt-4o").count_text("hello world")
-        2
+        >>> GuardedTokenCounter(EstimatedTokenCounter()).count_text("hello") > 0
+        True
     """
-    try:
-        return TiktokenCounter(model)
-    except UnknownModelError:
-        warn_once(
-            f"model {model}",
-            f"the tokenizer of model {model!r} is not known, so its tokens are counted with {_DEFAULT_ENCODING}. For "
-            "other counts use TiktokenCounter(encoding='cl100k_base') or a TokenCounter of your own.",
-        )
-        return TiktokenCounter()
 
+    def __init__(self, inner: TokenCounter) -> None:
+        self._counter = inner
+        self._failed = False
 
-# Newer than the oldest tiktoken this package works with; all of them use the ranks of o200k_base.
-_O200K_MODELS = re.compile(r"(?:ft:)?(?:gpt-4o|gpt-4\.\d|gpt-[5-9]|gpt-oss|chatgpt-|codex|o\d)(?:$|[-.:\w])")
-_OTHER_FAMILIES = re.compile(
-    r"(?:^|[^a-z])(?:claude|gemini|gemma|llama|codellama|mistral|mixtral|ministral|codestral|pixtral|magistral|devstral"
-    r"|deepseek|qwen|qwq|grok|command|phi|kimi|moonshot|glm|nova|titan|jamba|granite|nemotron|minimax|sonar)"
-)
+    @property
+    def estimates(self) -> bool:
+        """Whether the counter has failed, and what was counted before no longer counts."""
+        return self._failed
 
+    def count_text(self, text: str) -> int:
+        """Tokens of a text."""
+        return self._guarded(lambda counter: counter.count_text(text))
 
-def _encoding_of(model: str) -> str:
-    from tiktoken.model import encoding_name_for_model
+    def count_message(self, message: LLMMessage) -> int:
+        """Tokens of a message with its overhead."""
+        return self._guarded(lambda counter: counter.count_message(message))
 
-    name = model.lower().rsplit("/", 1)[-1]
-    try:
-        encoding = encoding_name_for_model(name)
-    except KeyError:
-        encoding = ""
-    if encoding in RANK_FILES:
-        return encoding
-    if _O200K_MODELS.match(name):
-        return _DEFAULT_ENCODING
-    if _OTHER_FAMILIES.search(name):
-        logger.debug("The tokenizer of %s is not public; counting with %s.", model, _DEFAULT_ENCODING)
-        return _DEFAULT_ENCODING
-    raise UnknownModelError(model, f"Give encoding= instead, one of: {', '.join(sorted(RANK_FILES))}.")
+    def count_request(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema] = ()) -> int:
+        """Tokens of a whole request."""
+        return self._guarded(lambda counter: counter.count_request(messages, tools))
+
+    def _guarded(self, count: Callable[[TokenCounter], int]) -> int:
+        if not self._failed:
+            try:
+                return count(self._counter)
+            except Exception as error:
+                self._failed = True
+                warn(
+                    f"the token counter {type(self._counter).__name__} failed ({error!r}); tokens are estimated from "
+                    "now on, on the high side. Fix the counter or leave counter= out.",
+                    RuntimeWarning,
+                )
+                self._counter = EstimatedTokenCounter()
+        return count(self._counter)
 
 
 def _size(image: Image) -> tuple[int, int]:

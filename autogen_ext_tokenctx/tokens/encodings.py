@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..warn import warn
+from ..warn import warn_once
 from .estimate import byte_length
 
 if TYPE_CHECKING:
@@ -72,7 +72,6 @@ RANK_FILES = {
 
 _lock = threading.Lock()
 _encodings: dict[str, tiktoken.Encoding] = {}
-_warned: set[str] = set()
 
 
 def load_encoding(name: str) -> tiktoken.Encoding | None:
@@ -146,29 +145,6 @@ def _build(rank_file: _RankFile, data: bytes) -> tiktoken.Encoding:
         mergeable_ranks={a2b_base64(token): int(rank) for token, rank in lines},
         special_tokens={},
     )
-
-
-def warn_once(key: str, message: str) -> None:
-    """Warn with a ``UserWarning`` the first time a key is seen in this process.
-
-    Args:
-        key: What the warning is about.
-        message: The whole text.
-
-    Example:
-        >>> import warnings
-        >>> with warnings.catch_warnings(record=True) as caught:
-        ...     warnings.simplefilter("always")
-        ...     warn_once("docs", "careful")
-        ...     warn_once("docs", "careful")
-        >>> len(caught)
-        1
-    """
-    with _lock:
-        if key in _warned:
-            return
-        _warned.add(key)
-    warn(message, UserWarning)
 
 
 def count_tokens(encoding: tiktoken.Encoding, text: str) -> int:

@@ -1,6 +1,6 @@
 """The limits of today's main models, by name and by name pattern: read from ``known_models.json``, data of 2026-11-22.
 
-A window there is ``[context, input, output]``, the output left out where nobody states it. Makers come in the order in
+Limits there are ``[context, input, output]``, the output left out where nobody states it. Makers come in the order in
 which their patterns are tried, so the more specific one stands first.
 
 Where the figures come from: the providers' model pages as of that day (platform.claude.com, ai.google.dev,
@@ -16,33 +16,31 @@ and only the server knows: that is what API discovery is for.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
-from pydantic import BaseModel, TypeAdapter
-
-from .model_limits import Window
+from .model_limits import ModelLimits
 from .model_names import ModelName, squash
 
+_MAKERS = json.loads(Path(__file__).with_suffix(".json").read_bytes())
 
-class _Maker(BaseModel):
-    models: list[tuple[Window, str]]
-    patterns: list[tuple[str, Window]]
-
-
-_MAKERS = TypeAdapter(list[_Maker]).validate_json(Path(__file__).with_suffix(".json").read_bytes())
-
-KNOWN_MODELS = {squash(name): window for maker in _MAKERS for window, names in maker.models for name in names.split()}
+KNOWN_MODELS = {
+    squash(name): ModelLimits(*limits)
+    for maker in _MAKERS
+    for limits, names in maker["models"]
+    for name in names.split()
+}
 """The limits by the letters and digits of a name."""
 
-_PATTERNS = [(re.compile(text), window) for maker in _MAKERS for text, window in maker.patterns]
+_PATTERNS = [(re.compile(text), ModelLimits(*limits)) for maker in _MAKERS for text, limits in maker["patterns"]]
 
 
-def family_of(name: ModelName) -> tuple[str, Window] | None:
+def family_of(name: ModelName) -> tuple[str, ModelLimits] | None:
     """Return the first pattern that is found in a name and the limits of its family; None if there is none.
 
     Example:
-        >>> family_of(ModelName.parse("my-gpt-41-mini-deployment"))[1].context
+        >>> family_of(ModelName.parse("my-gpt-41-mini-deployment"))[1].context_window
         1047576
     """
-    return next(((pattern.pattern, window) for pattern, window in _PATTERNS if pattern.search(name.base)), None)
+    return next(((pattern.pattern, limits) for pattern, limits in _PATTERNS if pattern.search(name.base)), None)

@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from ..errors import UnknownModelError
+from ..warn import warn_once
 from .discovery import ApiSource, Endpoint, Provider
-from .model_limits import Answer, ModelLimits
+from .model_limits import LimitAnswer, LimitSource, ModelLimits
 from .model_names import ModelName
-from .sources import DefaultSource, EnvironmentSource, FileSource, LimitSource, PatternSource, TableSource
+from .sources import DefaultSource, EnvironmentSource, FileSource, PatternSource, TableSource
 
 if TYPE_CHECKING:
     from autogen_core.models import ChatCompletionClient
 
 logger = logging.getLogger(__name__)
 
+# Seconds a look-up is kept in which a source could not be asked, or which nothing but the default answered: long enough
+# not to ask a dead server at every call, short enough to notice one that was just started. A judgement.
 _FAULT_TTL = 60.0
-"""Seconds a look-up is kept in which a source could not be asked, or which nothing but the default answered."""
-
+# Look-ups that are kept, the oldest forgotten first: names may come from outside, so their number is bounded.
 _CACHED_MODELS = 1_024
 
 
@@ -49,6 +53,48 @@ class TokenConfig(BaseModel):
     """Seconds an answer is kept; one that came about by a failure is kept a minute at most."""
 
 
+def default_sources(
+    config: TokenConfig | None = None,
+    *,
+    client: ChatCompletionClient | None = None,
+    base_url: str | None = None,
+    api_key: str | SecretStr | None = None,
+    provider: Provider | None = None,
+) -> tuple[LimitSource, ...]:
+    """Return the sources that `TokenManager` asks by default, to put others before, between or after them.
+
+    Args:
+        config: The options.
+        client: The model client whose endpoint and key API discovery uses.
+        base_url: The endpoint, instead of a client.
+        api_key: The key for ``base_url``.
+        provider: How the endpoint is asked, see `TokenManager`.
+
+    Raises:
+        ValueError: Both a client and a base_url, a key or provider without a base_url, or a base_url that is none.
+
+    Example:
+        >>> [type(source).__name__ for source in default_sources()][:2]
+        ['EnvironmentSource', 'FileSource']
+    """
+    if client is not None and base_url is not None:
+        raise ValueError("give a client or a base_url, not both")
+    if base_url is None and (api_key is not None or provider is not None):
+        raise ValueError("api_key and provider belong to a base_url; a client brings its own")
+    config = config or TokenConfig()
+    endpoint = Endpoint.of_client(client) if base_url is None else Endpoint.parse(base_url, api_key, provider)
+    # What the user says counts more than what a server says, that more than what is published, and a table entry for
+    # the very name more than a pattern it fits.
+    return (
+        EnvironmentSource(),
+        FileSource(config.model_limits_config_path),
+        ApiSource(endpoint if config.enable_api_discovery else None, config.api_discovery_timeout),
+        TableSource(),
+        PatternSource(),
+        DefaultSource(config.default_token_limit),
+    )
+
+
 class TokenManager:
     """Finds out how many tokens a model takes, with no set-up and for any name.
 
@@ -65,17 +111,22 @@ class TokenManager:
         api_key: The key for ``base_url``.
         provider: How the endpoint is asked: "anthropic", "cohere", "gemini", "list" for a hosted list of models,
             "server" for a server of one's own of any kind. Found out from the host by default.
+        sources: What is asked, in this order, until one knows the model; `default_sources` by default. Each is an
+            async function of a name; one that raises is passed over with one warning.
         clock: Gives the seconds that the cache goes by.
 
     Raises:
-        ValueError: Both a client and a base_url, a key or provider without a base_url, or a base_url that is none.
+        ValueError: Both a client and a base_url, a key or provider without a base_url, a base_url that is none, or
+            any of them beside ``sources``.
 
     Example:
         >>> manager = TokenManager()
         >>> asyncio.run(manager.get_limits("openai/gpt-5"))
         ModelLimits(context_window=400000, max_input_tokens=272000, max_output_tokens=128000, source='known_table')
-        >>> asyncio.run(manager.get_limit("claude-sonnet-4-5-20250929"))
-        200000
+        >>> async def in_house(name: ModelName) -> LimitAnswer:
+        ...     return LimitAnswer("in_house", ModelLimits(32_768, 30_000) if name.base == "own-7b" else None)
+        >>> asyncio.run(TokenManager(sources=[in_house, *default_sources()]).get_limit("own-7b"))
+        30000
     """
 
     def __init__(
@@ -86,28 +137,21 @@ class TokenManager:
         base_url: str | None = None,
         api_key: str | SecretStr | None = None,
         provider: Provider | None = None,
+        sources: Iterable[LimitSource] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if client is not None and base_url is not None:
-            raise ValueError("give a client or a base_url, not both")
-        if base_url is None and (api_key is not None or provider is not None):
-            raise ValueError("api_key and provider belong to a base_url; a client brings its own")
-        self._config = config or TokenConfig()
-        endpoint = None if base_url is None else Endpoint.parse(base_url, api_key, provider)
-        if client is not None:
-            endpoint = Endpoint.of_client(client)
-        self._sources: tuple[LimitSource, ...] = (
-            EnvironmentSource(),
-            FileSource(self._config.model_limits_config_path),
-            ApiSource(endpoint if self._config.enable_api_discovery else None, self._config.api_discovery_timeout),
-            TableSource(),
-            PatternSource(),
-            DefaultSource(self._config.default_token_limit),
-        )
+        if sources is None:
+            sources = default_sources(config, client=client, base_url=base_url, api_key=api_key, provider=provider)
+        elif any(option is not None for option in (client, base_url, api_key, provider)):
+            raise ValueError(
+                "client, base_url, api_key and provider do nothing beside sources=: give them to default_sources()"
+            )
+        self._sources = tuple(sources)
+        self._ttl = (config or TokenConfig()).model_limit_cache_ttl
         self._clock = clock
-        self._cache: dict[str, tuple[float, tuple[Answer, ...]]] = {}
+        self._cache: dict[str, tuple[float, tuple[LimitAnswer, ...]]] = {}
         # By loop, since a task can only be awaited on its own; each entry lives as long as its look-up.
-        self._flights: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[tuple[Answer, ...]]] = {}
+        self._flights: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[tuple[LimitAnswer, ...]]] = {}
 
     async def get_limits(self, model: str) -> ModelLimits:
         """Return the limits of a model.
@@ -118,14 +162,16 @@ class TokenManager:
         Raises:
             TypeError: The name is not a string.
             ValueError: The name is empty.
+            UnknownModelError: No source knows the model; among the default ones the last knows every name.
 
         Example:
             >>> asyncio.run(TokenManager().get_limits("ft:gpt-4o:acme::id7")).max_output_tokens
             16384
         """
-        answer = (await self.explain(model))[-1]
-        assert answer.window is not None, "the default knows every model"
-        return ModelLimits(*answer.window, answer.source)
+        answers = await self.explain(model)
+        if not answers or answers[-1].limits is None:
+            raise UnknownModelError(model, "Add a source that knows it to sources=, or *default_sources().")
+        return answers[-1].limits
 
     async def get_limit(self, model: str) -> int:
         """Return the input tokens one call to a model may have: ``max_input_tokens`` of `get_limits`.
@@ -142,7 +188,7 @@ class TokenManager:
         """
         return (await self.get_limits(model)).max_input_tokens
 
-    async def explain(self, model: str) -> tuple[Answer, ...]:
+    async def explain(self, model: str) -> tuple[LimitAnswer, ...]:
         """Return what each source said that was asked for a model's limits, in their order; the last one knew them.
 
         Args:
@@ -172,19 +218,19 @@ class TokenManager:
         # Shielded: that one caller gives up must not take the answer from the others.
         return await asyncio.shield(flight)
 
-    async def _look_up(self, model: str) -> tuple[Answer, ...]:
+    async def _look_up(self, model: str) -> tuple[LimitAnswer, ...]:
         name = ModelName.parse(model)
-        answers: list[Answer] = []
+        answers: list[LimitAnswer] = []
         for source in self._sources:
-            answer = await source(name)
+            answer = await _asked(source, name)
             answers.append(answer)
-            logger.debug("limits of %r: %s: %s: %s", model, answer.source, answer.window, answer.note)
-            if answer.window is not None:
+            logger.debug("limits of %r: %s: %s: %s", model, answer.source, answer.limits, answer.note)
+            if answer.limits is not None:
                 break
         return self._kept(model, tuple(answers))
 
-    def _kept(self, model: str, answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
-        ttl = self._config.model_limit_cache_ttl
+    def _kept(self, model: str, answers: tuple[LimitAnswer, ...]) -> tuple[LimitAnswer, ...]:
+        ttl = self._ttl
         if any(answer.fault for answer in answers):
             ttl = min(ttl, _FAULT_TTL)
         self._cache.pop(model, None)  # so that the oldest is always first
@@ -192,3 +238,20 @@ class TokenManager:
             self._cache.pop(next(iter(self._cache)), None)
         self._cache[model] = (self._clock() + ttl, answers)
         return answers
+
+
+async def _asked(source: LimitSource, name: ModelName) -> LimitAnswer:
+    """Return a source's answer; one that fails is named in a warning and counts as one that does not know."""
+    called = getattr(source, "__name__", type(source).__name__)
+    try:
+        answer = await source(name)
+        if not isinstance(answer, LimitAnswer):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"it returned {answer!r}")
+    except Exception as error:
+        warn_once(
+            f"source:{called}",
+            f"the limit source {called} failed ({type(error).__name__}: {error}), so the next one is asked. A source "
+            "is an async function of a ModelName that returns a LimitAnswer, also for models it does not know.",
+        )
+        return LimitAnswer(called, None, f"failed: {type(error).__name__}", fault=True)
+    return answer if answer.limits is None else replace(answer, limits=replace(answer.limits, source=answer.source))

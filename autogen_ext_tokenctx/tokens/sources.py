@@ -1,8 +1,6 @@
-"""Where a model's limits come from: five small callables here, and API discovery in a module of its own.
+"""Where a model's limits come from, apart from its API: environment, files, tables, its name, a default.
 
-Each takes a `ModelName` and gives an `Answer`. They are asked in the order environment, config file, API, known
-tables, name patterns, default: what the user says counts more than what a server says, that more than what is
-published, and a table entry for the very name more than a pattern it fits.
+Each source takes a `ModelName` and gives a `LimitAnswer`; `default_sources` has their order.
 """
 
 from __future__ import annotations
@@ -15,67 +13,52 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
-from .encodings import warn_once
+from ..warn import warn_once
 from .known_models import KNOWN_MODELS, family_of
-from .model_limits import Answer, Window
+from .model_limits import LimitAnswer, ModelLimits
 from .model_names import ModelName, squash
 
 logger = logging.getLogger(__name__)
 
 _ENV_PREFIX = "MODEL_LIMIT_"
-_FILE_NAME = "model_limits.json"
 _FILE_KEYS = ("context_window", "max_input_tokens", "max_output_tokens")
-
-
-class LimitSource(Protocol):
-    """Something that may know a model's limits."""
-
-    async def __call__(self, name: ModelName) -> Answer:
-        """Say what is known of a model; never raise."""
-        ...
 
 
 class EnvironmentSource:
     """Reads ``MODEL_LIMIT_<NAME>=<tokens>``; names compare by their letters and digits.
 
-    Example:
-        >>> asyncio.run(EnvironmentSource({"MODEL_LIMIT_GPT4": "6000"})(ModelName.parse("gpt-4"))).window.input
-        6000
-
     Args:
         environment: The variables; the process's own by default, read anew at each look-up.
+
+    Example:
+        >>> asyncio.run(EnvironmentSource({"MODEL_LIMIT_GPT4": "6000"})(ModelName.parse("gpt-4"))).note
+        'MODEL_LIMIT_GPT4'
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
 
-    async def __call__(self, name: ModelName) -> Answer:
+    async def __call__(self, name: ModelName) -> LimitAnswer:
         """Look the model up in the environment."""
         stated = {
             key: variable
             for variable in sorted(self._environment)
             if variable.startswith(_ENV_PREFIX) and (key := squash(variable.removeprefix(_ENV_PREFIX)))
         }
-        for spelling in name.spellings:
-            variable = stated.get(squash(spelling))
-            tokens = variable and _tokens_in_text(self._environment.get(variable, ""))
-            if variable and tokens:
-                return Answer("environment", Window.stated(context=tokens), variable)
-            if variable:
-                warn_once(
-                    f"env:{variable}", f"{variable} is ignored: its value is not a positive whole number of tokens."
-                )
-        return Answer("environment", None, f"no valid {_ENV_PREFIX}… names it")
+        for variable in filter(None, (stated.get(squash(spelling)) for spelling in name.spellings)):
+            if tokens := _tokens_in_text(self._environment.get(variable, "")):
+                return LimitAnswer("environment", ModelLimits.stated(context=tokens), variable)
+            warn_once(f"env:{variable}", f"{variable} is ignored: its value is not a positive whole number of tokens.")
+        return LimitAnswer("environment", None, f"no valid {_ENV_PREFIX}… names it")
 
 
 def _tokens_in_text(text: str) -> int | None:
     try:
-        tokens = int(text)
+        return _positive(int(text))
     except ValueError:
         return None
-    return tokens if tokens > 0 else None
 
 
 class FileSource:
@@ -88,17 +71,13 @@ class FileSource:
     Args:
         path: The only file to read. Without it ``./model_limits.json``, ``~/.autogen/model_limits.json`` and
             ``/etc/autogen/model_limits.json`` are read, as far as they are there.
-
-    Example:
-        >>> asyncio.run(FileSource()(ModelName.parse("no-such-model"))).window is None
-        True
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
         self._given = None if path is None else Path(path).expanduser()
-        self._read: dict[Path, tuple[tuple[int, ...], dict[str, Window]]] = {}
+        self._read: dict[Path, tuple[tuple[int, ...], dict[str, ModelLimits]]] = {}
 
-    async def __call__(self, name: ModelName) -> Answer:
+    async def __call__(self, name: ModelName) -> LimitAnswer:
         """Look the model up in the files."""
         known: list[str] = []
         for path in self._paths():
@@ -107,18 +86,18 @@ class FileSource:
                 continue
             known.append(str(path))
             for spelling in name.spellings:
-                window = entries.get(spelling) or entries.get(squash(spelling))
-                if window is not None:
-                    return Answer("config_file", window, str(path))
-        return Answer("config_file", None, f"not in {', '.join(known)}" if known else "no file")
+                if limits := entries.get(spelling) or entries.get(squash(spelling)):
+                    return LimitAnswer("config_file", limits, str(path))
+        return LimitAnswer("config_file", None, f"not in {', '.join(known)}" if known else "no file")
 
     def _paths(self) -> list[Path]:
         if self._given is not None:
             return [self._given]
         home = Path(os.path.expanduser("~"))  # stays "~" where no home directory is known, and finds nothing there
-        return [place / _FILE_NAME for place in (Path(), home / ".autogen", Path("/etc/autogen"))]
+        return [place / "model_limits.json" for place in (Path(), home / ".autogen", Path("/etc/autogen"))]
 
-    def _entries(self, path: Path) -> dict[str, Window] | None:
+    def _entries(self, path: Path) -> dict[str, ModelLimits] | None:
+        """Return what a file states, read again if it changed; None if there is no such file."""
         try:
             status = path.stat()
         except (OSError, ValueError):
@@ -131,8 +110,8 @@ class FileSource:
         return self._read[path][1]
 
 
-def _read_file(path: Path) -> dict[str, Window]:
-    """The usable entries of a file, by the name as written and by its letters and digits."""
+def _read_file(path: Path) -> dict[str, ModelLimits]:
+    """Return the usable entries of a file, by the name as written and by its letters and digits."""
     try:
         content: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
@@ -141,34 +120,34 @@ def _read_file(path: Path) -> dict[str, Window]:
     if not isinstance(content, dict):
         warn_once(f"file:{path}", f"{path} is ignored: it must hold one JSON object of model names and limits.")
         return {}
-    exact: dict[str, Window] = {}
+    exact: dict[str, ModelLimits] = {}
     for key, value in cast("dict[str, object]", content).items():
-        window, problem = _file_window(value)
+        limits, problem = _file_limits(value)
         if problem:
-            rest = "the rest of the entry counts" if window else "the entry is ignored"
+            rest = "the rest of the entry counts" if limits else "the entry is ignored"
             warn_once(f"file:{path}:{key}", f"{path}, key {key!r}: {problem}; {rest}.")
-        if window is not None:
-            exact[key] = window
-    return {squashed: window for key, window in exact.items() if (squashed := squash(key))} | exact
+        if limits is not None:
+            exact[key] = limits
+    return {squashed: limits for key, limits in exact.items() if (squashed := squash(key))} | exact
 
 
-def _file_window(value: object) -> tuple[Window | None, str]:
-    """The limits one entry states, and what is wrong with it."""
+def _file_limits(value: object) -> tuple[ModelLimits | None, str]:
+    """Return the limits one entry states, and what is wrong with it."""
     if not isinstance(value, dict):
-        tokens = _positive(value)
-        return (Window.stated(context=tokens), "") if tokens else (None, "not a positive whole number of tokens")
+        limits = ModelLimits.stated(context=_positive(value))
+        return limits, "" if limits else "not a positive whole number of tokens"
     entry = cast("dict[str, object]", value)
     problems = [f"{key} is not one of {', '.join(_FILE_KEYS)}" for key in entry if key not in _FILE_KEYS]
     problems += [
         f"{key} is not a positive whole number" for key in _FILE_KEYS if key in entry and not _positive(entry[key])
     ]
-    context, most_input, most_output = (_positive(entry.get(key)) for key in _FILE_KEYS)
-    window = Window.stated(context, most_input, most_output)
-    if context and max(most_input or 0, most_output or 0) > context:
+    context, max_input, max_output = (_positive(entry.get(key)) for key in _FILE_KEYS)
+    limits = ModelLimits.stated(context, max_input, max_output)
+    if context and max(max_input or 0, max_output or 0) > context:
         problems.append("more than context_window is stated, which counts instead")
-    if window is None:
+    if limits is None:
         problems.append("neither context_window nor max_input_tokens is stated")
-    return window, "; ".join(problems)
+    return limits, "; ".join(problems)
 
 
 def _positive(value: object) -> int | None:
@@ -176,47 +155,33 @@ def _positive(value: object) -> int | None:
 
 
 class TableSource:
-    """Looks the name up in our own table, then in the one of genai-prices if that is installed (extra ``prices``).
+    """Looks the name up in our own table, then in the one of genai-prices if that is installed (extra ``prices``)."""
 
-    Ours is the newest and corrects the other, so all its spellings go first.
-
-    Example:
-        >>> asyncio.run(TableSource()(ModelName.parse("openai/gpt-5"))).window.input
-        272000
-    """
-
-    async def __call__(self, name: ModelName) -> Answer:
+    async def __call__(self, name: ModelName) -> LimitAnswer:
         """Look the model up in the tables."""
+        # Ours is the newest and corrects the other, so all its spellings go first.
         for spelling in name.spellings:
-            if window := KNOWN_MODELS.get(squash(spelling)):
-                return Answer("known_table", window, f"our own table, as {spelling}")
+            if limits := KNOWN_MODELS.get(squash(spelling)):
+                return LimitAnswer("known_table", limits, f"our own table, as {spelling}")
         # The first look into the other reads a package's data (0.2 s): not on the event loop.
         return await asyncio.to_thread(_in_package, name)
 
 
-def _in_package(name: ModelName) -> Answer:
-    """What genai-prices lists: at the host in the name, else the least of all hosts.
-
-    It has one number a model, of input and output together. A family's own limits count where they are less: they know
-    that input may be less than the window.
-    """
+def _in_package(name: ModelName) -> LimitAnswer:
+    """Return what genai-prices lists: at the host in the name, else the least of all hosts."""
     for spelling in name.spellings:
         if hosts := listed_windows().get(squash(spelling)):
             tokens = hosts.get(squash(name.host)) or min(hosts.values())
+            # It has one number a model, of input and output together; a family may know that its input is limited.
             _, family = family_of(name) or ("", None)
-            window = family if family and family.input <= tokens else Window(tokens, tokens)
-            return Answer("known_table", window, f"genai-prices, as {spelling}")
-    return Answer("known_table", None, "in none of the tables")
+            limits = family if family and family.max_input_tokens <= tokens else ModelLimits(tokens, tokens)
+            return LimitAnswer("known_table", limits, f"genai-prices, as {spelling}")
+    return LimitAnswer("known_table", None, "in none of the tables")
 
 
 @cache
 def listed_windows() -> Mapping[str, Mapping[str, int]]:
-    """Return the windows that genai-prices lists, by squashed model and host; nothing without that package.
-
-    Example:
-        >>> isinstance(listed_windows(), dict)
-        True
-    """
+    """Return the windows that genai-prices lists, by squashed model and host; nothing without that package."""
     table: defaultdict[str, dict[str, int]] = defaultdict(dict)
     try:
         from genai_prices.data_snapshot import get_snapshot
@@ -232,33 +197,24 @@ def listed_windows() -> Mapping[str, Mapping[str, int]]:
 
 
 class PatternSource:
-    """Infers the limits from the family that the name shows.
+    """Infers the limits from the family that the name shows."""
 
-    Example:
-        >>> asyncio.run(PatternSource()(ModelName.parse("my-gpt-41-mini-deployment"))).window.context
-        1047576
-    """
-
-    async def __call__(self, name: ModelName) -> Answer:
+    async def __call__(self, name: ModelName) -> LimitAnswer:
         """Look for a known family in the name."""
-        pattern, window = family_of(name) or ("", None)
-        return Answer("name_pattern", window, f"fits {pattern}" if window else "shows no known family")
+        pattern, limits = family_of(name) or ("", None)
+        return LimitAnswer("name_pattern", limits, f"fits {pattern}" if limits else "shows no known family")
 
 
 class DefaultSource:
-    """Gives every model the same limit, and says so.
+    """Gives every model the same limit.
 
     Args:
         tokens: The limit.
-
-    Example:
-        >>> asyncio.run(DefaultSource(8_192)(ModelName.parse("no-such-model"))).window.input
-        8192
     """
 
     def __init__(self, tokens: int) -> None:
-        self._window = Window(tokens, tokens)
+        self._limits = ModelLimits(tokens, tokens)
 
-    async def __call__(self, name: ModelName) -> Answer:
+    async def __call__(self, name: ModelName) -> LimitAnswer:
         """Give the default, to be asked for again soon: a server or a file may know more by then."""
-        return Answer("default", self._window, "nothing else knew it", fault=True)
+        return LimitAnswer("default", self._limits, "nothing else knew it", fault=True)

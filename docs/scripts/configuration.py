@@ -33,7 +33,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "TokenBudgetManager.allocate_budget",
         "TaskDefinition",
     ),
-    "Limits of models": ("TokenManager", "TokenConfig", "ModelOptimizer", "ModelProfile"),
+    "Limits of models": ("TokenManager", "TokenConfig", "default_sources", "ModelOptimizer", "ModelProfile"),
     "Counting": ("TiktokenCounter", "EstimatedTokenCounter", "counter_for_model"),
     "Choosing and shortening": (
         "ContextManager",
@@ -60,12 +60,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 RESULTS = (
     "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Level "
-    "MetricsSnapshot ModelLimits PlanStep RecoveryResult RecoveryStrategy ReportSummary Summary SummaryUsage "
+    "LimitAnswer MetricsSnapshot ModelLimits ModelName "
+    "PlanStep RecoveryResult RecoveryStrategy ReportSummary Summary SummaryUsage "
     "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError"
 ).split()
 """What the package gives, raises or enumerates."""
 
-PROTOCOLS = ("Embedder", "MessageTransform", "Prices", "TextCompressor", "TokenCounter")
+PROTOCOLS = ("Embedder", "LimitSource", "MessageTransform", "Prices", "TextCompressor", "TokenCounter")
 """What a user may bring."""
 
 COMPONENTS = (

@@ -24,7 +24,7 @@ from autogen_ext_tokenctx.context import index as index_module
 from autogen_ext_tokenctx.context.index import HistoryIndex
 from autogen_ext_tokenctx.context.report import Form
 from autogen_ext_tokenctx.context.units import split
-from autogen_ext_tokenctx.tokens.guarded import GuardedTokenCounter
+from autogen_ext_tokenctx.tokens.counting import GuardedTokenCounter
 
 COUNTER = GuardedTokenCounter(EstimatedTokenCounter())
 

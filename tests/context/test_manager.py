@@ -25,7 +25,7 @@ from autogen_ext_tokenctx.context.report import Form, Level
 from autogen_ext_tokenctx.context.units import Unit
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.counting import TiktokenCounter
+from autogen_ext_tokenctx.tokens.counters import TiktokenCounter
 from tests.support.guarantees import check_pairs
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -23,6 +24,7 @@ from PIL import Image as PILImage
 
 from autogen_ext_tokenctx.context.optimizer import GO_ON, NOTHING, SEEN, ModelOptimizer
 from autogen_ext_tokenctx.context.units import is_call, repair
+from autogen_ext_tokenctx.tokens.profiles import ModelProfile
 
 from ..support.histories import conversation
 from ..support.random_histories import histories
@@ -342,3 +344,29 @@ def test_system_messages_alone_get_a_user() -> None:
 def test_broken_pairs_are_repaired(model: str) -> None:
     call = exchange(call_id="abc12defg")[0]
     check_request(optimized([user("Look."), call, user("Well?")], model))
+
+
+def test_a_profile_of_ones_own_comes_before_the_table() -> None:
+    ours = replace(OPTIMIZER.profile("mistral-large"), family="ours", system="anywhere", turns="free")
+    history = [user("One.", "a"), system("Late."), user("Two.", "b")]
+    for profiles in ({r"^ours-\d+b": ours}, [(r"^ours-\d+b", ours), ("ours", OPTIMIZER.profile("claude"))]):
+        optimizer = ModelOptimizer(profiles=profiles)
+        assert optimizer.profile("host/Ours-7B:latest") is ours
+        assert optimizer.profile("gpt-4o") is OPTIMIZER.profile("gpt-4o")
+        assert optimizer.optimize_for_model(history, "ours-7b") == history
+    assert optimized(history, "ours-7b") != history
+    assert ModelOptimizer(profiles={"gpt-4o": ours}).profile("openai/gpt-4o-mini") is ours
+
+
+@pytest.mark.parametrize(
+    ("profiles", "error", "remedy"),
+    [
+        ({"(": OPTIMIZER.profile("o3")}, ValueError, r"re\.escape"),
+        ({"ours": "gpt"}, TypeError, r"dataclasses\.replace"),
+    ],
+)
+def test_profiles_that_are_none_are_refused_with_the_remedy(
+    profiles: dict[str, ModelProfile], error: type[Exception], remedy: str
+) -> None:
+    with pytest.raises(error, match=remedy):
+        ModelOptimizer(profiles=profiles)

@@ -26,7 +26,8 @@ from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.recall import RECALL_SOURCE, Recalled
 from autogen_ext_tokenctx.context.report import Form
 from autogen_ext_tokenctx.context.units import NO_RESULT, split
-from autogen_ext_tokenctx.tokens.counting import TokenCounter, counter_for_model
+from autogen_ext_tokenctx.tokens.counters import counter_for_model
+from autogen_ext_tokenctx.tokens.counting import TokenCounter
 from tests.support.guarantees import Said, check_neighbours
 from tests.support.random_histories import PICTURE, histories
 from tests.support.work import calls

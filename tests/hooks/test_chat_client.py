@@ -23,7 +23,7 @@ from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.errors import BudgetTooSmallError, UnknownHandleError
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.counting import counter_for_model
+from autogen_ext_tokenctx.tokens.counters import counter_for_model
 from autogen_ext_tokenctx.tokens.structured import as_text
 
 from ..support.histories import conversation, exchange, prose

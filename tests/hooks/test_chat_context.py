@@ -25,7 +25,8 @@ from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.errors import BudgetTooSmallError, UnknownHandleError
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.tokens.budget import TARGET, TokenBudget
-from autogen_ext_tokenctx.tokens.counting import TokenCounter, counter_for_model
+from autogen_ext_tokenctx.tokens.counters import counter_for_model
+from autogen_ext_tokenctx.tokens.counting import TokenCounter
 
 from ..support.histories import conversation, exchange, prose
 from ..support.quiet import no_warnings

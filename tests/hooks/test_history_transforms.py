@@ -33,7 +33,7 @@ from autogen_ext_tokenctx.hooks.said import all_texts
 from autogen_ext_tokenctx.hooks.text_compressors import LLMLingua, TextCompressor
 from autogen_ext_tokenctx.hooks.text_transforms import TextMessageCompressor, TextMessageContentName
 from autogen_ext_tokenctx.hooks.transforms import MessageTransform, TransformChain
-from autogen_ext_tokenctx.tokens.counting import counter_for_model
+from autogen_ext_tokenctx.tokens.counters import counter_for_model
 
 from ..support.guarantees import check_pairs
 from ..support.histories import conversation

@@ -32,7 +32,8 @@ from autogen_ext_tokenctx.errors import BudgetTooSmallError
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter, counter_for_model
+from autogen_ext_tokenctx.tokens.counters import counter_for_model
+from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
 
 from ..support import guarantees as check
 from ..support.histories import conversation, prose

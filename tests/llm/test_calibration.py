@@ -13,7 +13,7 @@ from autogen_core.models import AssistantMessage, CreateResult, LLMMessage, Syst
 
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.counting import TiktokenCounter
+from autogen_ext_tokenctx.tokens.counters import TiktokenCounter
 
 from ..tokens.corpora import corpora
 from .llama_client import LlamaClient, RefusedError

@@ -218,7 +218,7 @@ def test_unknown_models_have_no_price(model: str) -> None:
 
 def test_missing_prices_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    monkeypatch.setattr("autogen_ext_tokenctx.tokens.encodings._warned", set[str]())
+    monkeypatch.setattr("autogen_ext_tokenctx.warn._warned", set[str]())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert [ListPrices()("gpt-4o", 1_000, 0) for _ in range(3)] == [None] * 3

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from autogen_ext_tokenctx.tokens.discovery import ApiSource, Endpoint, Provider
-from autogen_ext_tokenctx.tokens.model_limits import Answer, Window
+from autogen_ext_tokenctx.tokens.model_limits import LimitAnswer, ModelLimits
 from autogen_ext_tokenctx.tokens.model_names import ModelName
 
 from ..support.model_server import ModelServer, json_reply, listed, model_server
@@ -19,18 +19,18 @@ def server() -> Iterator[ModelServer]:
         yield running
 
 
-async def ask(server: ModelServer, model: str = "m", provider: Provider | None = None) -> Answer:
+async def ask(server: ModelServer, model: str = "m", provider: Provider | None = None) -> LimitAnswer:
     return await ApiSource(Endpoint.parse(f"{server.url}/v1", None, provider), 5.0)(ModelName.parse(model))
 
 
 OLLAMA_SHOW = {"model_info": {"general.architecture": "llama", "llama.context_length": 131_072}, "parameters": ""}
 LM_STUDIO = {"id": "m", "state": "loaded", "max_context_length": 131_072, "loaded_context_length": 4_096}
 
-FORMATS: dict[str, tuple[Provider | None, dict[str, object], Window]] = {
+FORMATS: dict[str, tuple[Provider | None, dict[str, object], ModelLimits]] = {
     "llama.cpp list": (
         None,
         {"GET /v1/models": {"data": [{"id": "/models/x.gguf", "meta": {"n_ctx": 1_024, "n_ctx_train": 8_192}}]}},
-        Window(1_024, 1_024),
+        ModelLimits(1_024, 1_024),
     ),
     "llama.cpp props": (
         None,
@@ -38,9 +38,9 @@ FORMATS: dict[str, tuple[Provider | None, dict[str, object], Window]] = {
             "GET /v1/models": {"data": [{"id": "/models/x.gguf", "meta": {"n_ctx_train": 8_192}}]},
             "GET /props": {"default_generation_settings": {"n_ctx": 2_048}, "total_slots": 1},
         },
-        Window(2_048, 2_048),
+        ModelLimits(2_048, 2_048),
     ),
-    "vLLM": (None, {"GET /v1/models": listed(max_model_len=32_768)}, Window(32_768, 32_768)),
+    "vLLM": (None, {"GET /v1/models": listed(max_model_len=32_768)}, ModelLimits(32_768, 32_768)),
     "OpenRouter": (
         "list",
         {
@@ -48,7 +48,7 @@ FORMATS: dict[str, tuple[Provider | None, dict[str, object], Window]] = {
                 context_length=200_000, top_provider={"context_length": 128_000, "max_completion_tokens": 16_384}
             )
         },
-        Window(128_000, 128_000, 16_384),
+        ModelLimits(128_000, 128_000, 16_384),
     ),
     "OpenRouter without the top provider's": (
         "list",
@@ -57,33 +57,33 @@ FORMATS: dict[str, tuple[Provider | None, dict[str, object], Window]] = {
                 context_length=200_000, top_provider={"context_length": None, "max_completion_tokens": None}
             )
         },
-        Window(200_000, 200_000),
+        ModelLimits(200_000, 200_000),
     ),
     "Anthropic": (
         "anthropic",
         {"GET /v1/models/m": {"type": "model", "id": "m", "max_input_tokens": 1_000_000, "max_tokens": 128_000}},
-        Window(1_000_000, 1_000_000, 128_000),
+        ModelLimits(1_000_000, 1_000_000, 128_000),
     ),
     "Gemini": (
         "gemini",
         {"GET /v1beta/models/m": {"name": "models/m", "inputTokenLimit": 1_048_576, "outputTokenLimit": 65_536}},
-        Window(1_048_576, 1_048_576, 65_536),
+        ModelLimits(1_048_576, 1_048_576, 65_536),
     ),
-    "Mistral": ("list", {"GET /v1/models": listed(max_context_length=131_072)}, Window(131_072, 131_072)),
+    "Mistral": ("list", {"GET /v1/models": listed(max_context_length=131_072)}, ModelLimits(131_072, 131_072)),
     "Groq": (
         "list",
         {"GET /v1/models": listed(context_window=131_072, max_completion_tokens=32_768, active=True)},
-        Window(131_072, 131_072, 32_768),
+        ModelLimits(131_072, 131_072, 32_768),
     ),
     "Together, a bare list and a number in a string": (
         "list",
         {"GET /v1/models": [{"id": "m", "context_length": "131072"}, {"id": "n", "context_length": 1}]},
-        Window(131_072, 131_072),
+        ModelLimits(131_072, 131_072),
     ),
     "Cohere, a float": (
         "cohere",
         {"GET /v1/models/m": {"name": "m", "context_length": 128_000.0}},
-        Window(128_000, 128_000),
+        ModelLimits(128_000, 128_000),
     ),
     "Ollama, running": (
         None,
@@ -92,27 +92,27 @@ FORMATS: dict[str, tuple[Provider | None, dict[str, object], Window]] = {
             "GET /api/ps": {"models": [{"name": "m:latest", "model": "m:latest", "context_length": 4_096}]},
             "POST /api/show": OLLAMA_SHOW,
         },
-        Window(4_096, 4_096),
+        ModelLimits(4_096, 4_096),
     ),
     "Ollama, not running": (
         None,
         {"GET /v1/models": listed(), "GET /api/ps": {"models": []}, "POST /api/show": OLLAMA_SHOW},
-        Window(131_072, 131_072),
+        ModelLimits(131_072, 131_072),
     ),
     "Ollama, num_ctx in the model file": (
         None,
         {"POST /api/show": {**OLLAMA_SHOW, "parameters": 'stop "<|eot|>"\nnum_ctx                        16384'}},
-        Window(16_384, 16_384),
+        ModelLimits(16_384, 16_384),
     ),
     "LM Studio, loaded": (
         None,
         {"GET /v1/models": listed(), "GET /api/v0/models": {"data": [LM_STUDIO]}},
-        Window(4_096, 4_096),
+        ModelLimits(4_096, 4_096),
     ),
     "LM Studio, not loaded": (
         None,
         {"GET /api/v0/models": {"data": [{"id": "m", "state": "not-loaded", "max_context_length": 131_072}]}},
-        Window(131_072, 131_072),
+        ModelLimits(131_072, 131_072),
     ),
     "LM Studio 0.4": (
         None,
@@ -127,17 +127,17 @@ FORMATS: dict[str, tuple[Provider | None, dict[str, object], Window]] = {
                 ]
             }
         },
-        Window(8_192, 8_192),
+        ModelLimits(8_192, 8_192),
     ),
     "TGI": (
         None,
         {"GET /info": {"model_id": "org/m", "max_total_tokens": 8_192, "max_input_tokens": 7_000}},
-        Window(8_192, 7_000),
+        ModelLimits(8_192, 7_000),
     ),
     "TGI, old": (
         None,
         {"GET /info": {"model_id": "org/m", "max_total_tokens": 2_048, "max_input_length": 1_024}},
-        Window(2_048, 1_024),
+        ModelLimits(2_048, 1_024),
     ),
 }
 
@@ -147,7 +147,7 @@ async def test_every_format(server: ModelServer, name: str) -> None:
     provider, routes, window = FORMATS[name]
     server.routes = {route: json_reply(body) for route, body in routes.items()}
     answer = await ask(server, provider=provider)
-    assert answer.window == window
+    assert answer.limits == window
     assert not answer.fault
 
 
@@ -158,8 +158,8 @@ async def test_every_format(server: ModelServer, name: str) -> None:
 async def test_the_entry_closest_to_the_name_counts(server: ModelServer, model: str, tokens: int | None) -> None:
     entries = [("m-2", 3), ("m", 2), ("org/m", 4)]
     server.routes["GET /v1/models"] = json_reply({"data": [{"id": i, "max_model_len": n} for i, n in entries]})
-    window = (await ask(server, model, provider="list")).window
-    assert (None if window is None else window.context) == tokens
+    limits = (await ask(server, model, provider="list")).limits
+    assert (limits and limits.context_window) == tokens
 
 
 WRONG: tuple[object, ...] = (
@@ -182,9 +182,9 @@ WRONG: tuple[object, ...] = (
 @pytest.mark.parametrize("value", WRONG, ids=repr)
 async def test_a_limit_of_the_wrong_type_is_no_answer(server: ModelServer, value: object) -> None:
     server.routes["GET /v1/models"] = json_reply(listed(max_model_len=value, meta=value, top_provider=value))
-    assert (await ask(server, provider="list")).window is None
+    assert (await ask(server, provider="list")).limits is None
 
 
 async def test_a_wrong_limit_beside_a_right_one_is_passed_over(server: ModelServer) -> None:
     server.routes["GET /v1/models"] = json_reply(listed(context_window=4_096, max_completion_tokens="?"))
-    assert (await ask(server)).window == Window(4_096, 4_096)
+    assert (await ask(server)).limits == ModelLimits(4_096, 4_096)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from autogen_ext_tokenctx.tokens.calibration import Calibration, is_exact
-from autogen_ext_tokenctx.tokens.counting import TiktokenCounter
+from autogen_ext_tokenctx.tokens.calibration import Calibration
+from autogen_ext_tokenctx.tokens.counters import TiktokenCounter
 from autogen_ext_tokenctx.tokens.request_size import RequestSize, measure
 
 from ..support.histories import conversation, prose
@@ -179,25 +179,6 @@ def test_whatever_the_bills_estimates_stay_bounded(bills: list[tuple[int, float]
         expected = calibration.predict(size_of(messages))
         assert 1 <= expected.tokens <= 10 * size_of(messages).counted + 1_000
         assert expected.margin >= 0
-
-
-@pytest.mark.parametrize(
-    ("model", "exact"),
-    [
-        ("gpt-4o", True),
-        ("openai/gpt-4.1-mini", True),
-        ("gpt-4", True),
-        ("o3-mini", True),
-        ("ft:gpt-4o:org::id", True),
-        ("gpt-oss-20b", False),
-        ("claude-sonnet-4", False),
-        ("llama-3.1-8b", False),
-        ("omni", False),
-        ("", False),
-    ],
-)
-def test_which_models_are_counted_exactly(model: str, exact: bool) -> None:
-    assert is_exact(model) == exact
 
 
 def test_messages_that_say_the_same_count_twice() -> None:

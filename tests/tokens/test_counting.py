@@ -1,7 +1,6 @@
 """Counts equal the published bills, add up, and are made once."""
 
 import threading
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,14 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PILImage
 
-from autogen_ext_tokenctx.errors import UnknownModelError
-from autogen_ext_tokenctx.tokens.counting import (
-    EstimatedTokenCounter,
-    RequestTokenCounter,
-    TiktokenCounter,
-    TokenCounter,
-    counter_for_model,
-)
+from autogen_ext_tokenctx.tokens.counters import TiktokenCounter
+from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter, RequestTokenCounter, TokenCounter
 
 from ..support.work import growth
 
@@ -270,72 +263,9 @@ def test_threads_agree() -> None:
 # --- models --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("model", "encoding"),
-    [
-        ("gpt-4o", "o200k_base"),
-        ("openai/gpt-4o-mini", "o200k_base"),
-        ("openrouter/openai/gpt-4.1-nano", "o200k_base"),
-        ("GPT-4o-2024-08-06", "o200k_base"),
-        ("ft:gpt-4o-mini-2024-07-18:org::id", "o200k_base"),
-        ("o3", "o200k_base"),
-        ("o4-mini", "o200k_base"),
-        ("gpt-5.1-codex", "o200k_base"),
-        ("gpt-6", "o200k_base"),
-        ("gpt-oss-120b", "o200k_harmony"),
-        ("gpt-4", "cl100k_base"),
-        ("gpt-4-turbo", "cl100k_base"),
-        ("azure/gpt-35-turbo", "cl100k_base"),
-        ("claude-sonnet-4-5", "o200k_base"),
-        ("us.anthropic.claude-3-5-sonnet-20241022-v2:0", "o200k_base"),
-        ("models/gemini-2.5-pro", "o200k_base"),
-        ("meta-llama/Llama-3.3-70B-Instruct", "o200k_base"),
-        ("deepseek-chat", "o200k_base"),
-        ("qwen2.5-coder:7b", "o200k_base"),
-    ],
-)
-def test_models_find_their_encoding(model: str, encoding: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert TiktokenCounter(model).encoding == encoding
-
-
-@pytest.mark.parametrize("model", ["totally-unknown", "", "text-davinci-003"])
-def test_an_unknown_model_raises_and_names_the_remedy(model: str) -> None:
-    with pytest.raises(UnknownModelError, match=r"encoding=.*o200k_base"):
-        TiktokenCounter(model)
-
-
-def test_wrong_arguments_raise() -> None:
-    with pytest.raises(UnknownModelError, match="cl100k_base, o200k_base, o200k_harmony"):
-        TiktokenCounter(encoding="o300k_base")
-    with pytest.raises(ValueError, match="not both"):
-        TiktokenCounter("gpt-4o", encoding="o200k_base")
-
-
-def test_counter_for_model_never_raises_and_warns_once() -> None:
-    with pytest.warns(UserWarning, match="no-such-model") as caught:
-        counters = [counter_for_model("no-such-model") for _ in range(3)]
-    assert len(caught) == 1
-    assert {counter.count_text("hello world") for counter in counters} == {2}
-    assert counter_for_model(None).count_text("hello world") == 2
-
-
 @BOTH
 def test_counters_are_token_counters(counter: TokenCounter) -> None:
     assert isinstance(counter, TokenCounter)
-
-
-def test_without_a_tokenizer_the_counter_estimates_for_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing(name: str) -> None: ...
-
-    with monkeypatch.context() as patch:
-        patch.setattr("autogen_ext_tokenctx.tokens.counting.load_encoding", nothing)
-        counter = TiktokenCounter()
-    text = "antidisestablishmentarianism, 12345!"
-    assert not counter.exact
-    assert counter.count_text(text) == ESTIMATED.count_text(text)
-    assert TIKTOKEN.exact
 
 
 @BOTH

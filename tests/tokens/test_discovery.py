@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from autogen_ext_tokenctx.tokens.discovery import MAX_BODY_BYTES, ApiSource, Endpoint, Provider
 from autogen_ext_tokenctx.tokens.limits import TokenConfig, TokenManager
-from autogen_ext_tokenctx.tokens.model_limits import Answer, Window
+from autogen_ext_tokenctx.tokens.model_limits import LimitAnswer, ModelLimits
 from autogen_ext_tokenctx.tokens.model_names import ModelName
 
 from ..support.model_server import ModelServer, Reply, json_reply, listed, model_server, reply
@@ -32,7 +32,7 @@ def server() -> Iterator[ModelServer]:
 
 async def ask(
     server: ModelServer, model: str = "m", path: str = "/v1", provider: Provider | None = None, timeout: float = 5.0
-) -> Answer:
+) -> LimitAnswer:
     endpoint = Endpoint.parse(server.url + path, KEY, provider)
     return await ApiSource(endpoint, timeout)(ModelName.parse(model))
 
@@ -71,7 +71,7 @@ async def test_a_server_that_fails_is_no_answer(server: ModelServer, name: str) 
     ANSWERED.clear()
     answer = await asyncio.wait_for(ask(server, provider="list", timeout=0.5), 30)
     ANSWERED.set()
-    assert answer.window is None
+    assert answer.limits is None
     assert answer.fault == fault
     assert answer.note
 
@@ -102,7 +102,7 @@ async def test_nobody_listening_is_a_fault_to_be_tried_again() -> None:
 async def test_a_redirect_on_the_same_origin_is_followed(server: ModelServer) -> None:
     server.routes["GET /v1/models"] = reply(b"", 307, {"Location": "/v2/models"})
     server.routes["GET /v2/models"] = json_reply(listed(max_model_len=4_096))
-    assert (await ask(server)).window == Window(4_096, 4_096)
+    assert (await ask(server)).limits == ModelLimits(4_096, 4_096)
     assert server.requests[-1][1]["Authorization"] == f"Bearer {KEY}"
 
 
@@ -111,14 +111,14 @@ async def test_a_redirect_to_another_host_is_not_followed(server: ModelServer) -
         thief.routes["GET /v1/models"] = json_reply(listed(max_model_len=4_096))
         server.routes["GET /v1/models"] = reply(b"", 302, {"Location": f"{thief.url}/v1/models"})
         answer = await ask(server, provider="list")
-        assert answer.window is None
+        assert answer.limits is None
         assert "redirect" in answer.note
         assert thief.requests == []
 
 
 async def test_redirects_in_a_circle_end(server: ModelServer) -> None:
     server.routes["GET /v1/models"] = reply(b"", 302, {"Location": "/v1/models"})
-    assert (await ask(server, provider="list")).window is None
+    assert (await ask(server, provider="list")).limits is None
     assert len(server.requests) == 4
 
 

@@ -31,7 +31,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     def nowhere(name: str) -> None: ...
 
     monkeypatch.setattr(f"{MODULE}._encodings", {})
-    monkeypatch.setattr(f"{MODULE}._warned", set[str]())
+    monkeypatch.setattr("autogen_ext_tokenctx.warn._warned", set[str]())
     monkeypatch.setattr(f"{MODULE}.find_spec", nowhere)
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     return tmp_path

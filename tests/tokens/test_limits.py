@@ -12,14 +12,16 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from autogen_ext_tokenctx.errors import UnknownModelError
 from autogen_ext_tokenctx.tokens import known_models
 from autogen_ext_tokenctx.tokens.known_models import KNOWN_MODELS
-from autogen_ext_tokenctx.tokens.limits import TokenConfig, TokenManager
-from autogen_ext_tokenctx.tokens.model_limits import ModelLimits
+from autogen_ext_tokenctx.tokens.limits import TokenConfig, TokenManager, default_sources
+from autogen_ext_tokenctx.tokens.model_limits import LimitAnswer, LimitSource, ModelLimits
 from autogen_ext_tokenctx.tokens.model_names import ModelName, squash
 from autogen_ext_tokenctx.tokens.sources import listed_windows
 
 from ..support.model_server import ModelServer, json_reply, model_server
+from ..support.quiet import no_warnings
 from ..support.work import calls
 
 TABLE, PATTERN = "known_table", "name_pattern"
@@ -217,9 +219,9 @@ async def test_what_autogen_knows_of_ollamas_models_is_known_here(extras: str, n
 
 def test_names_in_our_table_are_plausible() -> None:
     assert len(KNOWN_MODELS) > 150
-    for name, window in KNOWN_MODELS.items():
-        assert 0 < window.input <= window.context <= 2_097_152, name
-        assert window.output is None or 0 < window.output <= window.context, name
+    for name, limits in KNOWN_MODELS.items():
+        assert 0 < limits.max_input_tokens <= limits.context_window <= 2_097_152, name
+        assert limits.max_output_tokens is None or 0 < limits.max_output_tokens <= limits.context_window, name
 
 
 def test_no_model_is_listed_twice() -> None:
@@ -300,7 +302,7 @@ async def test_sources_are_asked_in_order_until_one_knows(
         chain[:1],
     ]
     for answers in found:
-        assert [answer.window is not None for answer in answers] == [False] * (len(answers) - 1) + [True]
+        assert [answer.limits is not None for answer in answers] == [False] * (len(answers) - 1) + [True]
         assert all(answer.note for answer in answers)
     assert len(caplog.records) == sum(map(len, found))
 
@@ -404,3 +406,76 @@ def test_a_cached_look_up_is_a_few_calls() -> None:
             raise StopIteration
 
     assert calls(look_up) - calls(nothing) < 12
+
+
+class Consul:
+    """A registry of one's own: knows one model, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def __call__(self, name: ModelName) -> LimitAnswer:
+        self.asked.append(name.given)
+        return LimitAnswer("consul", ModelLimits(32_768, 30_000) if name.base == "own-7b" else None, "looked up")
+
+
+async def bare_function(name: ModelName) -> LimitAnswer:
+    return LimitAnswer("function", ModelLimits.stated(context=1_000) if name.base == "own-8b" else None)
+
+
+async def failing(name: ModelName) -> LimitAnswer:
+    raise OSError(f"no route for {name.given}")
+
+
+async def wrong(name: ModelName) -> int:
+    return len(name.given)
+
+
+def blocking(name: ModelName) -> LimitAnswer:
+    return LimitAnswer("blocking", None, name.given)
+
+
+async def test_sources_of_ones_own_come_where_they_are_put() -> None:
+    consul = Consul()
+    manager = TokenManager(sources=[consul, bare_function, *default_sources()])
+    assert await manager.get_limits("own-7b") == ModelLimits(32_768, 30_000, None, "consul")
+    assert await manager.get_limits("own-8b") == ModelLimits(1_000, 1_000, None, "function")
+    assert await manager.get_limits("gpt-4o") == await TokenManager().get_limits("gpt-4o")
+    assert [answer.source for answer in await manager.explain("gpt-4o")][:3] == ["consul", "function", "environment"]
+    await manager.get_limits("own-7b")
+    assert consul.asked == ["own-7b", "own-8b", "gpt-4o"]
+
+
+@pytest.mark.parametrize("source", [failing, wrong, blocking], ids=lambda source: source.__name__)
+async def test_a_source_that_fails_is_named_once_and_the_next_is_asked_soon_again(source: LimitSource) -> None:
+    clock = Clock()
+    manager = TokenManager(sources=[source, *default_sources()], clock=clock)
+    with pytest.warns(UserWarning, match="failed.*async function") as caught:
+        first = await manager.explain("gpt-4o")
+    assert source.__name__ in str(caught[0].message)  # pyright: ignore
+    clock.now = 61
+    with no_warnings():
+        second = await manager.explain("gpt-4o")
+    assert first is not second
+    assert second[0].fault
+    assert second[-1].source == TABLE
+
+
+@pytest.mark.parametrize("sources", [[], [bare_function]], ids=["none", "one that does not know"])
+async def test_without_a_source_that_knows_the_model_the_error_names_the_remedy(sources: list[LimitSource]) -> None:
+    with pytest.raises(UnknownModelError, match=r"'gpt-4o'.*default_sources\(\)"):
+        await TokenManager(sources=sources).get_limits("gpt-4o")
+
+
+@pytest.mark.parametrize("option", [{"base_url": "http://h"}, {"client": object()}, {"api_key": "k"}])
+def test_an_endpoint_beside_sources_is_refused(option: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"default_sources\(\)"):
+        TokenManager(sources=[bare_function], **option)  # pyright: ignore[reportArgumentType]
+
+
+async def test_the_default_sources_take_the_options(server: ModelServer) -> None:
+    server.routes["GET /v1/models"] = json_reply({"data": [{"id": "m", "max_model_len": 4_096}]})
+    config = TokenConfig(enable_api_discovery=True, api_discovery_timeout=60, default_token_limit=777)
+    manager = TokenManager(sources=[bare_function, *default_sources(config, base_url=f"{server.url}/v1")])
+    assert await manager.get_limit("m") == 4_096
+    assert await manager.get_limit("unknowable") == 777

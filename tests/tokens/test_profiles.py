@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autogen_ext_tokenctx.tokens.counting import TiktokenCounter
+from autogen_ext_tokenctx.tokens.counters import TiktokenCounter
 from autogen_ext_tokenctx.tokens.encodings import RANK_FILES
 from autogen_ext_tokenctx.tokens.image_cost import CroppedImages, FlatImages, ImageCost, PatchedImages, TiledImages
 from autogen_ext_tokenctx.tokens.profile_table import FAMILIES, profile_of

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from autogen_ext_tokenctx.tokens.model_limits import Answer, Window
+from autogen_ext_tokenctx.tokens.model_limits import LimitAnswer, LimitSource, ModelLimits
 from autogen_ext_tokenctx.tokens.model_names import ModelName
-from autogen_ext_tokenctx.tokens.sources import EnvironmentSource, FileSource, LimitSource
+from autogen_ext_tokenctx.tokens.sources import EnvironmentSource, FileSource
 
 from ..support.quiet import no_warnings
 
 
-def ask(source: LimitSource, model: str) -> Answer:
+def ask(source: LimitSource, model: str) -> LimitAnswer:
     return asyncio.run(source(ModelName.parse(model)))
 
 
 def tokens(source: LimitSource, model: str) -> int | None:
-    window = ask(source, model).window
-    return None if window is None else window.input
+    limits = ask(source, model).limits
+    return limits and limits.max_input_tokens
 
 
 @pytest.mark.parametrize(
@@ -72,16 +72,19 @@ def write(path: Path, content: object) -> Path:
 @pytest.mark.parametrize(
     ("entry", "window"),
     [
-        (5_000, Window(5_000, 5_000)),
-        ({"context_window": 5_000}, Window(5_000, 5_000)),
-        ({"max_input_tokens": 4_000}, Window(4_000, 4_000)),
-        ({"context_window": 5_000, "max_input_tokens": 4_000, "max_output_tokens": 900}, Window(5_000, 4_000, 900)),
+        (5_000, ModelLimits(5_000, 5_000)),
+        ({"context_window": 5_000}, ModelLimits(5_000, 5_000)),
+        ({"max_input_tokens": 4_000}, ModelLimits(4_000, 4_000)),
+        (
+            {"context_window": 5_000, "max_input_tokens": 4_000, "max_output_tokens": 900},
+            ModelLimits(5_000, 4_000, 900),
+        ),
     ],
 )
-def test_entries_of_a_file(tmp_path: Path, entry: object, window: Window) -> None:
+def test_entries_of_a_file(tmp_path: Path, entry: object, window: ModelLimits) -> None:
     with no_warnings():
         source = FileSource(write(tmp_path / "limits.json", {"My-Model": entry}))
-        assert ask(source, "my_model").window == ask(source, "host/My-Model:free").window == window
+        assert ask(source, "my_model").limits == ask(source, "host/My-Model:free").limits == window
 
 
 @pytest.mark.parametrize(
@@ -96,13 +99,17 @@ def test_entries_of_a_file(tmp_path: Path, entry: object, window: Window) -> Non
         ([8192], None, "not a positive whole number"),
         ({}, None, "neither context_window nor max_input_tokens"),
         ({"max_output_tokens": 5}, None, "neither context_window nor max_input_tokens"),
-        ({"context_window": 5_000, "max_input_tokens": -1}, Window(5_000, 5_000), "max_input_tokens is not a positive"),
-        ({"context_window": 5_000, "max_tokens": 1}, Window(5_000, 5_000), "max_tokens is not one of"),
-        ({"context_window": 5_000, "max_input_tokens": 6_000}, Window(5_000, 5_000), "more than context_window"),
+        (
+            {"context_window": 5_000, "max_input_tokens": -1},
+            ModelLimits(5_000, 5_000),
+            "max_input_tokens is not a positive",
+        ),
+        ({"context_window": 5_000, "max_tokens": 1}, ModelLimits(5_000, 5_000), "max_tokens is not one of"),
+        ({"context_window": 5_000, "max_input_tokens": 6_000}, ModelLimits(5_000, 5_000), "more than context_window"),
     ],
 )
 def test_a_bad_entry_is_named_with_its_file_and_key_and_the_rest_counts(
-    tmp_path: Path, entry: object, window: Window | None, says: str
+    tmp_path: Path, entry: object, window: ModelLimits | None, says: str
 ) -> None:
     path = write(tmp_path / "limits.json", {"bad-one": entry, "good": 7_000})
     source = FileSource(path)
@@ -111,7 +118,7 @@ def test_a_bad_entry_is_named_with_its_file_and_key_and_the_rest_counts(
     assert len(caught) == 1
     assert all(part in str(caught[0].message) for part in (str(path), "bad-one"))
     with no_warnings():
-        assert ask(source, "bad-one").window == window
+        assert ask(source, "bad-one").limits == window
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '"text"', "[" * 100_000, '{"a": 1', "\x00"])
