@@ -12,6 +12,9 @@ from .outline import Outline
 
 _HINTS = ("\n#", "\n___", "\n@@ -")
 
+_CODE = re.compile(r"\s*(?:async def|def|class) \w.*:$|.*\{$")
+"""A row of code: what begins with # there is a comment."""
+
 _MARKDOWN = re.compile(r"#{1,6} +\S.{0,200}")
 _OTHER = re.compile(r"_{3,} .{1,200} _{3,}|@@ -\d.*")
 
@@ -31,6 +34,7 @@ def headings(rows: Sequence[str]) -> Outline:
     outline = Outline()
     above: list[tuple[int, int]] = []  # level and row of each heading around a row
     fenced = False
+    has_comments = not any(row.startswith("```") for row in rows) and any(map(_CODE.match, rows))
     after_blank = True
     close = False  # whether text follows the headings of this file without a blank row, and so do headings the text
     for number, row in enumerate(rows):
@@ -39,7 +43,7 @@ def headings(rows: Sequence[str]) -> Outline:
             continue
         if row.startswith(("```", "~~~")):
             fenced = not fenced
-        level = 0 if fenced else _level(row)
+        level = 0 if fenced or (has_comments and row[0] == "#") else _level(row)
         if level == 1 and row[0] == "#" and not (after_blank or close):
             level = 0  # a comment: there is seldom a blank row before those of code or of a configuration
         if level:

@@ -41,6 +41,15 @@ _DEEPEST = 12
 _TAG = re.compile(r"<([\w:.-]{1,80})(?:\s[^<>]{0,400})?>")
 _END_TAG = re.compile(r"</([\w:.-]{1,80})>")
 _CLOSERS = "})];,"
+_BLOCK_ENDS = ")]}"
+_GOES_ON = ")"
+"""Tag of a row that ends one block and opens the next, such as ``) -> int:`` and ``} else {``."""
+
+_LABELS = ("public:", "private:", "protected:")
+"""Rows of a class in C++ that stand no deeper than its first one."""
+
+_INSIDE = "{[(,;:"
+"""A row that ends with one of these does not open a block with a brace in the next row."""
 
 _BARE = re.compile(r"<[\w:.-]{1,80}>|[-*+]|(?:[-*+] )?[{\[(]")
 """A row that opens a record and says nothing of it."""
@@ -233,6 +242,7 @@ def _children(rows: Sequence[str], texts: Sequence[str]) -> dict[int, _Below]:
     below: dict[int, _Below] = {}
     parents: dict[int, int] = {}
     stack: list[_Open] = []
+    before = -1
     for number, text in enumerate(texts):
         if not text:
             continue
@@ -241,24 +251,33 @@ def _children(rows: Sequence[str], texts: Sequence[str]) -> dict[int, _Below]:
         if end is not None and any(one.tag == end[1] for one in stack):
             while stack[-1].tag != end[1]:
                 stack.pop()
-            above, closes = stack.pop().row, True
+            above, opens = stack.pop().row, False
         else:
             tag = _TAG.fullmatch(text) if text[0] == "<" and text[-2] != "/" else None
-            name = tag[1] if tag else ""
-            closes = not text.strip(_CLOSERS)
-            while stack and not (
-                stack[-1].width < deep or (stack[-1].width == deep and (closes or stack[-1].tag not in ("", name)))
-            ):
+            goes_on = text[0] in _BLOCK_ENDS or text in _LABELS
+            name = tag[1] if tag else _GOES_ON if goes_on else ""
+            opens = bool(text.strip(_CLOSERS))
+            if text == "{" and stack and stack[-1] == (before, deep, "") and texts[before][-1] not in _INSIDE:
+                opens, goes_on = False, True  # the brace of the row above
+            while stack and not _is_above(stack[-1], deep, name, goes_on):
                 stack.pop()
             above = stack[-1].row if stack else -1
-            if not closes and len(stack) < _DEEPEST:
+            if opens and len(stack) < _DEEPEST:
                 stack.append(_Open(number, deep, name))
         if above >= 0:
             below.setdefault(above, _Below([], set())).rows.append(number)
             parents[number] = above
             if above in parents:
                 below[parents[above]].parents.add(above)
+        before = number
     return below
+
+
+def _is_above(one: _Open, deep: int, name: str, goes_on: bool) -> bool:
+    """Whether a row stands below another one: deeper, in its element, or as the next part of what it opened."""
+    if one.width != deep:
+        return one.width < deep
+    return one.tag != _GOES_ON if goes_on else one.tag not in ("", _GOES_ON, name)
 
 
 def fields(rows: Sequence[str], taken: Set[int]) -> Outline:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from .code import code, has_code
 from .headings import has_headings, headings
 from .lines import Line
 from .outline import WHOLE_CHARS, Outline, fields, nested, write
 from .repeats import fold
 from .terminal import shown
-from .traces import has_traces, traces
+from .traces import traces
 
 
 def text_lines(text: str) -> list[Line]:
@@ -29,19 +28,15 @@ def text_lines(text: str) -> list[Line]:
         return write(rows, Outline())
     rows, belongs = fold(rows)
     outline = Outline(belongs=belongs)
-    if has_traces(text):
+    if "Traceback (most recent" in text:
         found = traces(rows)
         outline.add(found)
         taken = found.rows()
         free = ["" if number in taken else row for number, row in enumerate(rows)]
     else:
         free = rows
-    source = code(free) if has_code(text) else Outline()
-    outline.add(source)
-    # in code, what begins with # is a comment
-    has_titles = has_headings(text) and ("```" in text or not source.belongs)
     outline.add(nested(free))
-    if has_titles:
+    if has_headings(text):
         outline.add(headings(rows))
     outline.add(fields(free, outline.rows()))
     return write(rows, outline)

@@ -22,6 +22,7 @@ from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from autogen_ext_tokenctx import ContextManager
 from autogen_ext_tokenctx.context import text
+from autogen_ext_tokenctx.context.outline import Outline
 from tests.benchmarks.cases.case import Case, conversation
 from tests.benchmarks.cases.failing_runs import failing_runs
 from tests.benchmarks.cases.project import COLOUR
@@ -38,13 +39,16 @@ def _as_it_is(rows: Sequence[str]) -> tuple[list[str], dict[int, int]]:
     return list(rows), {}
 
 
+def _none(rows: Sequence[str]) -> Outline:
+    return Outline()
+
+
 def _same(text: str) -> str:
     return text
 
 
 PARSERS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "code": ("has_code", _no),
-    "traces": ("has_traces", _no),
+    "traces": ("traces", _none),
     "headings": ("has_headings", _no),
     "repeats": ("fold", _as_it_is),
     "terminal": ("shown", _same),
