@@ -21,7 +21,6 @@ from .logs import MIN_LINES, oddities
 from .noise import Noise, without_noise
 from .notation import compact_json
 from .pages import shown_by
-from .repeats import is_folded
 from .text import text_lines
 from .units import Unit
 
@@ -163,7 +162,7 @@ def _with_odd(lines: list[Line]) -> list[Line]:
     """The lines, and of each that differs from the others how much."""
     if len(lines) < MIN_LINES:
         return lines
-    alone = [number for number, line in enumerate(lines) if not line.continues and not is_folded(line.text)]
+    alone = [number for number, line in enumerate(lines) if not line.continues]
     found = oddities([lines[number].text for number in alone])
     most = sorted(found, key=lambda number: (-found[number], number))[:_MAX_ODD]
     for number in most:

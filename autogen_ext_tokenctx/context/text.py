@@ -5,7 +5,6 @@ from __future__ import annotations
 from .headings import has_headings, headings
 from .lines import Line
 from .outline import WHOLE_CHARS, Outline, fields, nested, write
-from .repeats import fold
 from .terminal import shown
 from .traces import traces
 
@@ -13,8 +12,8 @@ from .traces import traces
 def text_lines(text: str) -> list[Line]:
     """The lines of a text, without the blank ones.
 
-    Put together they hold every value of the text. Lines said again have a count; lines of a stack trace, of source
-    code and under a heading know what they belong to.
+    Put together they hold every value of the text. Lines of a stack trace, of source code and under a heading know
+    what they belong to.
 
     Example:
         >>> [(line.text, line.header) for line in text_lines("a note\\n\\ndef f():\\n    return 1")]
@@ -26,8 +25,7 @@ def text_lines(text: str) -> list[Line]:
     rows = [row.rstrip() for row in text.splitlines()]
     if len(rows) == 1:
         return write(rows, Outline())
-    rows, belongs = fold(rows)
-    outline = Outline(belongs=belongs)
+    outline = Outline()
     if "Traceback (most recent" in text:
         found = traces(rows)
         outline.add(found)

@@ -35,10 +35,6 @@ def _no(text: str) -> bool:
     return False
 
 
-def _as_it_is(rows: Sequence[str]) -> tuple[list[str], dict[int, int]]:
-    return list(rows), {}
-
-
 def _none(rows: Sequence[str]) -> Outline:
     return Outline()
 
@@ -50,7 +46,6 @@ def _same(text: str) -> str:
 PARSERS: dict[str, tuple[str, Callable[..., Any]]] = {
     "traces": ("traces", _none),
     "headings": ("has_headings", _no),
-    "repeats": ("fold", _as_it_is),
     "terminal": ("shown", _same),
 }
 """By parser: the name in the module of texts that switches it off, and what stands there instead."""
