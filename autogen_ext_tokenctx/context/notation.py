@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any, TypeGuard, cast
 
 from .lines import Line
-from .text import text_lines
+from .outline import text_lines
 
 LINE_CHARS = 120
 """Entries of an object share a line up to this length; a longer object is spread over several lines."""

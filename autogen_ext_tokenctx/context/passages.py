@@ -20,8 +20,8 @@ from .lines import Line, join
 from .logs import MIN_LINES, oddities
 from .noise import Noise, without_noise
 from .notation import compact_json
+from .outline import text_lines
 from .pages import shown_by
-from .text import text_lines
 from .units import Unit
 
 SlotKind = Literal["content", "result", "arguments", "thought", "image"]

@@ -21,8 +21,8 @@ from typing import Any
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from autogen_ext_tokenctx import ContextManager
-from autogen_ext_tokenctx.context import text
-from autogen_ext_tokenctx.context.outline import Outline
+from autogen_ext_tokenctx.context import outline
+from autogen_ext_tokenctx.context.lines import Outline
 from tests.benchmarks.cases.case import Case, conversation
 from tests.benchmarks.cases.failing_runs import failing_runs
 from tests.benchmarks.cases.project import COLOUR
@@ -31,11 +31,7 @@ from tests.benchmarks.cases.sources import source_cases
 BUDGETS = (0.1, 0.2, 0.3)
 
 
-def _no(text: str) -> bool:
-    return False
-
-
-def _none(rows: Sequence[str]) -> Outline:
+def _none(rows: Sequence[str], taken: object = None) -> Outline:
     return Outline()
 
 
@@ -45,7 +41,9 @@ def _same(text: str) -> str:
 
 PARSERS: dict[str, tuple[str, Callable[..., Any]]] = {
     "traces": ("traces", _none),
-    "headings": ("has_headings", _no),
+    "headings": ("headings", _none),
+    "deeper lines": ("nested", _none),
+    "records": ("fields", _none),
     "terminal": ("shown", _same),
 }
 """By parser: the name in the module of texts that switches it off, and what stands there instead."""
@@ -54,14 +52,14 @@ PARSERS: dict[str, tuple[str, Callable[..., Any]]] = {
 @contextmanager
 def without(*parsers: str) -> Generator[None]:
     """Switch parsers off."""
-    before = {name: getattr(text, name) for name, _ in map(PARSERS.__getitem__, parsers)}
+    before = {name: getattr(outline, name) for name, _ in map(PARSERS.__getitem__, parsers)}
     for name, instead in map(PARSERS.__getitem__, parsers):
-        setattr(text, name, instead)
+        setattr(outline, name, instead)
     try:
         yield
     finally:
         for name, function in before.items():
-            setattr(text, name, function)
+            setattr(outline, name, function)
 
 
 async def scores(cases: Sequence[Case]) -> dict[str, list[list[float]]]:

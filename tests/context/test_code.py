@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from autogen_ext_tokenctx.context import passages as some_module
 from autogen_ext_tokenctx.context.lines import join
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.text import text_lines
+from autogen_ext_tokenctx.context.outline import text_lines
 from tests.support.outlines import chain, extract
 
 PYTHON = """\

@@ -16,7 +16,7 @@ from autogen_core.models import (
 
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.notation import compact_json
-from autogen_ext_tokenctx.context.text import text_lines
+from autogen_ext_tokenctx.context.outline import text_lines
 
 
 def written(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from autogen_ext_tokenctx.context.compression import quoted as quote
 from autogen_ext_tokenctx.context.lines import Line, join
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.text import text_lines
+from autogen_ext_tokenctx.context.outline import text_lines
 from autogen_ext_tokenctx.context.units import split
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from tests.support import guarantees as check

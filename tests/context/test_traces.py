@@ -16,7 +16,7 @@ from autogen_core.models import (
 
 from autogen_ext_tokenctx.context.lines import join
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.text import text_lines
+from autogen_ext_tokenctx.context.outline import text_lines
 from tests.support.outlines import chain, extract
 
 PYTHON = """\
