@@ -1,6 +1,7 @@
 from .context.archive import ContextArchive
-from .context.compression import ContextCompressor
+from .context.compression import READERS, ContextCompressor
 from .context.embedding import Embedder, MiniLMEmbedder
+from .context.lines import Line, TextReader
 from .context.manager import ContextManager
 from .context.optimizer import ModelOptimizer
 from .context.priority import Category, ContextPrioritizer
@@ -55,6 +56,7 @@ __all__ = [
     "Form",
     "LLMLingua",
     "Level",
+    "Line",
     "ListPrices",
     "MessageHistoryLimiter",
     "MessageTokenLimiter",
@@ -69,6 +71,7 @@ __all__ = [
     "Prices",
     "ProjectContext",
     "ProjectContextMemory",
+    "READERS",
     "RecoveryResult",
     "RecoveryStrategy",
     "ReportSummary",
@@ -81,6 +84,7 @@ __all__ = [
     "TextCompressor",
     "TextMessageCompressor",
     "TextMessageContentName",
+    "TextReader",
     "TiktokenCounter",
     "TokenBudget",
     "TokenBudgetChatCompletionClient",

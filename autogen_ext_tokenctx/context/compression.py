@@ -18,9 +18,12 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from .lines import GAP, Line
+from ..warn import warn
+from .lines import GAP, Line, TextReader, fault_of
+from .notation import compact_json
+from .outline import text_lines
 from .pages import expand_call, shown_by
-from .passages import Passage, Slot, passages
+from .passages import Passage, Slot, built_in_lines, passages
 from .transcript import transcript
 from .units import Unit
 
@@ -43,18 +46,29 @@ class DigestEntry:
     lines: tuple[str, ...]
 
 
-class ContextCompressor:
-    """Writes the shorter forms of units.
+READERS: tuple[TextReader, ...] = (compact_json, text_lines)
+"""What reads texts by default: JSON, and any other text."""
 
-    Subclass it and override `read` to teach it a text format of your own: how the text falls into lines decides what
-    can be kept or left out on its own.
+
+class ContextCompressor:
+    """Writes the shorter forms of messages.
+
+    Args:
+        readers: What reads texts, in this order, until one gives lines: how a text falls into lines decides what can be
+            kept or left out on its own. A reader is a function (see `TextReader`); one that raises or gives no usable
+            lines is passed over with one warning. `READERS` by default, JSON and any other text.
 
     Example:
+        >>> def read_csv(text):
+        ...     head, *rows = text.split("\\n")
+        ...     return [Line(head), *(Line(row, header=0) for row in rows)] if head.startswith("id,") else None
+        >>> readers = [read_csv, *READERS]
+
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.context.units import split
         >>> text = "\\n".join(f"{name} has {name} things to do" for name in ("Ann", "Ben", "Cleo", "Dan", "Eve"))
         >>> unit = split([UserMessage(content=text, source="planner")])[0]
-        >>> compressor = ContextCompressor()
+        >>> compressor = ContextCompressor(readers)
         >>> print(compressor.extract(unit, compressor.read(unit), {0: {2}}, "c0ffee00")[0].content)
         …
         Cleo has Cleo things to do
@@ -62,9 +76,29 @@ class ContextCompressor:
         [shortened: 1 of 5 lines; expand_context("c0ffee00") gives the whole]
     """
 
+    def __init__(self, readers: Sequence[TextReader] | None = None) -> None:
+        self._readers = READERS if readers is None else tuple(readers)
+        self._warned: set[TextReader] = set()
+
     def read(self, unit: Unit) -> tuple[Passage, ...]:
-        """The unit's text as passages of lines."""
-        return passages(unit)
+        """Return the unit's text as passages of lines."""
+        return passages(unit, self._lines)
+
+    def _lines(self, text: str) -> Sequence[Line]:
+        """Return what the first reader that knows a text makes of it."""
+        for reader in self._readers:
+            try:
+                lines = reader(text)
+                fault = None if lines is None else fault_of(lines, text)
+            except Exception as error:
+                lines, fault = None, f"raised {error!r}"
+            if fault is None and lines is not None:
+                return lines
+            if fault is not None and reader not in self._warned:
+                self._warned.add(reader)
+                name = getattr(reader, "__name__", repr(reader))
+                warn(f"text reader {name} {fault}; the next reader is asked: mend it or leave it out", RuntimeWarning)
+        return built_in_lines(text)
 
     def compact(self, unit: Unit, read: Sequence[Passage], handle: str = "") -> tuple[LLMMessage, ...] | None:
         """The unit with the same values in less notation, without noise; None where that changes nothing.

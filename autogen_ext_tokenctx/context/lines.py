@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 GAP = "…"
 """Stands between quoted lines that are no neighbours in their text."""
@@ -63,6 +63,30 @@ class TextReader(Protocol):
             text: A message's content, a tool's result, the arguments of a call or an agent's thought.
         """
         ...
+
+
+def fault_of(lines: Sequence[Any], text: str) -> str | None:
+    """Return what is wrong with the lines that a reader gives for a text, as "gave …"; None where nothing is.
+
+    Example:
+        >>> fault_of([Line("a", header=1), Line("b", header=0)], "a\\nb")
+        'gave lines whose headers go in a circle, the first of them number 0'
+    """
+    if isinstance(lines, str) or not all(isinstance(line, Line) for line in lines):
+        return "gave something that is no Line"
+    if text.strip() and not lines:
+        return "gave no line for a text that is not blank"
+    seen = [-1] * len(lines)  # the line whose chain of headers a line was last found in
+    for number in range(len(lines)):
+        place = number
+        while place >= 0 and seen[place] < 0:
+            seen[place] = number
+            place = lines[place].header
+            if not -1 <= place < len(lines):
+                return f"gave line {number} with a header that is not there: {place}"
+        if place >= 0 and seen[place] == number:
+            return f"gave lines whose headers go in a circle, the first of them number {number}"
+    return None
 
 
 @dataclass(slots=True)

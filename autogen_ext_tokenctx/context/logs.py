@@ -234,7 +234,7 @@ def _kind(row: str) -> _Kind:
 
 
 def _core(match: re.Match[str]) -> str:
-    """Return a word, a word in capitals and a number as one sign each, and what mixes them, such as a path, as another."""
+    """Return a word, a word in capitals or a number as one sign, and what mixes them, such as a path, as another."""
     core = match[0]
     return "a" if core == "Aa" else core if len(core) == 1 else "w"
 

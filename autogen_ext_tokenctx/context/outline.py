@@ -84,8 +84,8 @@ def text_lines(text: str) -> list[Line]:
     rows = [row.rstrip() for row in text.splitlines()]
     if len(rows) == 1:
         return list(pieces(rows[0]))
-    # Worth in `tests.benchmarks.code_and_logs` at 10, 20 and 30 %: traces .09 .12 .09 of what is asked of failing runs,
-    # deeper rows .11 .10 .03 of what is asked of source files. Headings and fields are worth nothing there: with them no
+    # Worth in tests.benchmarks.code_and_logs at 10, 20 and 30 %: traces .09 .12 .09 of what is asked of failing runs,
+    # deeper rows .11 .10 .03 of what is asked of source files; headings and fields nothing. Those are here so that no
     # view gives a record the field of another one.
     outline = traces(rows)
     taken = outline.rows()
@@ -242,7 +242,7 @@ def _children(rows: Sequence[str], texts: Sequence[str]) -> dict[int, _Below]:
 
 
 def fields(rows: Sequence[str], taken: Set[int]) -> Outline:
-    """Return each row of a paragraph of ``Key: value`` rows with the one that names the record, where several are alike.
+    """Return each row of a paragraph of ``Key: value`` rows with the one that names the record, if several are alike.
 
     Args:
         rows: The rows of a text.

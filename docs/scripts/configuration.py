@@ -59,13 +59,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """What takes settings."""
 
 RESULTS = (
-    "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Level "
+    "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Level Line READERS "
     "MetricsSnapshot ModelLimits PlanStep RecoveryResult RecoveryStrategy ReportSummary Summary SummaryUsage "
     "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError"
 ).split()
 """What the package gives, raises or enumerates."""
 
-PROTOCOLS = ("Embedder", "MessageTransform", "Prices", "TextCompressor", "TokenCounter")
+PROTOCOLS = ("Embedder", "MessageTransform", "Prices", "TextCompressor", "TextReader", "TokenCounter")
 """What a user may bring."""
 
 COMPONENTS = (
