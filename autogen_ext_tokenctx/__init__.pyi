@@ -37,6 +37,7 @@ from .tokens.profiles import ModelProfile
 from .tokens.task import TaskComplexity, TaskDefinition
 
 __all__ = [
+    "READERS",
     "BudgetTooSmallError",
     "Category",
     "ContextArchive",
@@ -71,7 +72,6 @@ __all__ = [
     "Prices",
     "ProjectContext",
     "ProjectContextMemory",
-    "READERS",
     "RecoveryResult",
     "RecoveryStrategy",
     "ReportSummary",

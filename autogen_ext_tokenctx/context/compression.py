@@ -101,7 +101,7 @@ class ContextCompressor:
         return built_in_lines(text)
 
     def compact(self, unit: Unit, read: Sequence[Passage], handle: str = "") -> tuple[LLMMessage, ...] | None:
-        """The unit with the same values in less notation, without noise; None where that changes nothing.
+        """Return the unit with the same values in less notation, without noise; None where that changes nothing.
 
         Call arguments stay as they are: they are code's business.
 
@@ -119,7 +119,7 @@ class ContextCompressor:
     def extract(
         self, unit: Unit, read: Sequence[Passage], kept: Mapping[int, Set[int]], handle: str
     ) -> tuple[LLMMessage, ...]:
-        """The unit in its place with some of its lines.
+        """Return the unit in its place with some of its lines.
 
         Call arguments are never shortened: who repeats a call of its history must do what was done. An exchange whose
         arguments are not kept whole is told as text instead; see `transcript`.
@@ -151,7 +151,7 @@ class ContextCompressor:
         return _rewrite(unit, texts)
 
     def digest(self, entries: Sequence[DigestEntry], left_out: int, handle: str) -> UserMessage:
-        """The shared block: the best lines of the units that left their place, each with who said it.
+        """Return the shared block: the best lines of the units that left their place, each with who said it.
 
         Args:
             entries: What is kept, in the order of the history.
@@ -171,7 +171,7 @@ class ContextCompressor:
 
 
 def join_kept(lines: Sequence[Line], kept: Set[int]) -> str:
-    """The kept lines in order, with a sign at each gap."""
+    """Return the kept lines in order, with a sign at each gap."""
     out: list[str] = []
     last = -1
     for number in sorted(kept):
@@ -187,7 +187,7 @@ def join_kept(lines: Sequence[Line], kept: Set[int]) -> str:
 
 
 def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
-    """The kept lines away from their place, with a sign at each gap between two of them.
+    """Return the kept lines away from their place, with a sign at each gap between two of them.
 
     Pieces of one line that are neighbours are put together again.
 
@@ -210,7 +210,7 @@ def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
 
 
 def _expand_call(unit: Unit, slot: Slot, handle: str) -> str:
-    """What brings a text back: of a page the lines that it shows, where they are archived already."""
+    """Return what brings a text back: of a page the lines that it shows, where they are archived already."""
     message = unit.messages[slot.message]
     if isinstance(message, FunctionExecutionResultMessage):
         shown = shown_by(message.content[slot.item])
@@ -220,20 +220,14 @@ def _expand_call(unit: Unit, slot: Slot, handle: str) -> str:
 
 
 def _with_mark(passage: Passage, call: str) -> str:
-    """All of a passage's lines; where they have marks for noise, how to get it back."""
+    """Return all of a passage's lines; where they have marks for noise, how to get it back."""
     if not passage.noise:
         return passage.text()
     return f"{passage.text()}\n[shortened: {', '.join(sorted(passage.noise))}; {call} gives the whole]"
 
 
 def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
-    """A passage's text with some of its lines; as long as the passage where none is missing.
-
-    Args:
-        passage: The passage.
-        kept: Numbers of the lines to keep.
-        call: What brings all of them back.
-    """
+    """Return a passage's text with some of its lines; as long as the passage where none is missing."""
     lines = passage.lines
     if len(kept) == len(lines):
         return passage.text()
@@ -279,7 +273,7 @@ def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> L
 
 
 def label_of(unit: Unit) -> str:
-    """Who and what a unit is, in a few words, for reports."""
+    """Return who and what a unit is, in a few words, for reports."""
     head = unit.head
     if isinstance(head, SystemMessage):
         return "system"

@@ -162,14 +162,7 @@ _KINDS = _Kinds()
 
 
 def oddities(lines: Sequence[str]) -> dict[int, float]:
-    """Return the lines that differ from the others, and how much.
-
-    Args:
-        lines: The lines of one text.
-
-    Returns:
-        By the number of a line its surprise in bits: of 1,024 lines, a single one of its kind has 10. Nothing for a
-        text whose lines are all of different kinds, or that has few lines.
+    """Return the lines that differ from the others, with their surprise in bits: one of 1,024 lines has 10.
 
     Example:
         >>> log = [f"12:00:{n} INFO job {n} done" for n in range(10, 60)]

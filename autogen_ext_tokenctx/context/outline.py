@@ -244,10 +244,6 @@ def _children(rows: Sequence[str], texts: Sequence[str]) -> dict[int, _Below]:
 def fields(rows: Sequence[str], taken: Set[int]) -> Outline:
     """Return each row of a paragraph of ``Key: value`` rows with the one that names the record, if several are alike.
 
-    Args:
-        rows: The rows of a text.
-        taken: Numbers of rows that go with others already.
-
     Example:
         >>> rows = ["Port: Oslo", "Id: P-1", "", "Port: Rome", "Id: P-2"]
         >>> fields(rows, set()).belongs

@@ -21,21 +21,18 @@ from .logs import MIN_LINES, oddities
 from .noise import Noise, without_noise
 from .notation import compact_json
 from .outline import text_lines
-from .pages import shown_by
+from .pages import SHORT_ARGUMENTS, shown_by
 from .units import Unit
 
 SlotKind = Literal["content", "result", "arguments", "thought", "image"]
 
 _MAX_LINES = 2_000
-"""A text of more lines is taken in blocks of lines."""
+"""A text of more lines is taken in blocks of lines, so that the time of a fit stays bounded."""
 
 _MAX_ODD = 500
 """So many lines of a text may be odd: each is a line of its own, and of a very long text there are many."""
 
-_LABEL_CHARS = 90
-
-_ARGUMENTS_CHARS = 240
-"""Longer call arguments have lines of their own; shorter ones stand in the label."""
+_LABEL_CHARS = 90  # a line of a label; an argument in it has half of that
 
 _READ_ARGUMENTS = 20_000
 """Call arguments of more characters are not read for the label."""
@@ -81,10 +78,6 @@ class Passage:
 
 def passages(unit: Unit, read: Callable[[str], Sequence[Line]] | None = None) -> tuple[Passage, ...]:
     """Return the passages of a unit, in the order in which they stand.
-
-    Args:
-        unit: The unit.
-        read: Gives the lines of a text; the built-in readers by default.
 
     Example:
         >>> from autogen_core.models import UserMessage
@@ -139,7 +132,7 @@ def _passages(unit: Unit, read: Callable[[str], Sequence[Line]]) -> Iterator[Pas
                 yield _passage(Slot(number, 0, "thought"), message.source, message.thought, read)
             for item, call in enumerate(message.content):
                 labels[call.id] = call_label(call)
-                if len(call.arguments) > _ARGUMENTS_CHARS:
+                if len(call.arguments) > SHORT_ARGUMENTS:
                     label = f"{message.source} calls {call.name}"
                     yield _passage(Slot(number, item, "arguments"), label, call.arguments, read)
         elif isinstance(message, UserMessage) and not isinstance(message.content, str):
