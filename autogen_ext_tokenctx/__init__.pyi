@@ -1,6 +1,7 @@
 from .context.archive import ContextArchive
-from .context.compression import ContextCompressor
+from .context.compression import READERS, ContextCompressor
 from .context.embedding import Embedder, MiniLMEmbedder
+from .context.lines import Line, TextReader
 from .context.manager import ContextManager
 from .context.optimizer import ModelOptimizer
 from .context.priority import Category, ContextPrioritizer
@@ -38,6 +39,7 @@ from .tokens.profiles import ModelProfile
 from .tokens.task import TaskComplexity, TaskDefinition
 
 __all__ = [
+    "READERS",
     "BudgetTooSmallError",
     "Category",
     "ContextArchive",
@@ -59,6 +61,7 @@ __all__ = [
     "Level",
     "LimitAnswer",
     "LimitSource",
+    "Line",
     "ListPrices",
     "MessageHistoryLimiter",
     "MessageTokenLimiter",
@@ -86,6 +89,7 @@ __all__ = [
     "TextCompressor",
     "TextMessageCompressor",
     "TextMessageContentName",
+    "TextReader",
     "TiktokenCounter",
     "TokenBudget",
     "TokenBudgetChatCompletionClient",

@@ -6,6 +6,10 @@ import pytest
 from autogen_core.models import FunctionExecutionResultMessage
 
 from autogen_ext_tokenctx import TiktokenCounter
+from tests.benchmarks.cases.case import conversation
+from tests.benchmarks.cases.failing_runs import failing_runs
+from tests.benchmarks.cases.sources import source_cases
+from tests.benchmarks.code_and_logs import score
 from tests.benchmarks.contexts import CONTEXTS, MODEL, NEWEST, OURS
 from tests.benchmarks.replay import is_paired, measures, replay
 from tests.benchmarks.sessions import replay_all, table
@@ -61,3 +65,10 @@ async def test_the_floor_keeps_the_budget():
     found = measures(calls, adding)
     assert found.over_budget == found.broken_pairs == 0
     assert found.mean_tokens <= _BUDGET
+
+
+def test_what_is_asked_of_files_and_runs_is_in_them():
+    cases = [*source_cases(8), *failing_runs(["traceback", "unittest"])]
+    assert {case.kind for case in cases} == {"signature", "docstring", "constant", "use", "traceback", "unittest"}
+    for number, case in enumerate(cases):
+        assert score(case, conversation(case, number)[:-1]) == 1.0

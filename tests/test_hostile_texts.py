@@ -158,6 +158,11 @@ CASES: list[tuple[Callable[[str], None], Callable[[int], str]]] = [
     (as_result, of("", "class A {\n")),
     (as_result, of("{\n", "export ", "x\n")),
     (as_result, of("def f(a):\n", " " * 7 + "x {\n")),
+    (as_result, of("{\n", "} else {\n")),
+    (as_result, of("def f(\n", ") x\n")),
+    (as_result, of("f()\n", "{\n")),
+    (as_result, of(" a\n", "public:\n")),
+    (as_result, of("# a\n", "{", "x\n")),
     # traces, headings, terminals, logs
     (as_result, of("Traceback (most recent call last):\n", "\n ", "x")),
     (as_result, of("", "Traceback (most recent call last):\n")),

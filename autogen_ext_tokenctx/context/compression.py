@@ -18,9 +18,12 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from .lines import GAP, Line
+from ..warn import warn
+from .lines import GAP, Line, TextReader, fault_of
+from .notation import compact_json
+from .outline import text_lines
 from .pages import expand_call, shown_by
-from .passages import Passage, Slot, passages
+from .passages import Passage, Slot, built_in_lines, passages
 from .transcript import transcript
 from .units import Unit
 
@@ -43,18 +46,29 @@ class DigestEntry:
     lines: tuple[str, ...]
 
 
-class ContextCompressor:
-    """Writes the shorter forms of units.
+READERS: tuple[TextReader, ...] = (compact_json, text_lines)
+"""What reads texts by default: JSON, and any other text."""
 
-    Subclass it and override `read` to teach it a text format of your own: how the text falls into lines decides what
-    can be kept or left out on its own.
+
+class ContextCompressor:
+    """Writes the shorter forms of messages.
+
+    Args:
+        readers: What reads texts, in this order, until one gives lines: how a text falls into lines decides what can be
+            kept or left out on its own. A reader is a function (see `TextReader`); one that raises or gives no usable
+            lines is passed over with one warning. `READERS` by default, JSON and any other text.
 
     Example:
+        >>> def read_csv(text):
+        ...     head, *rows = text.split("\\n")
+        ...     return [Line(head), *(Line(row, header=0) for row in rows)] if head.startswith("id,") else None
+        >>> readers = [read_csv, *READERS]
+
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.context.units import split
         >>> text = "\\n".join(f"{name} has {name} things to do" for name in ("Ann", "Ben", "Cleo", "Dan", "Eve"))
         >>> unit = split([UserMessage(content=text, source="planner")])[0]
-        >>> compressor = ContextCompressor()
+        >>> compressor = ContextCompressor(readers)
         >>> print(compressor.extract(unit, compressor.read(unit), {0: {2}}, "c0ffee00")[0].content)
         …
         Cleo has Cleo things to do
@@ -62,12 +76,32 @@ class ContextCompressor:
         [shortened: 1 of 5 lines; expand_context("c0ffee00") gives the whole]
     """
 
+    def __init__(self, readers: Sequence[TextReader] | None = None) -> None:
+        self._readers = READERS if readers is None else tuple(readers)
+        self._warned: set[TextReader] = set()
+
     def read(self, unit: Unit) -> tuple[Passage, ...]:
-        """The unit's text as passages of lines."""
-        return passages(unit)
+        """Return the unit's text as passages of lines."""
+        return passages(unit, self._lines)
+
+    def _lines(self, text: str) -> Sequence[Line]:
+        """Return what the first reader that knows a text makes of it."""
+        for reader in self._readers:
+            try:
+                lines = reader(text)
+                fault = None if lines is None else fault_of(lines, text)
+            except Exception as error:
+                lines, fault = None, f"raised {error!r}"
+            if fault is None and lines is not None:
+                return lines
+            if fault is not None and reader not in self._warned:
+                self._warned.add(reader)
+                name = getattr(reader, "__name__", repr(reader))
+                warn(f"text reader {name} {fault}; the next reader is asked: mend it or leave it out", RuntimeWarning)
+        return built_in_lines(text)
 
     def compact(self, unit: Unit, read: Sequence[Passage], handle: str = "") -> tuple[LLMMessage, ...] | None:
-        """The unit with the same values in less notation, without noise; None where that changes nothing.
+        """Return the unit with the same values in less notation, without noise; None where that changes nothing.
 
         Call arguments stay as they are: they are code's business.
 
@@ -85,7 +119,7 @@ class ContextCompressor:
     def extract(
         self, unit: Unit, read: Sequence[Passage], kept: Mapping[int, Set[int]], handle: str
     ) -> tuple[LLMMessage, ...]:
-        """The unit in its place with some of its lines.
+        """Return the unit in its place with some of its lines.
 
         Call arguments are never shortened: who repeats a call of its history must do what was done. An exchange whose
         arguments are not kept whole is told as text instead; see `transcript`.
@@ -117,7 +151,7 @@ class ContextCompressor:
         return _rewrite(unit, texts)
 
     def digest(self, entries: Sequence[DigestEntry], left_out: int, handle: str) -> UserMessage:
-        """The shared block: the best lines of the units that left their place, each with who said it.
+        """Return the shared block: the best lines of the units that left their place, each with who said it.
 
         Args:
             entries: What is kept, in the order of the history.
@@ -137,7 +171,7 @@ class ContextCompressor:
 
 
 def join_kept(lines: Sequence[Line], kept: Set[int]) -> str:
-    """The kept lines in order, with a sign at each gap."""
+    """Return the kept lines in order, with a sign at each gap."""
     out: list[str] = []
     last = -1
     for number in sorted(kept):
@@ -153,7 +187,7 @@ def join_kept(lines: Sequence[Line], kept: Set[int]) -> str:
 
 
 def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
-    """The kept lines away from their place, with a sign at each gap between two of them.
+    """Return the kept lines away from their place, with a sign at each gap between two of them.
 
     Pieces of one line that are neighbours are put together again.
 
@@ -176,7 +210,7 @@ def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
 
 
 def _expand_call(unit: Unit, slot: Slot, handle: str) -> str:
-    """What brings a text back: of a page the lines that it shows, where they are archived already."""
+    """Return what brings a text back: of a page the lines that it shows, where they are archived already."""
     message = unit.messages[slot.message]
     if isinstance(message, FunctionExecutionResultMessage):
         shown = shown_by(message.content[slot.item])
@@ -186,20 +220,14 @@ def _expand_call(unit: Unit, slot: Slot, handle: str) -> str:
 
 
 def _with_mark(passage: Passage, call: str) -> str:
-    """All of a passage's lines; where they have marks for noise, how to get it back."""
+    """Return all of a passage's lines; where they have marks for noise, how to get it back."""
     if not passage.noise:
         return passage.text()
     return f"{passage.text()}\n[shortened: {', '.join(sorted(passage.noise))}; {call} gives the whole]"
 
 
 def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
-    """A passage's text with some of its lines; as long as the passage where none is missing.
-
-    Args:
-        passage: The passage.
-        kept: Numbers of the lines to keep.
-        call: What brings all of them back.
-    """
+    """Return a passage's text with some of its lines; as long as the passage where none is missing."""
     lines = passage.lines
     if len(kept) == len(lines):
         return passage.text()
@@ -245,7 +273,7 @@ def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> L
 
 
 def label_of(unit: Unit) -> str:
-    """Who and what a unit is, in a few words, for reports."""
+    """Return who and what a unit is, in a few words, for reports."""
     head = unit.head
     if isinstance(head, SystemMessage):
         return "system"

@@ -1,4 +1,4 @@
-"""The odd line out: in a text whose lines are alike, those that differ from the others.
+"""What programs print: what a terminal would show of it, tracebacks of Python, and the odd line out.
 
 A build log has a thousand lines that report success and one that does not; a pasted table may have an instruction
 between its rows. What they say is not known in advance, so they are found by their rarity and not by a list of words.
@@ -13,9 +13,21 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import groupby, zip_longest
+from itertools import groupby, pairwise, zip_longest
 from math import log2
 from typing import NamedTuple
+
+from .lines import Outline
+
+_ESCAPE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][0-2];[^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[()][0-9A-B]|\x1b[=>78cDEHM]"
+)
+"""Colours, movements of the cursor, titles of windows. Links are left alone: they hold an address."""
+
+_PROGRESS = re.compile(r"\d ?%|\d ?[kKMGT]i?B\b|[█▉▊▋▌▍▎▏━═#=]{3}")
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
+
+_TRACEBACK = re.compile(r"[\s|+]*(?:Exception Group )?Traceback \(most recent call last\):")
 
 MIN_LINES = 24
 """Of fewer lines none is odd: chance makes differences as large."""
@@ -52,9 +64,82 @@ _RUNS = [(re.compile(rf"{kind}{{2,}}"), kind) for kind in "aA0"] + [(re.compile(
 _CORE = re.compile(r"[^\W_](?:.*[^\W_])?")
 
 
+def shown(text: str) -> str:
+    """Return the text without escape codes, and of a progress bar its last state only.
+
+    What was written over is left out only where it and what took its place are both progress of the same thing. A run
+    that fetches 24 files with a bar each is a twentieth as long by it, without loss; what is asked of it is found
+    without it, too.
+
+    Example:
+        >>> shown("\\x1b[1mGet\\x1b[0m\\r 10%|#   |\\r 60%|##  |\\r100%|####|\\nok")
+        'Get\\n100%|####|\\nok'
+    """
+    if "\x1b" in text:
+        text = _ESCAPE.sub("", text)
+    if "\r" not in text or "\n" not in text:  # without any other end of a line, \r is one
+        return text
+    return "\n".join(_last_state(row) if "\r" in row else row for row in text.replace("\r\n", "\n").split("\n"))
+
+
+def _last_state(row: str) -> str:
+    """Return what is left of a row whose parts were written one over the other."""
+    states = [state for state in row.split("\r") if state.strip()]
+    kept = [state for state, after in pairwise(states) if not _is_replaced(state, after)]
+    return "\n".join([*kept, *states[-1:]])
+
+
+def _is_replaced(state: str, after: str) -> bool:
+    """Return whether two states are both progress of the same thing."""
+    if not (_PROGRESS.search(state) and _PROGRESS.search(after)):
+        return False
+    return _FIRST_WORD.findall(state)[:1] == _FIRST_WORD.findall(after)[:1]
+
+
+def traces(rows: Sequence[str]) -> Outline:
+    """Return what belongs together in the tracebacks of a text.
+
+    Example:
+        >>> rows = ["Traceback (most recent call last):", '  File "a.py", line 1, in f', "    x", "KeyError: 1"]
+        >>> found = traces(rows)
+        >>> found.joined, found.belongs
+        ({2}, {0: 3, 1: 3})
+    """
+    outline = Outline()
+    number = 0
+    while number < len(rows):
+        if "Traceback" in rows[number] and _TRACEBACK.match(rows[number]):
+            number = max(number + 1, _read_traceback(rows, number, outline))
+        else:
+            number += 1
+    return outline
+
+
+def _read_traceback(rows: Sequence[str], start: int, outline: Outline) -> int:
+    """Write down what belongs together in one traceback, and return the row after it."""
+    margin = len(rows[start]) - len(rows[start].lstrip(" |+"))  # traces of groups stand behind bars
+    frames: list[int] = []
+    number = start + 1
+    while number < len(rows):
+        body = rows[number][margin:]
+        if body.startswith('  File "'):
+            frames.append(number)
+        elif body.startswith("  ") and frames:
+            if body.strip(" ~^"):
+                outline.joined.add(number)
+            else:  # the row that marks a part of the code takes as much room as the code
+                outline.belongs[number] = frames[-1]
+        else:
+            break
+        number += 1
+    if not frames or number == len(rows) or not rows[number][margin:]:
+        return number
+    outline.belongs.update(dict.fromkeys([start, *frames], number))
+    return number + 1
+
+
 class _Kinds(dict[int, str]):
-    """For each character its kind: one sign for the small letters of Latin, one for its capitals, one for digits, and
-    one for the letters of each other script. Anything else is its own kind."""
+    """For each character its kind: a sign each for small letters of Latin, its capitals, digits, and other scripts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,14 +162,7 @@ _KINDS = _Kinds()
 
 
 def oddities(lines: Sequence[str]) -> dict[int, float]:
-    """The lines that differ from the others, and how much.
-
-    Args:
-        lines: The lines of one text.
-
-    Returns:
-        By the number of a line its surprise in bits: of 1,024 lines, a single one of its kind has 10. Nothing for a
-        text whose lines are all of different kinds, or that has few lines.
+    """Return the lines that differ from the others, with their surprise in bits: one of 1,024 lines has 10.
 
     Example:
         >>> log = [f"12:00:{n} INFO job {n} done" for n in range(10, 60)]
@@ -111,7 +189,7 @@ def oddities(lines: Sequence[str]) -> dict[int, float]:
 
 
 def _are_alike(shapes: Sequence[str]) -> bool:
-    """Whether a few shapes are those of nearly all lines."""
+    """Return whether a few shapes are those of nearly all lines."""
     few = max(_SHAPES, len(shapes) // _LINES_A_SHAPE)
     return sum(count for _, count in Counter(shapes).most_common(few)) >= _ALIKE * len(shapes)
 
@@ -149,13 +227,13 @@ def _kind(row: str) -> _Kind:
 
 
 def _core(match: re.Match[str]) -> str:
-    """A word, a word in capitals and a number as one sign each, and what mixes them, such as a path, as another."""
+    """Return a word, a word in capitals or a number as one sign, and what mixes them, such as a path, as another."""
     core = match[0]
     return "a" if core == "Aa" else core if len(core) == 1 else "w"
 
 
 def _rare(answers: Sequence[Hashable]) -> Iterator[tuple[int, float]]:
-    """The lines whose answer is an exception, with the bits of how few have one that is as rare."""
+    """Yield the lines whose answer is an exception, with the bits of how few have one that is as rare."""
     counts = Counter(answers)
     by_count = Counter(counts.values())
     most = max(_RARE_LINES, int(_RARE_SHARE * len(answers)))

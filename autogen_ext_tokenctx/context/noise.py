@@ -77,7 +77,7 @@ _TERMS = {kind: frozenset(terms(names)) for kind, names in _NAMES.items()}
 
 
 def noise_asked_for(question: str) -> frozenset[Noise]:
-    """The kinds of noise that a question names.
+    """Return the kinds of noise that a question names.
 
     Example:
         >>> sorted(kind.value for kind in noise_asked_for("Decode the Base64 text above."))
@@ -88,7 +88,7 @@ def noise_asked_for(question: str) -> frozenset[Noise]:
 
 
 def noise_runs(text: str) -> list[NoiseRun]:
-    """The runs of noise in a text, in order; they do not overlap.
+    """Return the runs of noise in a text, in order; they do not overlap.
 
     Example:
         >>> noise_runs("the hash is " + "0f" * 200)
@@ -105,7 +105,7 @@ def noise_runs(text: str) -> list[NoiseRun]:
 
 
 def without_noise(text: str) -> tuple[str, frozenset[Noise]]:
-    """A text with a mark for each run of noise, and the kinds of them. JSON stays JSON.
+    """Return a text with a mark for each run of noise, and the kinds of them. JSON stays JSON.
 
     Example:
         >>> without_noise("the hash is " + "0f" * 200)[0]
@@ -142,7 +142,7 @@ def _found(text: str) -> Iterator[NoiseRun]:
 
 
 def _is_encoded(run: str) -> bool:
-    """Whether capitals, small letters and digits are mixed as they are in no name or path."""
+    """Return whether capitals, small letters and digits are mixed as they are in no name or path."""
     capitals = sum(map(str.isupper, run))
     digits = sum(map(str.isdigit, run))
     return 0.2 * len(run) < capitals < 0.7 * len(run) and digits > 0.03 * len(run)
@@ -161,7 +161,7 @@ def _is_minified(text: str) -> bool:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Each line, and where it begins."""
+    """Yield each line, and where it begins."""
     start = 0
     for line in text.split("\n"):
         yield start, line

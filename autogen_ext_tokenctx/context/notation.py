@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any, TypeGuard, cast
 
 from .lines import Line
-from .text import text_lines
+from .outline import text_lines
 
 LINE_CHARS = 120
 """Entries of an object share a line up to this length; a longer object is spread over several lines."""
@@ -50,15 +50,9 @@ _PYTHON_CHARS = 100_000
 
 
 def compact_json(text: str) -> list[Line] | None:
-    """The lines of a text that is JSON, or that has JSON after a line of introduction; None for any other text.
+    """Return the lines of a text that is JSON, or that has JSON after a line of introduction; None for any other text.
 
     JSON also means what Python prints of such a structure: ``{'open': True, 'seats': None}``.
-
-    Args:
-        text: Such as a tool result.
-
-    Returns:
-        Lines that together hold every value of the JSON, and all text around it.
 
     Example:
         >>> rows = [{"id": number, "city": "Berlin", "price": "19.90", "available": True} for number in range(4)]
@@ -84,7 +78,7 @@ def compact_json(text: str) -> list[Line] | None:
 
 
 def _read(text: str, start: int) -> tuple[Any, int]:
-    """The structure that begins at a place, and where it ends."""
+    """Return the structure that begins at a place, and where it ends."""
     try:
         return _DECODER.raw_decode(text, start)
     except ValueError:
@@ -96,7 +90,7 @@ def _read(text: str, start: int) -> tuple[Any, int]:
 
 
 def _plain(value: Any) -> Any:
-    """A Python literal as JSON has it.
+    """Return a Python literal as JSON has it.
 
     Raises:
         ValueError: JSON has no such value, or two keys would be the same.
@@ -123,7 +117,7 @@ def _json_start(text: str) -> int:
 
 
 def _add_text(text: str, lines: list[Line]) -> None:
-    """The lines of a text, below those that are there."""
+    """Return the lines of a text, below those that are there."""
     before = len(lines)
     for line in text_lines(text) if text.strip() else ():
         lines.append(line if line.header < 0 else replace(line, header=line.header + before))
@@ -149,7 +143,7 @@ class _Writer:
         self._lines.append(Line(text, self._owner(len(self._lines))))
 
     def _owner(self, place: int) -> int:
-        """The innermost line above a place that what stands there says little without."""
+        """Return the innermost line above a place that what stands there says little without."""
         return next((owner for owner in reversed(self._owners) if owner < place), -1)
 
     def _add_text(self, text: str) -> None:
@@ -272,7 +266,7 @@ class _Writer:
         return ((key, self._inline(item)) for key, item in self._entries(record))
 
     def _inline(self, value: Any) -> str:
-        """A value on one line; of a structure that is too long for one, some text that is too long, too."""
+        """Return a value on one line; of a structure that is too long for one, some text that is too long, too."""
         if not _is_dict(value) and not _is_list(value):
             return _scalar(value)
         known = self._inlines.get(id(value))
@@ -292,7 +286,7 @@ class _Writer:
         return text
 
     def _entries(self, record: dict[str, Any]) -> list[tuple[str, Any]]:
-        """The entries of an object; records that are kept under their own id as a list of them."""
+        """Return the entries of an object; records that are kept under their own id as a list of them."""
         known = self._known_entries.get(id(record))
         if known is None:
             known = self._known_entries[id(record)] = []
@@ -309,12 +303,12 @@ def _scalar(value: Any) -> str:
 
 
 def _key(value: Any) -> str:
-    """The key of an entry that Python allows and JSON does not."""
+    """Return the key of an entry that Python allows and JSON does not."""
     return f"[{', '.join(map(_key, value))}]" if _is_list(value) else _scalar(value)
 
 
 def _own_key(records: dict[str, Any]) -> str | None:
-    """The field in which each of some records by key says its key again; None where there is none."""
+    """Return the field in which each of some records by key says its key again; None where there is none."""
     first = next(iter(records.values()), None)
     if not _is_dict(first):
         return None

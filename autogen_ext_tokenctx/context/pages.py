@@ -33,8 +33,9 @@ _PIECE_BYTES = 300
 """A longer line is cut to pieces of at most so many bytes of UTF-8, some 75 tokens of English and never over 300, so
 that a line fits into the smallest page."""
 
-_SHORT_ARGUMENTS = 240
-"""Call arguments up to so many characters stand in the head of their result, longer ones have lines of their own."""
+SHORT_ARGUMENTS = 240
+"""Call arguments up to so many characters stand in the head or label of their result, longer ones have lines of their
+own: three or four short values. Not measured."""
 
 _PAGE = re.compile(r'\[expand_context\("([0-9a-f]{8,64})"\): lines (\d{1,9})-(\d{1,9}) of \d{1,9}')
 
@@ -61,12 +62,12 @@ class Shown(NamedTuple):
 
     @property
     def call(self) -> str:
-        """The call that gives them."""
+        """Return the call that gives them."""
         return expand_call(*self)
 
 
 def expand_call(handle: str, first: int | None = None, last: int | None = None) -> str:
-    """The call that gives what is under a handle, as it stands in marks.
+    """Return the call that gives what is under a handle, as it stands in marks.
 
     Example:
         >>> expand_call("c0ffee00"), expand_call("c0ffee00", 50, 99)
@@ -76,13 +77,13 @@ def expand_call(handle: str, first: int | None = None, last: int | None = None) 
 
 
 def shown_by(result: FunctionExecutionResult) -> Shown | None:
-    """Which lines a tool result shows, if it is a page; None if it is none."""
+    """Return which lines a tool result shows, if it is a page; None if it is none."""
     found = _PAGE.match(result.content) if result.name == EXPAND_TOOL else None
     return Shown(found[1], int(found[2]), int(found[3])) if found else None
 
 
 def is_paging(messages: Sequence[LLMMessage]) -> bool:
-    """Whether what came back in a tool exchange is pages and nothing else."""
+    """Return whether what came back in a tool exchange is pages and nothing else."""
     results = [
         result
         for message in messages
@@ -93,10 +94,7 @@ def is_paging(messages: Sequence[LLMMessage]) -> bool:
 
 
 def page_lines(messages: Sequence[LLMMessage]) -> list[PageLine]:
-    """Messages as lines, each with who said it; pages among them as the call that gives them again.
-
-    Args:
-        messages: Archived messages. Images are named, not shown.
+    """Return messages as lines, each with who said it; pages among them as the call that gives them again.
 
     Example:
         >>> from autogen_core.models import UserMessage
@@ -120,15 +118,7 @@ def page(
     tokens: int,
     count: Callable[[str], int],
 ) -> str:
-    """The lines from ``start`` on that fit a page, under a head that says which they are and how to go on.
-
-    Args:
-        handle: What they are under.
-        lines: All lines under it.
-        start: Number of the first line to give, from 1.
-        end: Number of the last line to give; None for as many as fit.
-        tokens: What a page may cost, about. The first line is given whatever it costs.
-        count: Counts the tokens of a text.
+    """Return the lines from ``start`` (from 1) to ``end`` that fit a page of some tokens, at least one, under a head.
 
     Example:
         >>> from autogen_core.models import UserMessage
@@ -156,7 +146,7 @@ def page(
 
 
 def _parts(messages: Sequence[LLMMessage]) -> Iterator[tuple[str, str]]:
-    """Each text with what stands above it."""
+    """Yield each text with what stands above it."""
     calls: dict[str, str] = {}
     for message in messages:
         if isinstance(message, FunctionExecutionResultMessage):
@@ -181,14 +171,14 @@ def _parts(messages: Sequence[LLMMessage]) -> Iterator[tuple[str, str]]:
 
 
 def _call(call: FunctionCall) -> tuple[str, str]:
-    """A call as the head of its result, and its arguments where they are too long for that."""
-    if len(call.arguments) > _SHORT_ARGUMENTS or "\n" in call.arguments:
+    """Return a call as the head of its result, and its arguments where they are too long for that."""
+    if len(call.arguments) > SHORT_ARGUMENTS or "\n" in call.arguments:
         return call.name, call.arguments
     return f"{call.name}({call.arguments})", ""
 
 
 def _pieces(line: str) -> Iterator[str]:
-    """A line as it is, or in pieces that are short, put apart at blanks where there are some."""
+    """Yield a line as it is, or in pieces that are short, put apart at blanks where there are some."""
     if len(line) <= _PIECE_BYTES // 4 or len(line.encode("utf-8", "replace")) <= _PIECE_BYTES:
         yield line
         return

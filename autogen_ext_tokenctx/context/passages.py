@@ -8,7 +8,7 @@ line, which says its size.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, cast
@@ -20,23 +20,19 @@ from .lines import Line, join
 from .logs import MIN_LINES, oddities
 from .noise import Noise, without_noise
 from .notation import compact_json
-from .pages import shown_by
-from .repeats import is_folded
-from .text import text_lines
+from .outline import text_lines
+from .pages import SHORT_ARGUMENTS, shown_by
 from .units import Unit
 
 SlotKind = Literal["content", "result", "arguments", "thought", "image"]
 
 _MAX_LINES = 2_000
-"""A text of more lines is taken in blocks of lines."""
+"""A text of more lines is taken in blocks of lines, so that the time of a fit stays bounded."""
 
 _MAX_ODD = 500
 """So many lines of a text may be odd: each is a line of its own, and of a very long text there are many."""
 
-_LABEL_CHARS = 90
-
-_ARGUMENTS_CHARS = 240
-"""Longer call arguments have lines of their own; shorter ones stand in the label."""
+_LABEL_CHARS = 90  # a line of a label; an argument in it has half of that
 
 _READ_ARGUMENTS = 20_000
 """Call arguments of more characters are not read for the label."""
@@ -76,12 +72,12 @@ class Passage:
     noise: frozenset[Noise] = frozenset()
 
     def text(self) -> str:
-        """All lines put together."""
+        """Return all lines put together."""
         return join(self.lines)
 
 
-def passages(unit: Unit) -> tuple[Passage, ...]:
-    """The passages of a unit, in the order in which they stand.
+def passages(unit: Unit, read: Callable[[str], Sequence[Line]] | None = None) -> tuple[Passage, ...]:
+    """Return the passages of a unit, in the order in which they stand.
 
     Example:
         >>> from autogen_core.models import UserMessage
@@ -89,22 +85,28 @@ def passages(unit: Unit) -> tuple[Passage, ...]:
         >>> [p.label for p in passages(split([UserMessage(content="hi", source="ann")])[0])]
         ['ann']
     """
-    return tuple(_passages(unit))
+    return tuple(_passages(unit, read or built_in_lines))
+
+
+def built_in_lines(text: str) -> list[Line]:
+    """Return the lines of JSON in less notation, and those of any other text as it is."""
+    lines = compact_json(text)
+    return text_lines(text) if lines is None else lines
 
 
 def call_label(call: FunctionCall) -> str:
-    """A call in one short line, ``name(value, value)``."""
+    """Return a call in one short line, ``name(value, value)``."""
     return f"{call.name}({clip(call_values(call.arguments), _LABEL_CHARS)})"
 
 
 def clip(text: str, chars: int) -> str:
-    """The head of a text, on one line, with a sign where it was cut."""
+    """Return the head of a text, on one line, with a sign where it was cut."""
     flat = " ".join(text[: 4 * chars].split())
     return flat if len(flat) <= chars and len(text) <= 4 * chars else flat[: chars - 1] + "…"
 
 
 def call_values(arguments: str) -> str:
-    """The argument values of a call, long ones cut; the arguments as they are where they are no JSON object."""
+    """Return the argument values of a call, long ones cut; the arguments as they are where they are no JSON object."""
     values: Any = None
     if len(arguments) <= _READ_ARGUMENTS:
         try:
@@ -118,52 +120,48 @@ def call_values(arguments: str) -> str:
     return ", ".join(clip(text, _LABEL_CHARS // 2) for text in written)
 
 
-def _passages(unit: Unit) -> Iterator[Passage]:
+def _passages(unit: Unit, read: Callable[[str], Sequence[Line]]) -> Iterator[Passage]:
     labels: dict[str, str] = {}
     for number, message in enumerate(unit.messages):
         if isinstance(message, FunctionExecutionResultMessage):
             for item, result in enumerate(message.content):
-                label = labels.get(result.call_id, result.name)
-                yield _passage(
-                    Slot(number, item, "result"), label, result.content, is_page=shown_by(result) is not None
-                )
+                slot, label = Slot(number, item, "result"), labels.get(result.call_id, result.name)
+                yield _passage(slot, label, result.content, read, is_page=shown_by(result) is not None)
         elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
             if message.thought:
-                yield _passage(Slot(number, 0, "thought"), message.source, message.thought)
+                yield _passage(Slot(number, 0, "thought"), message.source, message.thought, read)
             for item, call in enumerate(message.content):
                 labels[call.id] = call_label(call)
-                if len(call.arguments) > _ARGUMENTS_CHARS:
-                    yield _passage(
-                        Slot(number, item, "arguments"), f"{message.source} calls {call.name}", call.arguments
-                    )
+                if len(call.arguments) > SHORT_ARGUMENTS:
+                    label = f"{message.source} calls {call.name}"
+                    yield _passage(Slot(number, item, "arguments"), label, call.arguments, read)
         elif isinstance(message, UserMessage) and not isinstance(message.content, str):
             for item, part in enumerate(message.content):
                 if isinstance(part, str):
-                    yield _passage(Slot(number, item, "content"), message.source, part)
+                    yield _passage(Slot(number, item, "content"), message.source, part, read)
                 else:
                     line = Line(f"[image {part.image.width} x {part.image.height}]")
                     yield Passage(Slot(number, item, "image"), message.source, (line,), False)
         else:
             label = "system" if isinstance(message, SystemMessage) else message.source
-            yield _passage(Slot(number, 0, "content"), label, cast(str, message.content))
+            yield _passage(Slot(number, 0, "content"), label, cast(str, message.content), read)
 
 
-def _passage(slot: Slot, label: str, text: str, *, is_page: bool = False) -> Passage:
+def _passage(
+    slot: Slot, label: str, text: str, read: Callable[[str], Sequence[Line]], *, is_page: bool = False
+) -> Passage:
     # a mark in arguments would be executed with them, and a page was asked for
     reads_noise = slot.kind in ("arguments", "thought") or is_page
     said, noise = (text, frozenset[Noise]()) if reads_noise else without_noise(text)
-    lines = compact_json(said)
-    if lines is None:
-        lines = text_lines(said)
-    whole = tuple(_blocks(_with_odd(lines)))
+    whole = tuple(_blocks(_with_odd(list(read(said)))))
     return Passage(slot, label, whole, len(join(whole)) < len(text), noise)
 
 
 def _with_odd(lines: list[Line]) -> list[Line]:
-    """The lines, and of each that differs from the others how much."""
+    """Return the lines, and of each that differs from the others how much."""
     if len(lines) < MIN_LINES:
         return lines
-    alone = [number for number, line in enumerate(lines) if not line.continues and not is_folded(line.text)]
+    alone = [number for number, line in enumerate(lines) if not line.continues]
     found = oddities([lines[number].text for number in alone])
     most = sorted(found, key=lambda number: (-found[number], number))[:_MAX_ODD]
     for number in most:
@@ -172,7 +170,7 @@ def _with_odd(lines: list[Line]) -> list[Line]:
 
 
 def _blocks(lines: list[Line]) -> Iterator[Line]:
-    """Lines as they are, and those of a very long text some at a time; what is odd stays a line of its own."""
+    """Yield lines as they are, those of a very long text some at a time; what is odd stays a line of its own."""
     size = -(-len(lines) // _MAX_LINES)
     if size <= 1:
         yield from lines

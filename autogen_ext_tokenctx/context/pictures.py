@@ -24,19 +24,7 @@ def with_pictures(
     counter: TokenCounter,
     archive: ContextArchive,
 ) -> Recalled | None:
-    """Recalled lines with the pictures of a unit that a view lacks, as many of the newest as fit.
-
-    Args:
-        lines: The lines; None where no lines are recalled.
-        unit: The unit.
-        view: The request without what is recalled.
-        most: Tokens that the whole block may cost.
-        counter: Counts tokens.
-        archive: Takes the originals.
-
-    Returns:
-        The block with the pictures; ``lines`` where none fits.
-    """
+    """Return recalled lines with the pictures of a unit that a view lacks, as many of the newest as fit."""
     handle = archive.put(unit.originals)
     head = f'[pictures from an earlier message of {label_of(unit)}: expand_context("{handle}")]'
     text = f"{lines.message.content}\n[pictures from a message of {label_of(unit)}]" if lines else head
@@ -55,13 +43,13 @@ def with_pictures(
 
 
 def lacking(unit: Unit, view: Sequence[LLMMessage]) -> list[Image]:
-    """The pictures of a unit that a view does not have."""
+    """Return the pictures of a unit that a view does not have."""
     shown = pictures_of(view)
     return [image for image in pictures_of(unit.messages) if not any(_is_same(image, other) for other in shown)]
 
 
 def _is_same(one: Image, other: Image) -> bool:
-    """Whether two pictures are alike: a state that was loaded has copies."""
+    """Return whether two pictures are alike: a state that was loaded has copies."""
     if one is other:
         return True
     return one.image.size == other.image.size and one.image.tobytes() == other.image.tobytes()

@@ -32,11 +32,7 @@ class Grid:
 
 
 def as_rich(tables: Sequence[Grid]) -> RenderableType:
-    """Tables for a terminal.
-
-    Args:
-        tables: The tables.
-    """
+    """Return tables for a terminal."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -58,10 +54,7 @@ def as_rich(tables: Sequence[Grid]) -> RenderableType:
 
 
 def as_html(tables: Sequence[Grid]) -> str:
-    """Tables for a notebook.
-
-    Args:
-        tables: The tables.
+    """Return tables for a notebook.
 
     Example:
         >>> "<b>&lt;i&gt;</b>" in as_html([Grid("<i>", (), ())])
@@ -96,7 +89,7 @@ class Shown:
     __slots__ = ()
 
     def tables(self) -> list[Grid]:
-        """The tables, as plain text that whoever draws them escapes."""
+        """Return the tables, as plain text that whoever draws them escapes."""
         raise NotImplementedError
 
     def __rich__(self) -> RenderableType:

@@ -22,14 +22,7 @@ CALL_SOURCE = "tool_call"
 
 
 def transcript(unit: Unit, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
-    """A tool exchange as user messages that say what was called and what came back.
-
-    Args:
-        unit: A tool exchange.
-        texts: Shorter texts by their place; what is not in it is quoted whole.
-
-    Returns:
-        As many messages as the unit has.
+    """Return a tool exchange as user messages that say what was called and what came back.
 
     Example:
         >>> from autogen_core.models import FunctionExecutionResult
@@ -54,7 +47,7 @@ def transcript(unit: Unit, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
 
 
 def is_transcript(message: LLMMessage) -> bool:
-    """Whether a message tells of a call or its result, and is nothing that a person or another agent said."""
+    """Return whether a message tells of a call or its result, and is nothing that a person or another agent said."""
     return isinstance(message, UserMessage) and message.source in (CALL_SOURCE, STRAY_SOURCE)
 
 

@@ -60,13 +60,21 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 RESULTS = (
     "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Level "
-    "LimitAnswer MetricsSnapshot ModelLimits ModelName "
-    "PlanStep RecoveryResult RecoveryStrategy ReportSummary Summary SummaryUsage "
+    "LimitAnswer Line MetricsSnapshot ModelLimits ModelName PlanStep READERS RecoveryResult RecoveryStrategy "
+    "ReportSummary Summary SummaryUsage "
     "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError"
 ).split()
 """What the package gives, raises or enumerates."""
 
-PROTOCOLS = ("Embedder", "LimitSource", "MessageTransform", "Prices", "TextCompressor", "TokenCounter")
+PROTOCOLS = (
+    "Embedder",
+    "LimitSource",
+    "MessageTransform",
+    "Prices",
+    "TextCompressor",
+    "TextReader",
+    "TokenCounter",
+)
 """What a user may bring."""
 
 COMPONENTS = (

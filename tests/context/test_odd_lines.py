@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autogen_ext_tokenctx.context.logs import MIN_LINES, oddities
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.text import text_lines
+from autogen_ext_tokenctx.context.outline import text_lines
 from autogen_ext_tokenctx.context.units import texts
 
 from ..support.hooked import MODES, Mode, client_for, context_for

@@ -9,11 +9,6 @@ from autogen_ext_tokenctx.context.passages import passages
 from autogen_ext_tokenctx.context.units import split
 
 
-def lines_of(text: str) -> tuple[str, ...]:
-    passage = passages(split([UserMessage(content=text, source="ann")])[0])[0]
-    return tuple(line.text for line in passage.lines)
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -30,10 +25,6 @@ def test_all_lines_put_together_are_the_text(text: str) -> None:
     passage = passages(split([UserMessage(content=text, source="ann")])[0])[0]
     assert passage.text().split() == text.split()
     assert all(len(line.text) <= 500 for line in passage.lines)
-
-
-def test_equal_lines_are_counted() -> None:
-    assert lines_of("start\n" + "retrying\n" * 40 + "done") == ("start", "retrying  [×40]", "done")
 
 
 def test_a_text_of_very_many_lines_is_taken_in_blocks() -> None:

@@ -42,6 +42,7 @@ ARGUMENTS: dict[Any, Callable[[], object]] = {
     Exception: lambda: ValueError("the disk is full"),
     list[LLMMessage]: lambda: list(HISTORY),
     Path: lambda: Path("state.json"),
+    str: lambda: "id;port\n1;Oslo",
 }
 """What a function of a block is called with, by the annotation of its parameter."""
 

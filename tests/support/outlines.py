@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from autogen_ext_tokenctx.context.compression import join_kept
 from autogen_ext_tokenctx.context.lines import Line
-from autogen_ext_tokenctx.context.text import text_lines
+from autogen_ext_tokenctx.context.outline import text_lines
 
 
 def chain(lines: Sequence[Line], number: int) -> set[int]:
