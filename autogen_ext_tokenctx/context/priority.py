@@ -19,8 +19,8 @@ from .embedding import Embedder
 from .noise import Noise, noise_asked_for
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
-from .query import asked_picture, asking, code_names, looks_back, query_of, question, talk_of, telling
-from .relevance import around, bm25, expand_query, is_entity, rarity, spread
+from .query import asked_picture, asking, code_names, looks_back, query_of, question, talk_of
+from .relevance import around, bm25, is_entity, rarity, spread
 from .semantic import SemanticRelevance
 from .units import Unit, pictures_of
 
@@ -66,9 +66,6 @@ to 1/e with so many tokens of a usual unit: turns of a meeting say little one by
 
 _STALE = 0.3
 """Share of its worth that a tool result keeps when the same call gave another one later."""
-
-FEEDBACK_TERMS = 12
-"""Terms of the best units that join the query."""
 
 _SMALL_TALK_TERMS = 3
 
@@ -117,7 +114,7 @@ class PrioritizedContext:
 
     Args:
         units: The units in the order of the history.
-        query: What is asked: term weights from the task, the newest messages, and feedback.
+        query: What is asked: term weights from the task and the newest messages.
         talk: The words of the conversation and of the calls, falling with age.
         rarity: Inverse document frequency of each term.
         doubt: How far it is open what is asked, from 0 (a full question was just asked) to 1; recency decides then.
@@ -207,17 +204,13 @@ class ContextPrioritizer:
         known = [cache.get(unit) for unit in units]
         pins = self._pins(units, pinned)
         idf = rarity([profile.distinct for profile in known])
-        wanted, doubt = query_of(units, known, task)
-        query = telling(wanted, idf, len(known))
+        query, doubt = query_of(units, known, task, idf)
         asked = [i for i, unit in enumerate(units) if i not in pins or not isinstance(unit.head, SystemMessage)]
         parts = [(i, text) for i in asked for text in known[i].matched()]
         documents = [text.counts for _, text in parts]
         sizes = [text.tokens for _, text in parts]
-        first = bm25(documents, query, idf)
-        full_query = expand_query(documents, first, query, idf, new_terms=FEEDBACK_TERMS)
-        feedback = {term: weight for term, weight in full_query.items() if term not in query}
-        own = [score + more for score, more in zip(first, bm25(documents, feedback, idf), strict=True)]
-        matches = _with_neighbours(own, sizes, around(documents, sizes, full_query, idf, _PASSAGE_TOKENS))
+        passages = around(documents, sizes, query, idf, _PASSAGE_TOKENS)
+        matches = _with_neighbours(bm25(documents, query, idf), sizes, passages)
         near, beside = [0.0] * len(units), [0.0] * len(units)
         for (i, text), score in zip(parts, matches, strict=True):
             (beside if text.is_thought else near)[i] = score
@@ -252,7 +245,7 @@ class ContextPrioritizer:
             scored.append(ScoredUnit(unit, known[i], category, self.weights[category], *scores))
         return PrioritizedContext(
             tuple(scored),
-            full_query,
+            query,
             talk_of(units, known),
             idf,
             doubt,

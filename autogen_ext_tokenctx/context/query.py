@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain, islice
 from math import exp, log
 from typing import cast
@@ -121,9 +121,9 @@ def _actors(unit: Unit, first: Unit) -> Iterator[str]:
 
 
 def query_of(
-    units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefinition | None
+    units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefinition | None, idf: Mapping[str, float]
 ) -> tuple[dict[str, float], float]:
-    """What the next call is about, and how far that is open.
+    """Return the query (the weights of its discriminative terms) and its ambiguity.
 
     The task that was given, what a person asked last, and the two newest units. In the middle of a tool loop, and
     between agents, the newest units are what the agents themselves just did: they name what comes next, but the
@@ -136,7 +136,8 @@ def query_of(
         for term in found:
             query[term] = max(query.get(term, 0.0), share)
 
-    add(terms(task_text(task)), 1.0)
+    given = terms(task_text(task))
+    add(given, 1.0)
     talk = [i for i, unit in enumerate(units) if not isinstance(unit.head, SystemMessage)]
     users = [i for i in talk if units[i].is_user]
     people = [i for i in users if _is_person(units[i], units[users[0]])]
@@ -151,13 +152,20 @@ def query_of(
         add(known[users[0]].distinct, 0.3 * doubt)
         said = chain.from_iterable(segment.words for segment in known[users[0]].segments if segment.line >= 0)
         add(list(filter(is_entity, said)), 1.0)  # what the task names stays its subject
-    return query, doubt
+    return _discriminative(query, frozenset(given), idf, len(units)), doubt
 
 
-def telling(query: Mapping[str, float], idf: Mapping[str, float], size: int) -> dict[str, float]:
-    """The terms of a query that tell units apart: in more than one of them, and the rarest of a long query."""
-    single = log(1.0 + (size - 0.5) / 1.5)  # the rarity of a term that only one unit has
-    known = ((term, weight) for term, weight in query.items() if term in idf and (size < 3 or idf[term] < single))
+def _discriminative(
+    query: Mapping[str, float], given: Set[str], idf: Mapping[str, float], size: int
+) -> dict[str, float]:
+    """Return the terms by which groups differ; of a long query the ones of greatest weight and idf."""
+    # what a message asks, and no other group has, finds only that message; a task that was given stands in no group
+    single = log(1.0 + (size - 0.5) / 1.5)
+    known = [
+        (term, weight)
+        for term, weight in query.items()
+        if term in idf and (size < 3 or term in given or idf[term] < single)
+    ]
     return dict(sorted(known, key=lambda item: (-item[1] * idf[item[0]], item[0]))[:_QUERY_TERMS])
 
 

@@ -222,37 +222,6 @@ def bm25(documents: Sequence[Mapping[str, int]], query: Mapping[str, float], idf
     return scores
 
 
-def expand_query(
-    documents: Sequence[Mapping[str, int]],
-    scores: Sequence[float],
-    query: Mapping[str, float],
-    idf: Mapping[str, float],
-    *,
-    best: int = 6,
-    new_terms: int = 12,
-    weight: float = 0.3,
-) -> dict[str, float]:
-    """Pseudo relevance feedback: the query and the terms that mark its best documents.
-
-    The terms of the ``best`` documents are weighed by document score, count and rarity (RM3; Lavrenko and Croft,
-    2001); ``new_terms`` of them join the query with up to ``weight``.
-    """
-    top = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:best]
-    gain: dict[str, float] = {}
-    for i in top:
-        if scores[i] <= 0.0:
-            continue
-        length = sum(documents[i].values())
-        for term, count in documents[i].items():
-            if term not in query:
-                gain[term] = gain.get(term, 0.0) + scores[i] * idf[term] * count / (length + 10.0)
-    chosen = sorted(gain.items(), key=lambda item: (-item[1], item[0]))[:new_terms]
-    if not chosen:
-        return dict(query)
-    strongest = chosen[0][1]
-    return {**query, **{term: weight * value / strongest for term, value in chosen}}
-
-
 def around(
     documents: Sequence[Mapping[str, int]],
     sizes: Sequence[int],

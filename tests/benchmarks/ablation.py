@@ -20,7 +20,6 @@ from tests.benchmarks.retention import FAMILIES, family_means
 PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "nothing off": ("worth", {}),
     "relevance of units": ("worth", {"_BASE": 1.0, "_SHARP": 0.0}),
-    "feedback terms in the query": ("priority", {"FEEDBACK_TERMS": 0}),
     "relevance of neighbours": ("priority", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
     "recency": ("worth", {"_RECENT": 0.0}),
     "identifiers and names": ("worth", {"_IDS": 0.0}),
