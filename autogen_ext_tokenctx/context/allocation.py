@@ -162,11 +162,12 @@ class Allocation:
         too_large: list[tuple[int, int, float, int]] = []
         others: list[tuple[float, int, int]] = []
         while self._heap and misses < MAX_MISSES and room > 0:
-            key, i, step = heappop(self._heap)
+            key, order, step = heappop(self._heap)
+            i = -order
             if step < 0 and self.choices[i].latest.get(step) != key:
                 continue  # weighed again since
             if only is not None and i not in only:
-                others.append((key, i, step))
+                others.append((key, order, step))
                 continue
             gain, cost, added = self._weigh(i, step)
             if gain <= 0.0:
@@ -264,7 +265,7 @@ class Allocation:
             return
         if step < 0:
             self.choices[i].latest[step] = key
-        heappush(self._heap, (key, i, step))
+        heappush(self._heap, (key, -i, step))  # of equals the newest first
 
     def _weigh(self, i: int, step: int) -> tuple[float, int, tuple[int, ...]]:
         """What a step gains and costs now, and the segments it adds."""

@@ -1,4 +1,4 @@
-"""What later units of a history say again, and what they have overtaken."""
+"""What later groups of a history repeat."""
 
 from __future__ import annotations
 
@@ -13,12 +13,6 @@ from .units import Unit
 
 _LARGE_CHARS = 200
 """Less text is not worth looking for. Calls that change something answer shortly, and each of them counts."""
-
-_ALIKE = 0.5
-"""Share of a result that stands in the result of a later, equal call too if it is of the same thing, seen later."""
-
-_FEW_ROWS = 5
-"""Results of fewer lines are compared by words."""
 
 _READ_ARGUMENTS = 2_000
 """Longer arguments are compared as they are written."""
@@ -55,58 +49,6 @@ def duplicates(units: Sequence[Unit]) -> dict[int, str]:
                 found[unit.index] = "said again in a later message"
             said.add(unit.key)
     return found
-
-
-def stale(units: Sequence[Unit]) -> dict[int, str]:
-    """Tool exchanges that were made again later, and then told something else of the same thing.
-
-    A file read again after it was changed, a status asked for again. A result that has little in common with the
-    later one is of another thing, such as the next page of a list, and not named here.
-
-    Args:
-        units: A history.
-
-    Returns:
-        Why, by the unit's index. Unlike `duplicates` these say something that the later ones do not.
-
-    Example:
-        >>> from autogen_core.models import AssistantMessage, FunctionExecutionResult
-        >>> from autogen_ext_tokenctx.context.units import split
-        >>> def look(number: int, state: str) -> list[object]:
-        ...     call = FunctionCall(id=f"{number}", name="status", arguments='{"job": 7}')
-        ...     result = FunctionExecutionResult(call_id=call.id, name="status", content=state, is_error=False)
-        ...     return [
-        ...         AssistantMessage(content=[call], source="coder"),
-        ...         FunctionExecutionResultMessage(content=[result]),
-        ...     ]
-        >>> stale(split([*look(1, "job 7 is running"), *look(2, "job 7 is done")]))
-        {0: 'overtaken by a later call of status'}
-    """
-    found: dict[int, str] = {}
-    later: dict[Hashable, tuple[str, bool]] = {}  # of each call: the next result, and whether it changed after this one
-    for unit in reversed(units):
-        if not unit.is_exchange:
-            continue
-        answers = _answers(unit)
-        overtaken = [_is_overtaken(text, *later[call]) if call in later else None for call, _, text in answers]
-        if any(overtaken) and all(state is not None for state in overtaken):
-            names = dict.fromkeys(call.name for call in _calls(unit))
-            found[unit.index] = f"overtaken by a later call of {', '.join(names)}"
-        later.update((call, (text, bool(state))) for (call, _, text), state in zip(answers, overtaken, strict=True))
-    return found
-
-
-def _is_overtaken(text: str, later: str, changed: bool) -> bool | None:
-    """Whether the same thing is seen otherwise later; None where something else is seen."""
-    if text == later:
-        return changed
-    parts, later_parts = _parts(text), _parts(later)
-    return True if len(parts & later_parts) >= _ALIKE * len(parts) else None
-
-
-def _parts(text: str) -> set[str]:
-    rows = {row.strip() for row in text.splitlines()}
-    return rows if len(rows) >= _FEW_ROWS else set(text.split())
 
 
 def _answers(unit: Unit) -> list[tuple[Hashable, bool | None, str]]:

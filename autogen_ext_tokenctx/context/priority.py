@@ -14,7 +14,6 @@ from autogen_core.models import LLMMessage, SystemMessage
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
 from .compression import ContextCompressor
-from .duplicates import stale
 from .embedding import Embedder
 from .noise import Noise, noise_asked_for
 from .profile import Profile, ProfileCache
@@ -64,9 +63,6 @@ _PASSAGE_TOKENS, _PASSAGE_SHARE, _TURN_TOKENS = 800.0, 1.5, 12.0
 """How much of what is said around a unit counts as its passage, and for how much where units are very short; it falls
 to 1/e with so many tokens of a usual unit: turns of a meeting say little one by one, long messages stand alone."""
 
-_STALE = 0.3
-"""Share of its worth that a tool result keeps when the same call gave another one later."""
-
 _SMALL_TALK_TERMS = 3
 
 
@@ -82,7 +78,6 @@ class ScoredUnit:
         relevance: How well it, or what stands beside it, answers the query, 0 to 1.
         recency: 1 for the newest, falling with the units that came after it.
         pinned: Why it must stay; empty when it need not.
-        current: Share of its worth that is left since the same call gave another result later; 1 where none did.
         notes: What else there is to say of it, for reports.
         beside: How well what an agent says beside its calls answers the query, 0 to 1.
         pictured: Whether its pictures are asked for.
@@ -95,7 +90,6 @@ class ScoredUnit:
     relevance: float
     recency: float
     pinned: str
-    current: float = 1.0
     notes: str = ""
     beside: float = 0.0
     pictured: bool = False
@@ -227,7 +221,6 @@ class ContextPrioritizer:
                 near[i] = score
         top = max((*near, *beside), default=0.0) or 1.0
         recency = _recency(len(units))
-        overtaken = stale(units)
         asks = asking(units)
         pictured = None
         if asks is not None and not pictures_of(asks.messages):
@@ -236,12 +229,11 @@ class ContextPrioritizer:
         for i, unit in enumerate(units):
             why = pins.get(i, "")
             category = self._category(unit, known[i], why)
-            current = _STALE if i in overtaken else 1.0
             added = self._added(unit)
             more = sum(added.values())
             relevance, thought = (min(1.0, max(0.0, score / top + more)) for score in (near[i], beside[i]))
-            notes = [*filter(None, [overtaken.get(i)]), *(f"{name} {value:+.2f}" for name, value in added.items())]
-            scores = relevance, recency[i], why, current, ", ".join(notes), max(relevance, thought), i == pictured
+            notes = ", ".join(f"{name} {value:+.2f}" for name, value in added.items())
+            scores = relevance, recency[i], why, notes, max(relevance, thought), i == pictured
             scored.append(ScoredUnit(unit, known[i], category, self.weights[category], *scores))
         return PrioritizedContext(
             tuple(scored),

@@ -85,7 +85,6 @@ class LineWorth(NamedTuple):
         per_id: Worth of a new identifier.
         per_name: Worth of a new name.
         per_odd: Worth of its difference from the other lines of its text, as long as the view has nothing like it.
-        per_asked: Share of what it is worth that it has words of the query.
         asked: Its words that the query has.
         unit: Number of the unit.
         segment: The segment.
@@ -97,7 +96,6 @@ class LineWorth(NamedTuple):
     per_id: float
     per_name: float
     per_odd: float
-    per_asked: float
     asked: tuple[str, ...]
     unit: int
     segment: Segment
@@ -111,14 +109,12 @@ class _Text(NamedTuple):
         segments: Its segments, or some of them.
         score: What speaks for them.
         mass: The same for each of their tokens.
-        current: Share of their worth that no later result has overtaken.
     """
 
     scored: ScoredUnit
     segments: Sequence[Segment]
     score: float
     mass: float
-    current: float
 
 
 def _score(scored: ScoredUnit, relevance: float) -> float:
@@ -161,7 +157,7 @@ class Worth:
         self._score: dict[int, float] = {}
         self._mass: dict[int, float] = {}
         for scored in context.units:
-            score = scored.current * _score(scored, scored.relevance)
+            score = _score(scored, scored.relevance)
             self._score[scored.unit.index] = score
             self._mass[scored.unit.index] = score * self._per_token(scored.profile.tokens)
 
@@ -190,14 +186,14 @@ class Worth:
         segments = scored.profile.segments
         index = scored.unit.index
         own = [segment for segment in segments if segment.kind not in _APART]
-        lines = self._lines(_Text(scored, own, self._score[index], self._mass[index], scored.current))
+        lines = self._lines(_Text(scored, own, self._score[index], self._mass[index]))
         if len(own) == len(segments):
             return lines
         # what an agent says beside its calls is weighed as a message of its own: no result makes it older or longer
         beside = [segment for segment in segments if segment.kind == "thought"]
         score = _score(scored, scored.beside)
         mass = score * self._per_token(sum(segment.tokens for segment in beside))
-        said = self._lines(_Text(scored, beside, score, mass, 1.0))
+        said = self._lines(_Text(scored, beside, score, mass))
         pictures = [self._picture(scored, segment) for segment in segments if segment.kind == "image"]
         apart = {"thought": iter(said), "image": iter(pictures)}
         rest = iter(lines)
@@ -211,7 +207,7 @@ class Worth:
         else:
             newness = (index + 1) / len(self._score)
             mass = scored.weight * _PICTURE * newness * self._per_token(segment.tokens) * segment.tokens
-        return LineWorth(mass, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, (), index, segment)
+        return LineWorth(mass, 1.0, 0.0, 0.0, 0.0, 0.0, (), index, segment)
 
     def _lines(self, text: _Text) -> list[LineWorth]:
         """What does not change about the worth of the segments of a text."""
@@ -242,7 +238,7 @@ class Worth:
             named = len(segment.names) - len(covered.intersection(segment.names))
             gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.unit])
         if line.asked:
-            gain += line.per_asked * sum([self._asked[term] for term in line.asked])
+            gain += sum([self._asked[term] for term in line.asked])
         if segment.rule and self._rules_room >= segment.tokens:
             gain += _RULE * segment.tokens
         return gain
@@ -265,7 +261,7 @@ class Worth:
 
     def _line(self, text: _Text, segment: Segment) -> LineWorth:
         scored, rare = text.scored, self._rare
-        new = scored.weight * text.current * (_NEW_BASE + text.score)
+        new = scored.weight * (_NEW_BASE + text.score)
         per_id = per_name = 0.0
         if (segment.ids or segment.numbers or segment.names) and not self._looks_back:
             talk = self._talk
@@ -283,7 +279,6 @@ class Worth:
             per_id=per_id,
             per_name=per_name,
             per_odd=text.score * _ODD * segment.odd * segment.tokens,
-            per_asked=text.current,
             asked=asked,
             unit=scored.unit.index,
             segment=segment,

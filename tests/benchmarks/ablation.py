@@ -34,7 +34,6 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "questions about the run": ("priority", {"looks_back": not_}),
     "neighbouring lines": ("allocation", {"BESIDE": 0.0}),
     "reserve of rules": ("allocation", {"RULES_SHARE": 0.0}),
-    "stale results": ("priority", {"_STALE": 1.0}),
     "digest": ("allocation", {"IN_DIGEST": 0.001}),
 }
 
