@@ -18,7 +18,7 @@ from .embedding import Embedder
 from .noise import Noise, noise_asked_for
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
-from .query import asked_picture, asking, code_names, looks_back, query_of, question, talk_of
+from .query import asked_picture, asking, looks_back, query_of, question, talk_of
 from .relevance import around, bm25, is_entity, rarity, spread
 from .semantic import SemanticRelevance
 from .units import Unit, pictures_of
@@ -113,7 +113,6 @@ class PrioritizedContext:
         rarity: Inverse document frequency of each term.
         doubt: How far it is open what is asked, from 0 (a full question was just asked) to 1; recency decides then.
         looks_back: Whether the question is about the run itself: it names those who take part in it, or their tools.
-        code_names: Terms of the question that are names in code.
         noise: Kinds of noise that the question names.
     """
 
@@ -123,7 +122,6 @@ class PrioritizedContext:
     rarity: Mapping[str, float]
     doubt: float
     looks_back: bool = False
-    code_names: frozenset[str] = frozenset()
     noise: frozenset[Noise] = frozenset()
 
     def is_asked_noise(self, scored: ScoredUnit) -> bool:
@@ -242,7 +240,6 @@ class ContextPrioritizer:
             idf,
             doubt,
             looks_back(units),
-            code_names(units, task),
             noise_asked_for(question(units, task)),
         )
 
