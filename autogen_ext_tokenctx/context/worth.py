@@ -33,8 +33,6 @@ _WORDS = 0.05
 """Worth of a new word of greatest rarity."""
 _IDS = 60.0
 """Worth of a new identifier in a tool result, if the words beside it are those of the conversation."""
-_NUMBERS = 0.1
-"""Share of it for any other number."""
 _NAMES = 0.2
 """Share of it for a new name of several words, wherever it stands."""
 _TALKED = 0.01
@@ -118,7 +116,7 @@ class Worth:
 
     A line's worth is its share of the unit's relevance (mass, which grows slower than a unit's length, so that long
     units do not win by length, and falls by what the view says already) and what it would bring that the view does
-    not have: words by rarity; identifiers, numbers and names by how much the words beside them are those of the
+    not have: words by rarity; identifiers and names by how much the words beside them are those of the
     conversation. Where a person asks about the run itself, what counts is which messages are relevant: the facts of
     records are for the next call, and none comes next.
 
@@ -219,7 +217,6 @@ class Worth:
         gain += line.per_word * (line.weight - known)
         if line.per_id:
             facts = len(segment.ids) - len(covered.intersection(segment.ids))
-            facts += _NUMBERS * (len(segment.numbers) - len(covered.intersection(segment.numbers)))
             named = len(segment.names) - len(covered.intersection(segment.names))
             gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.unit])
         if segment.rule and self._rules_room >= segment.tokens:
@@ -229,7 +226,6 @@ class Worth:
     def _cover(self, segment: Segment) -> None:
         self._covered.update(segment.words)
         self._covered.update(segment.ids)
-        self._covered.update(segment.numbers)
         self._covered.update(segment.names)
 
     def _weighed(self, weights: Mapping[str, float]) -> dict[str, float]:
@@ -246,7 +242,7 @@ class Worth:
         scored, rare = text.scored, self._rare
         new = scored.weight * (_NEW_BASE + text.score)
         per_id = per_name = 0.0
-        if (segment.ids or segment.numbers or segment.names) and not self._looks_back:
+        if (segment.ids or segment.names) and not self._looks_back:
             talk = self._talk
             beside = sum([talk[term] for term in segment.words if term in talk])
             in_calls = scored.unit.is_exchange and segment.kind != "thought"
