@@ -43,8 +43,6 @@ _MOST = 5.0
 """Multiple of it that words of the conversation beside it can bring."""
 _MANY = 30.0
 """Facts of one unit in the view that halve the worth of its next ones: a listing must not crowd out the rest."""
-_OPEN = 0.15
-"""Power of the doubt with which the facts of tool results count: after a full question, its answer is worth more."""
 _QUERY = 3.0
 """How much more a word of the query than one of the conversation says about a line of its unit."""
 _RULE = 2.0
@@ -246,7 +244,9 @@ class Worth:
             talk = self._talk
             beside = sum([talk[term] for term in segment.words if term in talk])
             in_calls = scored.unit.is_exchange and segment.kind != "thought"
-            fit = new * _IDS * min(_MOST, _FLOOR + beside) * self._doubt ** (_OPEN if in_calls else 1.0)
+            fit = new * _IDS * min(_MOST, _FLOOR + beside)
+            if not in_calls:
+                fit *= self._doubt
             per_id = fit if in_calls else fit * _TALKED
             per_name = fit * _NAMES
         weight = sum([rare[term] for term in segment.words]) or 1.0
