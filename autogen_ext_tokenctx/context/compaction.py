@@ -22,10 +22,6 @@ from .view import View, ViewBuilder
 _BLOCK_TOKENS = 30
 """What the head of the digest block costs, about."""
 
-_GIANT_SHARE = 0.15
-"""Share of the room that the stubs of units too large for any budget may take: that such a unit existed is worth
-knowing, or the agent calls the same tool again."""
-
 _GREEDY_SHARE = 0.5
 """A newest tool exchange of more than this share of the budget is shortened if older lines are worth more."""
 
@@ -59,8 +55,7 @@ class Compaction:
         if in_place and floor + sum(units[i].profile.tokens - least[i] for i in in_place) > self._goal:
             goal = self._limit  # room that is left free while what must be there is cut helps nobody
         room = goal - floor - _BLOCK_TOKENS
-        giants = self._giants({*whole, *in_place}, goal, room)
-        allocation = Allocation(self._context, whole, [*in_place, *giants], self.reasons, max(room, 0))
+        allocation = Allocation(self._context, whole, in_place, self.reasons, max(room, 0))
         view = self._fill(allocation, goal, room)
         if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
             allocation = Allocation(self._context, whole, in_place, self.reasons, 0)
@@ -145,18 +140,6 @@ class Compaction:
     def _least(self, scored: ScoredUnit) -> int:
         """Exact tokens of the shortest form of a unit in its place."""
         return min(scored.profile.compact_tokens, self._builder.cost(self._builder.stub(scored)))
-
-    def _giants(self, taken: set[int], goal: int, room: int) -> list[int]:
-        found: list[int] = []
-        left = int(room * _GIANT_SHARE)
-        for scored in reversed(self._context.units):
-            i = scored.unit.index
-            if i not in taken and i not in self.reasons and scored.profile.compact_tokens > goal // 2:
-                left -= scored.profile.stub_tokens
-                if left < 0:
-                    break
-                found.append(i)
-        return found
 
     def _too_small(self, least: Mapping[int, int]) -> BudgetTooSmallError:
         units = self._context.units
