@@ -37,15 +37,6 @@ NOTATION = 0.02
 NOISE = 1e-6
 """The same where that is noise: it comes after all words, into room that nothing else needs."""
 
-CLOSE = 1.25
-"""A step that comes this close to the best is taken without looking for the best."""
-
-STALE = 0.9
-"""A unit that keeps this share of its gain when it is weighed again is taken to stay so for a while."""
-
-FRESH_STEPS = 20
-"""For so many steps such a unit is not weighed again."""
-
 ENDS = 2
 PINNED_END = 10_000.0
 """A unit that must stay and does not fit keeps this many lines of its head and tail before others."""
@@ -172,7 +163,7 @@ class Allocation:
             gain, cost, added = self._weigh(i, step)
             if gain <= 0.0:
                 continue
-            if self._heap and -CLOSE * gain / max(1, cost) > self._heap[0][0]:
+            if self._heap and -gain / max(1, cost) > self._heap[0][0]:
                 self._push(i, step, gain, cost)
             elif cost > room:
                 too_large.append((i, step, gain, cost))
@@ -293,17 +284,12 @@ class Allocation:
         return gain, max(1, cost), pictures
 
     def _reweigh(self, choice: Choice) -> None:
-        """Weighs all open segments of a unit again.
-
-        A little out of date is taken as it is: else every line taken anywhere would weigh all lines of all units.
-        """
+        """Weigh all open segments of a group again, if a move was made since."""
         if choice.weighed_at < len(self._done):
-            before, choice.weighed_at = choice.gain, len(self._done)
+            choice.weighed_at = len(self._done)
             for s in choice.open:
                 choice.open[s] = self._worth.gain(choice.worth[s])
             choice.gain = sum(choice.open.values())
-            if choice.gain > STALE * before:
-                choice.weighed_at = len(self._done) + FRESH_STEPS
 
     def _weigh_line(self, choice: Choice, step: int) -> tuple[float, int, tuple[int, ...]]:
         if choice.form not in (Form.GONE, Form.DIGEST, Form.EXTRACT) or step in choice.kept:
