@@ -17,7 +17,7 @@ from typing import NamedTuple
 from .priority import PrioritizedContext, ScoredUnit
 from .profile import Segment
 from .report import Form
-from .worth import PICTURE, LineWorth, Worth
+from .worth import FIRST, LineWorth, Worth
 
 IN_DIGEST = 0.9
 """Share of a line's worth that is left when it stands in the digest, away from its place."""
@@ -26,7 +26,8 @@ BESIDE = 1.0
 """How much more a line is worth when the one before or after it is kept: what it says is clear only there."""
 
 RULES_SHARE = 0.02
-"""Share of the room that standing instructions may take before others."""
+"""Share of the remaining tokens that standing instructions may take before others. Of 32 that nobody asks for, in dialogue
+and in tool calls, 30, 32 and 32 stay at 10, 20 and 30 % of the history; without it 16 at each."""
 
 MAX_MISSES = 80
 """Steps that do not fit any more before the rest is not tried."""
@@ -226,7 +227,7 @@ class Allocation:
                 worth[s] = worth[s]._replace(mass=OUTERMOST * PINNED_END)
             for s in pictures:  # after the head and the tail of the text, before the rest of it; the newest first
                 newer = 1.0 + (i + s / len(segments)) / len(self.choices)
-                worth[s] = worth[s]._replace(mass=PICTURE * segments[s].tokens * newer)
+                worth[s] = worth[s]._replace(mass=FIRST * segments[s].tokens * newer)
         choice.worth = worth
         choice.open = {s: self._worth.gain(worth[s]) for s in content}
         choice.gain = sum(choice.open.values())

@@ -45,9 +45,6 @@ _MANY = 30.0
 """Facts of one unit in the view that halve the worth of its next ones: a listing must not crowd out the rest."""
 _QUERY = 3.0
 """How much more a word of the query than one of the conversation says about a line of its unit."""
-_RULE = 2.0
-"""Worth of a token of a standing instruction, as long as there is room in their reserve."""
-
 _ODD = 4.0
 """Worth of a token of a line that differs from the others of its text, for each bit of surprise: what a failed build or
 a person's word among pasted rows says is in no query, and worth more than any usual line."""
@@ -55,8 +52,9 @@ a person's word among pasted rows says is in no query, and worth more than any u
 _PICTURE = 0.3
 """What speaks for the newest picture, against 1 for the unit that answers best."""
 
-PICTURE = 50.0
-"""Worth of a token of a picture that must stay: lines are worth a few for each token at most."""
+FIRST = 50.0
+"""Worth of a token of what comes before all lines, which have a few each at most: a standing instruction within the
+reserve of those, a picture that is asked for or must stay."""
 
 _APART = ("thought", "image")
 """Kinds of segments that are not weighed among the lines of their unit."""
@@ -184,7 +182,7 @@ class Worth:
         """The worth of a picture. Unless it is asked for, nothing is known of it but how new it is."""
         index = scored.unit.index
         if scored.pictured:
-            mass = PICTURE * segment.tokens
+            mass = FIRST * segment.tokens
         else:
             newness = (index + 1) / len(self._score)
             mass = scored.weight * _PICTURE * newness * self._per_token(segment.tokens) * segment.tokens
@@ -218,7 +216,7 @@ class Worth:
             named = len(segment.names) - len(covered.intersection(segment.names))
             gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.unit])
         if segment.rule and self._rules_room >= segment.tokens:
-            gain += _RULE * segment.tokens
+            gain += FIRST * segment.tokens
         return gain
 
     def _cover(self, segment: Segment) -> None:
