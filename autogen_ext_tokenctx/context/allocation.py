@@ -26,8 +26,8 @@ BESIDE = 1.0
 """How much more a line is worth when the one before or after it is kept: what it says is clear only there."""
 
 RULES_SHARE = 0.02
-"""Share of the remaining tokens that standing instructions may take before others. Of 32 that nobody asks for, in dialogue
-and in tool calls, 30, 32 and 32 stay at 10, 20 and 30 % of the history; without it 16 at each."""
+"""Share of the remaining tokens that standing instructions may take before others. Of 32 that nobody asks for, in
+dialogue and among tool calls, 30, 32 and 32 stay at 10, 20 and 30 % of the history; without it 16 at each."""
 
 MAX_MISSES = 80
 """Steps that do not fit any more before the rest is not tried."""
@@ -121,7 +121,8 @@ class Allocation:
     ) -> None:
         self._room, self._quotes = room, quotes
         self._context = context
-        self.choices = [Choice(scored) for scored in context.units]
+        self.choices = {index: Choice(scored) for index, scored in context.units.items()}
+        self._newest = max(self.choices, default=0)
         self._worth = Worth(context, int(RULES_SHARE * room))
         self._heap: list[tuple[float, int, int]] = []
         self._done: list[_Undo] = []
@@ -139,7 +140,7 @@ class Allocation:
             choice = self.choices[i]
             choice.repeated = any(segment.kind == "thought" for segment in choice.scored.profile.segments)
             choice.fixed = not choice.repeated
-        for i, choice in enumerate(self.choices):
+        for i, choice in self.choices.items():
             if not choice.fixed and choice.scored.unit.messages:
                 self._open(i, choice)
 
@@ -194,7 +195,7 @@ class Allocation:
     def relevance_kept(self) -> float:
         """Worth kept per worth there was."""
         kept = total = 0.0
-        for choice in self.choices:
+        for choice in self.choices.values():
             if choice.fixed and choice.form is Form.GONE:  # said again elsewhere
                 continue
             profile = choice.scored.profile
@@ -226,7 +227,7 @@ class Allocation:
             for s in {*text[:1], *text[-1:], *self._whole_calls(scored)}:  # before the lines beside them
                 worth[s] = worth[s]._replace(mass=OUTERMOST * PINNED_END)
             for s in pictures:  # after the head and the tail of the text, before the rest of it; the newest first
-                newer = 1.0 + (i + s / len(segments)) / len(self.choices)
+                newer = 1.0 + (i + s / len(segments)) / (self._newest + 1)
                 worth[s] = worth[s]._replace(mass=FIRST * segments[s].tokens * newer)
         choice.worth = worth
         choice.open = {s: self._worth.gain(worth[s]) for s in content}

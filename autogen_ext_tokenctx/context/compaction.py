@@ -41,7 +41,7 @@ class Compaction:
         self._limit = allowed.available - overhead
         self._goal = allowed.target_tokens - overhead
         self._overhead = overhead
-        self.reasons, self.repeats = _superseded(context.units)
+        self.reasons, self.repeats = _superseded(list(context.units.values()))
 
     def solve(self) -> tuple[View, Allocation]:
         """The fullest view within the goal, counted exactly."""
@@ -59,11 +59,11 @@ class Compaction:
         view = self._fill(allocation, goal, room)
         if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
             allocation = Allocation(self._context, whole, in_place, self.reasons, 0)
-            view = self._builder.build(allocation.choices, self.reasons)
+            view = self._builder.build(allocation.choices.values(), self.reasons)
             if view.tokens > self._limit:  # nor does the block; what its mark would have taken may hold a short message
                 room = self._limit - floor
                 allocation = Allocation(self._context, whole, in_place, self.reasons, room, quotes=False)
-                bare = self._builder.build(allocation.choices, self.reasons, block=False)
+                bare = self._builder.build(allocation.choices.values(), self.reasons, block=False)
                 view = self._fill(allocation, self._limit, room, block=False) or bare
         return view, allocation
 
@@ -72,7 +72,7 @@ class Compaction:
         best: View | None = None
         allocation.grow(room - self._grow_shares(allocation, goal, room))
         for _ in range(_ROUNDS):
-            view = self._builder.build(allocation.choices, self.reasons, block=block)
+            view = self._builder.build(allocation.choices.values(), self.reasons, block=block)
             slack = goal - view.tokens
             if slack >= 0 and (best is None or view.tokens > best.tokens):
                 best = view
@@ -89,7 +89,7 @@ class Compaction:
         for kind, share in self._allowed.shares.items():
             own = {
                 i
-                for i, scored in enumerate(self._context.units)
+                for i, scored in self._context.units.items()
                 if CONTEXT_TYPE_OF_CATEGORY[scored.category.value] == kind
             }
             before = sum(allocation.choices[i].cost for i in own)
@@ -100,7 +100,7 @@ class Compaction:
     def _pinned(self) -> tuple[list[int], list[int]]:
         """The units that stand in full, and those that must be shortened in their place to fit."""
         units = self._context.units
-        pinned = [i for i, scored in enumerate(units) if scored.pinned and i not in self.reasons]
+        pinned = [i for i, scored in units.items() if scored.pinned and i not in self.reasons]
         cost = sum(self._tokens(units[i]) for i in pinned)
         if cost > self._limit:  # of memories only the newest is sure of its place
             pinned = [i for i in pinned if units[i].pinned != MEMORY]
@@ -117,7 +117,7 @@ class Compaction:
                     in_place.append(i)
                     cost -= saved
         whole = [i for i in pinned if i not in in_place]
-        for i in reversed(range(len(units))):
+        for i in reversed(list(units)):
             if i not in pinned and i not in self.reasons and self._context.is_asked_noise(units[i]):
                 cost += self._tokens(units[i])
                 if cost > self._goal - _BLOCK_TOKENS:
@@ -164,7 +164,8 @@ def _superseded(units: Sequence[ScoredUnit]) -> tuple[dict[int, str], set[int]]:
         Why, by number; and the numbers of those of which the later ones say every word.
     """
     again = duplicates([scored.unit for scored in units])
-    found = {index: why for index, why in again.items() if not units[index].pinned}
+    free = {scored.unit.index for scored in units if not scored.pinned}
+    found = {index: why for index, why in again.items() if index in free}
     repeats: set[int] = set()
     said: set[str] = set()
     thoughts: set[str] = set()

@@ -107,7 +107,7 @@ class PrioritizedContext:
     """A history with the worth of each unit against the task.
 
     Args:
-        units: The units in the order of the history.
+        units: The units by their number in the history, in the order of a view.
         query: What is asked: term weights from the task and the newest messages.
         talk: The words of the conversation and of the calls, falling with age.
         rarity: Inverse document frequency of each term.
@@ -116,7 +116,7 @@ class PrioritizedContext:
         noise: Kinds of noise that the question names.
     """
 
-    units: tuple[ScoredUnit, ...]
+    units: Mapping[int, ScoredUnit]
     query: Mapping[str, float]
     talk: Mapping[str, float]
     rarity: Mapping[str, float]
@@ -187,7 +187,7 @@ class ContextPrioritizer:
         """Scores each unit.
 
         Args:
-            units: A history in units.
+            units: A history in units, or those of it that are looked at.
             task: What the agent works on; without it the history's own newest messages tell.
             profiles: Where costs and contents of units are remembered; without it they are estimated afresh.
             pinned: Messages to keep word for word.
@@ -222,8 +222,8 @@ class ContextPrioritizer:
         asks = asking(units)
         pictured = None
         if asks is not None and not pictures_of(asks.messages):
-            pictured = asked_picture(units[: asks.index], known, question(units, task))
-        scored: list[ScoredUnit] = []
+            pictured = asked_picture(units[: units.index(asks)], known, question(units, task))
+        scored: dict[int, ScoredUnit] = {}
         for i, unit in enumerate(units):
             why = pins.get(i, "")
             category = self._category(unit, known[i], why)
@@ -232,9 +232,9 @@ class ContextPrioritizer:
             relevance, thought = (min(1.0, max(0.0, score / top + more)) for score in (near[i], beside[i]))
             notes = ", ".join(f"{name} {value:+.2f}" for name, value in added.items())
             scores = relevance, recency[i], why, notes, max(relevance, thought), i == pictured
-            scored.append(ScoredUnit(unit, known[i], category, self.weights[category], *scores))
+            scored[unit.index] = ScoredUnit(unit, known[i], category, self.weights[category], *scores)
         return PrioritizedContext(
-            tuple(scored),
+            scored,
             query,
             talk_of(units, known),
             idf,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from .compression import DIGEST_SOURCE, ContextCompressor, DigestEntry, label_of
 from .passages import clip
 from .priority import ScoredUnit
 from .report import FitStep, Form
-from .scope import Scope
+from .scope import NOTE, Scope
 from .units import Unit
 
 _LABEL_CHARS = 90
@@ -102,11 +102,11 @@ class ViewBuilder:
         """Exact tokens of some messages."""
         return sum(map(self._counter.count_message, messages))
 
-    def build(self, choices: Sequence[Choice], reasons: dict[int, str], *, block: bool = True) -> View:
+    def build(self, choices: Iterable[Choice], reasons: dict[int, str], *, block: bool = True) -> View:
         """The view for these forms.
 
         Args:
-            choices: One form a unit.
+            choices: One form a unit, in the order of the view.
             reasons: Why, for units about which there is more to say than their scores.
             block: Whether what left its place is stood for by the shared block.
         """
@@ -117,16 +117,15 @@ class ViewBuilder:
         tokens = 0
         shared: _Block | None = None
         in_head = True
-        for choice in choices:
+        for place, choice in enumerate(choices):
             unit = choice.scored.unit
-            number = self._scope.units[unit.index].index
-            in_head = in_head and number == unit.index and (bool(choice.scored.pinned) or not unit.messages)
+            in_head = in_head and unit.index == place and (bool(choice.scored.pinned) or not unit.messages)
             messages, form, cost = self._written(choice)
             tokens += cost
             (head if in_head else tail).extend(messages)
             if form is Form.DIGEST or (form is Form.GONE and unit.messages and unit.index not in reasons):
                 away.append(choice)
-            if form is not Form.FULL and unit.index != self._scope.extra:
+            if form is not Form.FULL and unit.index != NOTE:
                 changed.append(_Changed(choice.scored, form, choice.cost if form is Form.DIGEST else cost))
         if (away or self._scope.beyond) and block:
             shared = self._block(away)
@@ -169,8 +168,7 @@ class ViewBuilder:
         why = reasons.get(unit.index) or (unit.repaired if form is Form.REPAIRED else scored.why())
         before = scored.profile.tokens if unit.messages else self.cost(unit.originals)
         after = min(before, changed.tokens) if form is Form.DIGEST else changed.tokens
-        number = self._scope.units[unit.index].index
-        return FitStep(number, label_of(unit), form, before, after, why, self._handle(unit))
+        return FitStep(unit.index, label_of(unit), form, before, after, why, self._handle(unit))
 
     def _block(self, away: Sequence[Choice]) -> _Block:
         entries: list[DigestEntry] = []
@@ -183,8 +181,8 @@ class ViewBuilder:
                 entries.append(
                     DigestEntry(clip(passage.label, _LABEL_CHARS), quoted(passage.lines, lines.get(number, ())))
                 )
-        units = [self._scope.units[choice.scored.unit.index] for choice in away]
-        handles = {unit.index: self._archived(unit) for unit in units} | {
+        units = [choice.scored.unit for choice in away]
+        handles = {unit.index: self._handle(unit) for unit in units} | {
             step.unit: step.handle for step in self._unseen
         }
         handle = self._archive.put_group([handles[number] for number in sorted(handles)])
@@ -199,15 +197,12 @@ class ViewBuilder:
         """The report on the units that were not looked at, each made once for ever."""
         gone = self._scope.known.gone
         for unit, size in self._scope.beyond:
-            handle = self._archived(unit)
+            handle = self._handle(unit)
             if unit not in gone:
                 gone[unit] = FitStep(unit.index, label_of(unit), Form.GONE, size, 0, BEYOND, handle)
         return [gone[unit] for unit, _ in self._scope.beyond]
 
     def _handle(self, unit: Unit) -> str:
-        return self._archived(self._scope.units[unit.index])
-
-    def _archived(self, unit: Unit) -> str:
         """The handle of a unit of the history; what it was once archived under is not worked out again."""
         handles = self._scope.known.handles
         handle = handles.get(unit)

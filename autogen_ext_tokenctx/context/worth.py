@@ -124,7 +124,7 @@ class Worth:
     def __init__(self, context: PrioritizedContext, rules_room: int = 0) -> None:
         self._covered: set[str] = set()
         self._facts: Counter[int] = Counter()
-        lines = [segment.words for scored in context.units for segment in scored.profile.segments]
+        lines = [segment.words for scored in context.units.values() for segment in scored.profile.segments]
         rare = rarity(lines)  # among lines: with few units, what several of them say would count for nothing
         scale = _STEPS / (max(rare.values(), default=1.0) or 1.0)
         self._rare = {term: float(round(idf * scale)) for term, idf in rare.items()}
@@ -138,10 +138,10 @@ class Worth:
         self._rules_room = rules_room
         self._score: dict[int, float] = {}
         self._mass: dict[int, float] = {}
-        for scored in context.units:
-            score = _score(scored, scored.relevance)
-            self._score[scored.unit.index] = score
-            self._mass[scored.unit.index] = score * self._per_token(scored.profile.tokens)
+        for index, scored in context.units.items():
+            self._score[index] = score = _score(scored, scored.relevance)
+            self._mass[index] = score * self._per_token(scored.profile.tokens)
+        self._newest = max(context.units, default=0)
 
     def cover(self, profile: Profile) -> None:
         """The view has this unit now."""
@@ -184,7 +184,7 @@ class Worth:
         if scored.pictured:
             mass = FIRST * segment.tokens
         else:
-            newness = (index + 1) / len(self._score)
+            newness = (index + 1) / (self._newest + 1)
             mass = scored.weight * _PICTURE * newness * self._per_token(segment.tokens) * segment.tokens
         return LineWorth(mass, 1.0, 0.0, 0.0, 0.0, 0.0, index, segment)
 
