@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from autogen_core.models import AssistantMessage, SystemMessage
+from collections.abc import Mapping
 
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import CONTEXT_TYPE_OF_CATEGORY
 from .allocation import Allocation
 from .compression import label_of
-from .duplicates import duplicates
+from .duplicates import superseded
 from .pages import is_paging
 from .passages import clip
-from .priority import MEMORY, PrioritizedContext, ScoredUnit
-from .project import section_of
+from .priority import PinReason, PrioritizedContext, ScoredUnit
 from .units import pictures_of
 from .view import View, ViewBuilder
 
@@ -41,7 +38,7 @@ class Compaction:
         self._limit = allowed.available - overhead
         self._goal = allowed.target_tokens - overhead
         self._overhead = overhead
-        self.reasons, self.repeats = _superseded(list(context.units.values()))
+        self.reasons, self.repeats = superseded(list(context.units.values()))
 
     def solve(self) -> tuple[View, Allocation]:
         """The fullest view within the goal, counted exactly."""
@@ -103,17 +100,17 @@ class Compaction:
         pinned = [i for i, scored in units.items() if scored.pinned and i not in self.reasons]
         cost = sum(self._tokens(units[i]) for i in pinned)
         if cost > self._limit:  # of memories only the newest is sure of its place
-            pinned = [i for i in pinned if units[i].pinned != MEMORY]
+            pinned = [i for i in pinned if units[i].pinned is not PinReason.MEMORY]
             cost = sum(self._tokens(units[i]) for i in pinned)
         # a tool result that would take most of the room competes with the rest; it may still come out whole
-        in_place = [i for i in pinned if units[i].pinned == "newest message" and self._is_greedy(units[i])]
+        in_place = [i for i in pinned if units[i].pinned is PinReason.NEWEST and self._is_greedy(units[i])]
         cost -= sum(self._tokens(units[i]) - self._least(units[i]) for i in in_place)
-        for why in ("newest message", "first task", "pinned"):
+        for why in (PinReason.NEWEST, PinReason.FIRST_TASK, PinReason.USER):
             for i in pinned:
-                if why == "pinned" and not pictures_of(units[i].unit.messages):
+                if why is PinReason.USER and not pictures_of(units[i].unit.messages):
                     continue  # what a user pinned stays word for word, unless a picture leaves its text no room
                 saved = self._tokens(units[i]) - self._least(units[i])
-                if i not in in_place and units[i].pinned == why and cost > self._limit and saved > 0:
+                if i not in in_place and units[i].pinned is why and cost > self._limit and saved > 0:
                     in_place.append(i)
                     cost -= saved
         whole = [i for i in pinned if i not in in_place]
@@ -154,38 +151,5 @@ class Compaction:
 
 def _name(scored: ScoredUnit) -> str:
     text = next((passage.text() for passage in scored.profile.passages), "")
-    return f"{scored.pinned} of {label_of(scored.unit)} {clip(text, 30)!r}"
-
-
-def _superseded(units: Sequence[ScoredUnit]) -> tuple[dict[int, str], set[int]]:
-    """Units whose place a later one takes, such as a memory that is added every turn, or a file read twice.
-
-    Returns:
-        Why, by number; and the numbers of those of which the later ones say every word.
-    """
-    again = duplicates([scored.unit for scored in units])
-    free = {scored.unit.index for scored in units if not scored.pinned}
-    found = {index: why for index, why in again.items() if index in free}
-    repeats: set[int] = set()
-    said: set[str] = set()
-    thoughts: set[str] = set()
-    sections: set[str] = set()
-    for scored in reversed(units):
-        index, head = scored.unit.index, scored.unit.head
-        if isinstance(head, SystemMessage) and scored.pinned != "pinned":
-            section = section_of(head)
-            if section is not None:
-                if section[0] in sections:
-                    found[index] = "overtaken by a later version of this section"
-                sections.add(section[0])
-            lines = {line.strip() for line in head.content.splitlines()}
-            if said and lines <= said:
-                found[index] = "said again in a later system message"
-                repeats.add(index)
-            said |= lines
-        elif index in found or scored.unit.is_exchange:
-            thought = head.thought if scored.unit.is_exchange and isinstance(head, AssistantMessage) else None
-            if index in found and (not thought or thought in thoughts):
-                repeats.add(index)
-            thoughts.update(filter(None, [thought]))
-    return found, repeats
+    assert scored.pinned is not None
+    return f"{scored.pinned.value} of {label_of(scored.unit)} {clip(text, 30)!r}"

@@ -44,6 +44,17 @@ class Category(str, Enum):
     """Short talk that names nothing."""
 
 
+class PinReason(Enum):
+    """Why a group must stay; the value is what reports say."""
+
+    SYSTEM = "system message"
+    FIRST_TASK = "first task"
+    NEWEST = "newest message"
+    USER = "pinned"
+    MEMORY = "memory"
+    """A late system message: it may go where not all of them fit."""
+
+
 DEFAULT_WEIGHTS: Mapping[Category, float] = {
     Category.CURRENT_TASK_REQUIREMENTS: 1.0,
     Category.RELATED_TASK_HISTORY: 0.8,
@@ -51,9 +62,6 @@ DEFAULT_WEIGHTS: Mapping[Category, float] = {
     Category.MEMORY_PATTERNS: 0.4,
     Category.GENERAL_CONTEXT: 0.2,
 }
-
-MEMORY = "memory"
-"""Why a late system message is kept: as a memory, which may go when there is no room for all of them."""
 
 _NEAR_TOKENS, _NEAR_SHARE = 40.0, 0.2
 _FAR_TOKENS, _FAR_SHARE = 400.0, 0.2
@@ -77,7 +85,7 @@ class ScoredUnit:
         weight: The category's weight.
         relevance: How well it, or what stands beside it, answers the query, 0 to 1.
         recency: 1 for the newest, falling with the units that came after it.
-        pinned: Why it must stay; empty when it need not.
+        pinned: Why it must stay; None when it need not.
         notes: What else there is to say of it, for reports.
         beside: How well what an agent says beside its calls answers the query, 0 to 1.
         pictured: Whether its pictures are asked for.
@@ -89,7 +97,7 @@ class ScoredUnit:
     weight: float
     relevance: float
     recency: float
-    pinned: str
+    pinned: PinReason | None
     notes: str = ""
     beside: float = 0.0
     pictured: bool = False
@@ -98,7 +106,7 @@ class ScoredUnit:
         """The scores in words, for reports."""
         return (
             f"{self.category.value} {self.weight:.1f}, relevance {self.relevance:.2f}, recency {self.recency:.2f}"
-            + "".join(f", {note}" for note in (self.pinned, self.notes) if note)
+            + "".join(f", {note}" for note in (self.pinned and self.pinned.value, self.notes) if note)
         )
 
 
@@ -133,8 +141,8 @@ class PrioritizedContext:
 
         What a person pinned, and system messages, are kept word for word.
         """
-        kept_as_it_is = scored.pinned not in ("", "newest message", "first task")
-        return bool(scored.profile.noise) and not kept_as_it_is and not self.is_asked_noise(scored)
+        may_change = scored.pinned in (None, PinReason.NEWEST, PinReason.FIRST_TASK)
+        return bool(scored.profile.noise) and may_change and not self.is_asked_noise(scored)
 
 
 class ContextPrioritizer:
@@ -153,7 +161,7 @@ class ContextPrioritizer:
         >>> from autogen_ext_tokenctx.context.units import split
         >>> history = split([UserMessage(content="Find the bug in parser.py", source="user")])
         >>> ContextPrioritizer().prioritize_context(history).units[0].pinned
-        'first task'
+        <PinReason.FIRST_TASK: 'first task'>
     """
 
     def __init__(
@@ -207,7 +215,7 @@ class ContextPrioritizer:
         for (i, text), score in zip(parts, matches, strict=True):
             (beside if text.is_thought else near)[i] = score
         if self._semantic is not None:
-            may_answer = [i for i in asked if pins.get(i) != "newest message"]
+            may_answer = [i for i in asked if pins.get(i) is not PinReason.NEWEST]
             blended = self._semantic.blend(
                 [near[i] for i in may_answer],
                 question(units, task),
@@ -225,7 +233,7 @@ class ContextPrioritizer:
             pictured = asked_picture(units[: units.index(asks)], known, question(units, task))
         scored: dict[int, ScoredUnit] = {}
         for i, unit in enumerate(units):
-            why = pins.get(i, "")
+            why = pins.get(i)
             category = self._category(unit, known[i], why)
             added = self._added(unit)
             more = sum(added.values())
@@ -271,43 +279,43 @@ class ContextPrioritizer:
                 added[name] = value
         return added
 
-    def _pins(self, units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> dict[int, str]:
+    def _pins(self, units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> dict[int, PinReason]:
         """Why each unit that must stay must stay."""
-        pins: dict[int, str] = {}
+        pins: dict[int, PinReason] = {}
         newest_memory = -1
         in_head = True
         for i, unit in enumerate(units):
             if isinstance(unit.head, SystemMessage):
                 if in_head:
-                    pins[i] = "system message"
+                    pins[i] = PinReason.SYSTEM
                 else:
-                    pins[i] = MEMORY
+                    pins[i] = PinReason.MEMORY
                     if section_of(unit.head) is None:
                         newest_memory = i
             elif unit.messages:
                 in_head = False
             if pinned and any(message in pinned for message in unit.originals):
-                pins[i] = "pinned"
+                pins[i] = PinReason.USER
             if self._pin is not None and any(map(self._pin, unit.originals)):
-                pins[i] = "pinned"
+                pins[i] = PinReason.USER
         if newest_memory >= 0:
-            pins[newest_memory] = "system message"
+            pins[newest_memory] = PinReason.SYSTEM
         sendable = [i for i, unit in enumerate(units) if unit.messages]
         tasks = [i for i in sendable if units[i].is_user]
         if tasks:
-            pins.setdefault(tasks[0], "first task")
+            pins.setdefault(tasks[0], PinReason.FIRST_TASK)
         if sendable:
-            pins.setdefault(sendable[-1], "newest message")
+            pins.setdefault(sendable[-1], PinReason.NEWEST)
         return pins
 
-    def _category(self, unit: Unit, profile: Profile, pinned: str) -> Category:
+    def _category(self, unit: Unit, profile: Profile, pinned: PinReason | None) -> Category:
         chosen = self._categorize(unit) if self._categorize is not None else None
         if chosen is not None:
             return chosen
         section = section_of(unit.head)
         if section is not None:
             return Category(CATEGORY_OF_SECTION[section[1]])
-        if isinstance(unit.head, SystemMessage) and pinned != "system message":
+        if isinstance(unit.head, SystemMessage) and pinned is not PinReason.SYSTEM:
             return Category.MEMORY_PATTERNS
         if pinned:
             return Category.CURRENT_TASK_REQUIREMENTS

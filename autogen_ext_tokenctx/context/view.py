@@ -182,9 +182,7 @@ class ViewBuilder:
                     DigestEntry(clip(passage.label, _LABEL_CHARS), quoted(passage.lines, lines.get(number, ())))
                 )
         units = [choice.scored.unit for choice in away]
-        handles = {unit.index: self._handle(unit) for unit in units} | {
-            step.unit: step.handle for step in self._unseen
-        }
+        handles = {unit.index: self._handle(unit) for unit in units} | {step.unit: step.handle for step in self._unseen}
         handle = self._archive.put_group([handles[number] for number in sorted(handles)])
         beyond = (unit for unit, _ in self._scope.beyond)
         left_out = sum(len(unit.originals) for unit in (*units, *beyond))

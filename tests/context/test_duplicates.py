@@ -1,4 +1,4 @@
-"""What is said again leaves once; what was overtaken is named."""
+"""What a later group repeats leaves once."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def test_a_file_read_again_is_there_once_and_nothing_is_lost() -> None:
     result = await manager.fit(history, manager.counter.count_request(history) - 50)
     assert result.messages == [history[0], *history[3:]]
     (step,) = result.report.steps
-    assert (step.form, step.why) == (Form.GONE, "said again by a later call with the same result")
+    assert (step.form, step.why) == (Form.GONE, "repeated by a later call with the same result")
     assert manager.expand(step.handle) == history[1:3]
     assert result.report.level is Level.LOSSLESS
 
