@@ -13,14 +13,15 @@ from autogen_core.models import LLMMessage, SystemMessage
 
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
+from .bm25 import around, bm25, rarity, spread
 from .compression import ContextCompressor
 from .embedding import Embedder
 from .noise import Noise, noise_asked_for
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
 from .query import asked_picture, asking, looks_back, query_of, question, talk_of
-from .relevance import around, bm25, is_entity, rarity, spread
 from .semantic import SemanticRelevance
+from .terms import is_entity
 from .units import Unit, pictures_of
 
 _logger = logging.getLogger(__name__)

@@ -13,8 +13,9 @@ from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, SystemMessage, UserMessage
 
 from ..tokens.task import TaskDefinition, task_text
+from .bm25 import bm25, rarity
 from .profile import Profile
-from .relevance import bm25, is_entity, rarity, terms
+from .terms import is_entity, terms
 from .units import Unit, pictures_of, text_of
 
 _TALK_TURNS, _JUST_SAID = 4.0, 3.0

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from .bm25 import rarity
 from .priority import PrioritizedContext, ScoredUnit
 from .profile import Profile, Segment
-from .relevance import rarity
 
 # Tuned together on histories of two-person chats, meetings, customer service with tools, and agent teams.
 _BASE = 0.02
