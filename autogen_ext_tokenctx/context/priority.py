@@ -13,7 +13,7 @@ from autogen_core.models import LLMMessage, SystemMessage
 
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
-from .bm25 import around, bm25, rarity, spread
+from .bm25 import rarity, with_neighbours
 from .compression import ContextCompressor
 from .embedding import Embedder
 from .noise import Noise, noise_asked_for
@@ -63,14 +63,6 @@ DEFAULT_WEIGHTS: Mapping[Category, float] = {
     Category.MEMORY_PATTERNS: 0.4,
     Category.GENERAL_CONTEXT: 0.2,
 }
-
-_NEAR_TOKENS, _NEAR_SHARE = 40.0, 0.2
-_FAR_TOKENS, _FAR_SHARE = 400.0, 0.2
-"""How far, in tokens, relevance reaches over to neighbours: a turn or two of talk, and a passage of a meeting."""
-
-_PASSAGE_TOKENS, _PASSAGE_SHARE, _TURN_TOKENS = 800.0, 1.5, 12.0
-"""How much of what is said around a unit counts as its passage, and for how much where units are very short; it falls
-to 1/e with so many tokens of a usual unit: turns of a meeting say little one by one, long messages stand alone."""
 
 _SMALL_TALK_TERMS = 3
 
@@ -210,8 +202,7 @@ class ContextPrioritizer:
         parts = [(i, text) for i in asked for text in known[i].matched()]
         documents = [text.counts for _, text in parts]
         sizes = [text.tokens for _, text in parts]
-        passages = around(documents, sizes, query, idf, _PASSAGE_TOKENS)
-        matches = _with_neighbours(bm25(documents, query, idf), sizes, passages)
+        matches = with_neighbours(documents, sizes, query, idf)
         near, beside = [0.0] * len(units), [0.0] * len(units)
         for (i, text), score in zip(parts, matches, strict=True):
             (beside if text.is_thought else near)[i] = score
@@ -335,25 +326,6 @@ def _is_listing(profile: Profile) -> bool:
     """Whether most lines of the results are one path each."""
     lines = [line.text for passage in profile.passages if passage.slot.kind == "result" for line in passage.lines[:200]]
     return len(lines) >= 5 and 2 * sum("/" in line and " " not in line.strip() for line in lines) > len(lines)
-
-
-def _with_neighbours(scores: Sequence[float], sizes: Sequence[int], passages: Sequence[float]) -> list[float]:
-    """Each score with those of its surroundings: an answer stands beside the words that match, or in their passage.
-
-    Args:
-        scores: How well each unit answers by itself.
-        sizes: Its tokens.
-        passages: How well the text around it answers.
-    """
-    near, far = spread(scores, sizes, _NEAR_TOKENS), spread(scores, sizes, _FAR_TOKENS)
-    own = [
-        score + _NEAR_SHARE * (beside - score) + _FAR_SHARE * (further - score)
-        for score, beside, further in zip(scores, near, far, strict=True)
-    ]
-    usual = sorted(sizes)[len(sizes) // 2] if sizes else 0
-    best, best_passage = max(own, default=0.0) or 1.0, max(passages, default=0.0) or 1.0
-    share = _PASSAGE_SHARE * exp(-usual / _TURN_TOKENS)
-    return [score / best + share * passage / best_passage for score, passage in zip(own, passages, strict=True)]
 
 
 def _recency(size: int) -> list[float]:

@@ -20,7 +20,7 @@ from tests.benchmarks.retention import FAMILIES, family_means
 PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "nothing off": ("worth", {}),
     "relevance of units": ("worth", {"_BASE": 1.0, "_SHARP": 0.0}),
-    "relevance of neighbours": ("priority", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
+    "relevance of neighbours": ("bm25", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
     "recency": ("worth", {"_RECENT": 0.0}),
     "identifiers and names": ("worth", {"_IDS": 0.0}),
     "names": ("worth", {"_NAMES": 0.0}),
@@ -29,7 +29,7 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "what was said already": ("worth", {"_SAID_AGAIN": 1.0, "_SAID_AGAIN_OPEN": 1.0}),
     "a line's own words": ("worth", {"_FIT_BASE": 1e6}),
     "new words": ("worth", {"_WORDS": 0.0}),
-    "passages of short turns": ("priority", {"_PASSAGE_SHARE": 0.0}),
+    "passages of short turns": ("bm25", {"_PASSAGE_SHARE": 0.0}),
     "questions about the run": ("priority", {"looks_back": not_}),
     "neighbouring lines": ("allocation", {"BESIDE": 0.0}),
     "reserve of rules": ("allocation", {"RULES_SHARE": 0.0}),
