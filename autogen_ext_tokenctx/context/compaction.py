@@ -1,4 +1,4 @@
-"""One compaction: what must be there, the room that leaves, and the forms that fill it."""
+"""One compaction: what must be there, the tokens that leaves, and the forms that fill them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ _BLOCK_TOKENS = 30
 """What the head of the digest block costs, about."""
 
 _GREEDY_SHARE = 0.5
-"""A newest tool exchange of more than this share of the budget is shortened if older lines are worth more."""
+"""A newest tool exchange of more than this share of the target competes with older lines."""
 
 _SLACK_TOKENS = 12
-"""So little room left over is not worth another round."""
+"""So few tokens left over are not worth another round."""
 
 _ROUNDS = 6
+"""Views that are built at most: costs of lines are estimates, those of views exact."""
 
 
 class Compaction:
-    """One compaction: what must be there, the room that leaves, and the forms that fill it."""
+    """One compaction: what must be there, the tokens that leaves, and the forms that fill them."""
 
     def __init__(self, context: PrioritizedContext, builder: ViewBuilder, allowed: TokenBudget, overhead: int) -> None:
         self._context = context
@@ -41,7 +42,7 @@ class Compaction:
         self.reasons, self.repeats = superseded(list(context.units.values()))
 
     def solve(self) -> tuple[View, Allocation]:
-        """The fullest view within the goal, counted exactly."""
+        """Return the fullest view within the target, counted exactly."""
         whole, in_place = self._pinned()
         units = self._context.units
         least = {i: self._tokens(units[i]) for i in whole} | {i: self._least(units[i]) for i in in_place}
@@ -65,7 +66,7 @@ class Compaction:
         return view, allocation
 
     def _fill(self, allocation: Allocation, goal: int, room: int, *, block: bool = True) -> View | None:
-        """The fullest view within the goal, with the shared block or without; None when not even the emptiest was."""
+        """Return the fullest view within the goal; None when not even the emptiest is."""
         best: View | None = None
         allocation.grow(room - self._grow_shares(allocation, goal, room))
         for _ in range(_ROUNDS):
@@ -81,7 +82,7 @@ class Compaction:
         return best
 
     def _grow_shares(self, allocation: Allocation, goal: int, room: int) -> int:
-        """Fills the guaranteed share of each kind of context with its best lines; gives the tokens that took."""
+        """Fill the guaranteed share of each kind of context with its best lines; return the tokens that took."""
         used = 0
         for kind, share in self._allowed.shares.items():
             own = {
@@ -95,7 +96,7 @@ class Compaction:
         return used
 
     def _pinned(self) -> tuple[list[int], list[int]]:
-        """The units that stand in full, and those that must be shortened in their place to fit."""
+        """Return the groups that stand in full, and those that must be shortened in their place to fit."""
         units = self._context.units
         pinned = [i for i, scored in units.items() if scored.pinned and i not in self.reasons]
         cost = sum(self._tokens(units[i]) for i in pinned)
@@ -123,9 +124,9 @@ class Compaction:
         return whole, in_place
 
     def _tokens(self, scored: ScoredUnit) -> int:
-        """Exact tokens of a unit that stands whole."""
+        """Return the exact tokens of a group that stands whole."""
         if self._context.leaves_noise_out(scored):
-            return self._builder.cost(self._builder.without_noise(scored))
+            return self._builder.without_noise(scored)[1]
         return scored.profile.tokens
 
     def _is_greedy(self, scored: ScoredUnit) -> bool:
@@ -135,8 +136,8 @@ class Compaction:
         return scored.unit.is_exchange and not is_paging(scored.unit.messages)
 
     def _least(self, scored: ScoredUnit) -> int:
-        """Exact tokens of the shortest form of a unit in its place."""
-        return min(scored.profile.compact_tokens, self._builder.cost(self._builder.stub(scored)))
+        """Return the exact tokens of the shortest form of a group in its place."""
+        return min(scored.profile.compact_tokens, self._builder.placeholder_tokens(scored))
 
     def _too_small(self, least: Mapping[int, int]) -> BudgetTooSmallError:
         units = self._context.units
