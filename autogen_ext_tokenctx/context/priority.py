@@ -1,4 +1,4 @@
-"""How much each unit of a history matters to the task at hand, and why."""
+"""How much each group of a history matters to the task at hand, and why."""
 
 from __future__ import annotations
 
@@ -65,38 +65,26 @@ DEFAULT_WEIGHTS: Mapping[Category, float] = {
 }
 
 _SMALL_TALK_TERMS = 3
+"""A message of so few terms, none of them an id, is general context."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredUnit:
-    """One unit and what it is worth.
-
-    Args:
-        unit: The unit.
-        profile: Its costs and contents.
-        category: What it is to the task.
-        weight: The category's weight.
-        relevance: How well it, or what stands beside it, answers the query, 0 to 1.
-        recency: 1 for the newest, falling with the units that came after it.
-        pinned: Why it must stay; None when it need not.
-        notes: What else there is to say of it, for reports.
-        beside: How well what an agent says beside its calls answers the query, 0 to 1.
-        pictured: Whether its pictures are asked for.
-    """
+    """One group and its scores."""
 
     unit: Unit
     profile: Profile
     category: Category
-    weight: float
-    relevance: float
-    recency: float
+    weight: float  # of the category
+    relevance: float  # how well it, or what stands beside it, answers the query, 0 to 1
+    recency: float  # 1 for the newest, falling with the groups that came after it
     pinned: PinReason | None
-    notes: str = ""
-    beside: float = 0.0
-    pictured: bool = False
+    notes: str = ""  # for reports
+    beside: float = 0.0  # relevance of what an agent says beside its calls, 0 to 1
+    pictured: bool = False  # its pictures are asked for
 
     def why(self) -> str:
-        """The scores in words, for reports."""
+        """Return the scores in words, for reports."""
         return (
             f"{self.category.value} {self.weight:.1f}, relevance {self.relevance:.2f}, recency {self.recency:.2f}"
             + "".join(f", {note}" for note in (self.pinned and self.pinned.value, self.notes) if note)
@@ -105,25 +93,15 @@ class ScoredUnit:
 
 @dataclass(frozen=True, slots=True)
 class PrioritizedContext:
-    """A history with the worth of each unit against the task.
+    """The scored groups of a history, and what they were scored against."""
 
-    Args:
-        units: The units by their number in the history, in the order of a view.
-        query: What is asked: term weights from the task and the newest messages.
-        talk: The words of the conversation and of the calls, falling with age.
-        rarity: Inverse document frequency of each term.
-        doubt: How far it is open what is asked, from 0 (a full question was just asked) to 1; recency decides then.
-        looks_back: Whether the question is about the run itself: it names those who take part in it, or their tools.
-        noise: Kinds of noise that the question names.
-    """
-
-    units: Mapping[int, ScoredUnit]
-    query: Mapping[str, float]
-    talk: Mapping[str, float]
-    rarity: Mapping[str, float]
-    doubt: float
-    looks_back: bool = False
-    noise: frozenset[Noise] = frozenset()
+    units: Mapping[int, ScoredUnit]  # by their number in the history, in the order of a view
+    query: Mapping[str, float]  # term weights from the task and the newest messages
+    talk: Mapping[str, float]  # words of the dialogue and of the calls, falling with age
+    rarity: Mapping[str, float]  # inverse document frequencies
+    doubt: float  # how far it is open what is asked, from 0 (a full question was just asked) to 1
+    looks_back: bool = False  # the question names those who take part in the run, or their tools
+    noise: frozenset[Noise] = frozenset()  # kinds that the question names
 
     def is_asked_noise(self, scored: ScoredUnit) -> bool:
         """Whether a unit has noise of a kind that the question names: only the whole of it is of use then."""
@@ -185,7 +163,7 @@ class ContextPrioritizer:
         profiles: ProfileCache | None = None,
         pinned: Sequence[LLMMessage] = (),
     ) -> PrioritizedContext:
-        """Scores each unit.
+        """Score each group.
 
         Args:
             units: A history in units, or those of it that are looked at.
@@ -246,19 +224,13 @@ class ContextPrioritizer:
     async def prepare(
         self, units: Sequence[Unit], task: str | TaskDefinition | None = None, *, profiles: ProfileCache
     ) -> None:
-        """Does ahead, and off the event loop, what takes long in `prioritize_context`: embedding what is new.
-
-        Args:
-            units: A history in units.
-            task: What the agent works on.
-            profiles: Where costs and contents of units are remembered.
-        """
+        """Embed what is new, off the event loop: `prioritize_context` with the same arguments is quick then."""
         if self._semantic is not None:
             said = [unit for unit in units[:-1] if not isinstance(unit.head, SystemMessage)]
             await self._semantic.learn(question(units, task), said, [profiles.get(unit) for unit in said])
 
     def _added(self, unit: Unit) -> dict[str, float]:
-        """What the user's own scorers give the unit, where that is not nothing."""
+        """Return what the user's own scorers give the group, where that is not nothing."""
         added: dict[str, float] = {}
         for name, scorer in list(self._scorers.items()):
             try:
@@ -272,7 +244,7 @@ class ContextPrioritizer:
         return added
 
     def _pins(self, units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> dict[int, PinReason]:
-        """Why each unit that must stay must stay."""
+        """Return why groups must stay, by their place."""
         pins: dict[int, PinReason] = {}
         newest_memory = -1
         in_head = True
@@ -329,5 +301,5 @@ def _is_listing(profile: Profile) -> bool:
 
 
 def _recency(size: int) -> list[float]:
-    """1 for the unit before the newest, steeply down the turns before it."""
+    """Return 1 for the group before the newest, falling to 1/e with each one before it."""
     return [exp(-max(0, size - 2 - i)) for i in range(size)]

@@ -1,4 +1,4 @@
-"""What is asked, and what is talked about: the words that a history is read for."""
+"""The query: what is asked, and what the dialogue is about."""
 
 from __future__ import annotations
 
@@ -53,25 +53,19 @@ _FULL_QUESTION_TERMS = 2.0
 
 
 def question(units: Sequence[Unit], task: str | TaskDefinition | None) -> str:
-    """What a person asked last, and the task that was given, as text."""
+    """Return what a person asked last, and the task that was given, as text."""
     asks = asking(units)
     return "\n".join(filter(None, (text_of(asks) if asks else "", task_text(task))))
 
 
 def asking(units: Sequence[Unit]) -> Unit | None:
-    """The unit in which a person said something last."""
+    """Return the group in which a person said something last."""
     users = [unit for unit in units if unit.is_user]
     return next((unit for unit in reversed(users) if _is_person(unit, users[0])), None)
 
 
 def asked_picture(units: Sequence[Unit], known: Sequence[Profile], text: str) -> int | None:
-    """Number of the unit whose pictures a text asks for: what its message says, or that it has one, answers best.
-
-    Args:
-        units: A history up to the message that asks.
-        known: The profile of each unit.
-        text: What is asked.
-    """
+    """Return the place of the group whose pictures a text asks for: its message, among those before, answers best."""
     if not any(pictures_of(unit.messages) for unit in units):
         return None
     wanted = dict.fromkeys(terms(text[:_QUESTION_CHARS]), 1.0)
@@ -104,7 +98,7 @@ def looks_back(units: Sequence[Unit]) -> bool:
 
 
 def _actors(unit: Unit, first: Unit) -> Iterator[str]:
-    """The agent who speaks in a unit, by the first part of its name, and the tools that it calls."""
+    """Yield the agent who speaks in a group, by the first part of its name, and the tools that it calls."""
     head = unit.head
     if isinstance(head, AssistantMessage) and not isinstance(head.content, str):
         yield from (call.name.lower() for call in head.content)
@@ -169,14 +163,14 @@ def _is_person(unit: Unit, first: Unit) -> bool:
 
 
 def _said(unit: Unit, profile: Profile) -> Sequence[str]:
-    """The terms of what someone says in a unit; of a tool exchange, of what the agent says beside its calls."""
+    """Return the terms of what someone says in a group; of an exchange, what the agent says beside its calls."""
     if not unit.is_exchange:
         return () if isinstance(unit.head, SystemMessage) else profile.distinct
     return [term for segment in profile.segments if segment.kind == "thought" for term in segment.words]
 
 
 def talk_of(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]:
-    """The words of the conversation, the newest the strongest: what is talked about is what its records are for."""
+    """Return the terms of the dialogue by weight, the newest the strongest: records are for what it is about."""
     talk: dict[str, float] = {}
 
     def add(found: Iterable[str], weight: float) -> None:

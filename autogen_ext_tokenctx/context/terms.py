@@ -22,13 +22,9 @@ _STOP = frozenset(
 
 
 class _Terms(dict[str, tuple[str, ...]]):
-    """Each written word and the terms it stands for; filled as words come, emptied before it grows too large.
+    """Each written word and the terms it stands for, with a stemmer for Latin letters; emptied when too large."""
 
-    Args:
-        stem: What makes the stem of a word in Latin letters.
-    """
-
-    _MAX = 400_000
+    _MAX = 400_000  # words: some 60 MB
 
     def __init__(self, stem: Callable[[str], str]) -> None:
         super().__init__()
@@ -61,7 +57,7 @@ def _terms_of(word: str, latin: Callable[[str], str]) -> Iterable[str]:
 
 
 def terms(text: str) -> list[str]:
-    """The terms of a text in order: lower-case stems without stop words; ids whole and in parts.
+    """Return the terms of a text in order: lower-case stems without stop words; ids whole and in parts.
 
     Example:
         >>> terms("The tests of user_42 are failing")
@@ -71,19 +67,19 @@ def terms(text: str) -> list[str]:
 
 
 def written(text: str) -> list[str]:
-    """The words of a text as they are written; ids are one word each."""
+    """Return the words of a text as they are written; ids are one word each."""
     return _WORD.findall(text)
 
 
 def terms_of(words: Iterable[str]) -> list[str]:
-    """The terms of the words of a line as `written` gives them."""
+    """Return the terms of the words of a line as `written` gives them."""
     words = list(words)
     known = _FINNISH if is_finnish(words) else _KNOWN
     return [term for word in words for term in known[word]]
 
 
 def stem(word: str) -> str:
-    """A word without its commonest English endings; both sides of a comparison get the same treatment.
+    """Return a word without its commonest English endings; both sides of a comparison get the same treatment.
 
     Example:
         >>> stem("running"), stem("runs"), stem("created"), stem("create"), stem("parties"), stem("party")
