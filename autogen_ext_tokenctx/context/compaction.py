@@ -1,42 +1,36 @@
-"""One compaction: what must be there, the room that leaves, and the forms that fill it."""
+"""One compaction: what must be there, the tokens that leaves, and the forms that fill them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from autogen_core.models import AssistantMessage, SystemMessage
+from collections.abc import Mapping
 
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import CONTEXT_TYPE_OF_CATEGORY
 from .allocation import Allocation
 from .compression import label_of
-from .duplicates import duplicates
+from .duplicates import superseded
 from .pages import is_paging
 from .passages import clip
-from .priority import MEMORY, PrioritizedContext, ScoredUnit
-from .project import section_of
+from .priority import PinReason, PrioritizedContext, ScoredUnit
 from .units import pictures_of
 from .view import View, ViewBuilder
 
 _BLOCK_TOKENS = 30
 """What the head of the digest block costs, about."""
 
-_GIANT_SHARE = 0.15
-"""Share of the room that the stubs of units too large for any budget may take: that such a unit existed is worth
-knowing, or the agent calls the same tool again."""
-
 _GREEDY_SHARE = 0.5
-"""A newest tool exchange of more than this share of the budget is shortened if older lines are worth more."""
+"""A newest tool exchange of more than this share of the target competes with older lines."""
 
 _SLACK_TOKENS = 12
-"""So little room left over is not worth another round."""
+"""So few tokens left over are not worth another round."""
 
 _ROUNDS = 6
+"""Views that are built at most: costs of lines are estimates, those of views exact."""
 
 
 class Compaction:
-    """One compaction: what must be there, the room that leaves, and the forms that fill it."""
+    """One compaction: what must be there, the tokens that leaves, and the forms that fill them."""
 
     def __init__(self, context: PrioritizedContext, builder: ViewBuilder, allowed: TokenBudget, overhead: int) -> None:
         self._context = context
@@ -45,10 +39,10 @@ class Compaction:
         self._limit = allowed.available - overhead
         self._goal = allowed.target_tokens - overhead
         self._overhead = overhead
-        self.reasons, self.repeats = _superseded(context.units)
+        self.reasons, self.repeats = superseded(list(context.units.values()))
 
     def solve(self) -> tuple[View, Allocation]:
-        """The fullest view within the goal, counted exactly."""
+        """Return the fullest view within the target, counted exactly."""
         whole, in_place = self._pinned()
         units = self._context.units
         least = {i: self._tokens(units[i]) for i in whole} | {i: self._least(units[i]) for i in in_place}
@@ -59,25 +53,24 @@ class Compaction:
         if in_place and floor + sum(units[i].profile.tokens - least[i] for i in in_place) > self._goal:
             goal = self._limit  # room that is left free while what must be there is cut helps nobody
         room = goal - floor - _BLOCK_TOKENS
-        giants = self._giants({*whole, *in_place}, goal, room)
-        allocation = Allocation(self._context, whole, [*in_place, *giants], self.reasons, max(room, 0))
+        allocation = Allocation(self._context, whole, in_place, self.reasons, max(room, 0))
         view = self._fill(allocation, goal, room)
         if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
             allocation = Allocation(self._context, whole, in_place, self.reasons, 0)
-            view = self._builder.build(allocation.choices, self.reasons)
+            view = self._builder.build(allocation.choices.values(), self.reasons)
             if view.tokens > self._limit:  # nor does the block; what its mark would have taken may hold a short message
                 room = self._limit - floor
                 allocation = Allocation(self._context, whole, in_place, self.reasons, room, quotes=False)
-                bare = self._builder.build(allocation.choices, self.reasons, block=False)
+                bare = self._builder.build(allocation.choices.values(), self.reasons, block=False)
                 view = self._fill(allocation, self._limit, room, block=False) or bare
         return view, allocation
 
     def _fill(self, allocation: Allocation, goal: int, room: int, *, block: bool = True) -> View | None:
-        """The fullest view within the goal, with the shared block or without; None when not even the emptiest was."""
+        """Return the fullest view within the goal; None when not even the emptiest is."""
         best: View | None = None
         allocation.grow(room - self._grow_shares(allocation, goal, room))
         for _ in range(_ROUNDS):
-            view = self._builder.build(allocation.choices, self.reasons, block=block)
+            view = self._builder.build(allocation.choices.values(), self.reasons, block=block)
             slack = goal - view.tokens
             if slack >= 0 and (best is None or view.tokens > best.tokens):
                 best = view
@@ -89,12 +82,12 @@ class Compaction:
         return best
 
     def _grow_shares(self, allocation: Allocation, goal: int, room: int) -> int:
-        """Fills the guaranteed share of each kind of context with its best lines; gives the tokens that took."""
+        """Fill the guaranteed share of each kind of context with its best lines; return the tokens that took."""
         used = 0
         for kind, share in self._allowed.shares.items():
             own = {
                 i
-                for i, scored in enumerate(self._context.units)
+                for i, scored in self._context.units.items()
                 if CONTEXT_TYPE_OF_CATEGORY[scored.category.value] == kind
             }
             before = sum(allocation.choices[i].cost for i in own)
@@ -103,26 +96,26 @@ class Compaction:
         return used
 
     def _pinned(self) -> tuple[list[int], list[int]]:
-        """The units that stand in full, and those that must be shortened in their place to fit."""
+        """Return the groups that stand in full, and those that must be shortened in their place to fit."""
         units = self._context.units
-        pinned = [i for i, scored in enumerate(units) if scored.pinned and i not in self.reasons]
+        pinned = [i for i, scored in units.items() if scored.pinned and i not in self.reasons]
         cost = sum(self._tokens(units[i]) for i in pinned)
         if cost > self._limit:  # of memories only the newest is sure of its place
-            pinned = [i for i in pinned if units[i].pinned != MEMORY]
+            pinned = [i for i in pinned if units[i].pinned is not PinReason.MEMORY]
             cost = sum(self._tokens(units[i]) for i in pinned)
         # a tool result that would take most of the room competes with the rest; it may still come out whole
-        in_place = [i for i in pinned if units[i].pinned == "newest message" and self._is_greedy(units[i])]
+        in_place = [i for i in pinned if units[i].pinned is PinReason.NEWEST and self._is_greedy(units[i])]
         cost -= sum(self._tokens(units[i]) - self._least(units[i]) for i in in_place)
-        for why in ("newest message", "first task", "pinned"):
+        for why in (PinReason.NEWEST, PinReason.FIRST_TASK, PinReason.USER):
             for i in pinned:
-                if why == "pinned" and not pictures_of(units[i].unit.messages):
+                if why is PinReason.USER and not pictures_of(units[i].unit.messages):
                     continue  # what a user pinned stays word for word, unless a picture leaves its text no room
                 saved = self._tokens(units[i]) - self._least(units[i])
-                if i not in in_place and units[i].pinned == why and cost > self._limit and saved > 0:
+                if i not in in_place and units[i].pinned is why and cost > self._limit and saved > 0:
                     in_place.append(i)
                     cost -= saved
         whole = [i for i in pinned if i not in in_place]
-        for i in reversed(range(len(units))):
+        for i in reversed(list(units)):
             if i not in pinned and i not in self.reasons and self._context.is_asked_noise(units[i]):
                 cost += self._tokens(units[i])
                 if cost > self._goal - _BLOCK_TOKENS:
@@ -131,9 +124,9 @@ class Compaction:
         return whole, in_place
 
     def _tokens(self, scored: ScoredUnit) -> int:
-        """Exact tokens of a unit that stands whole."""
+        """Return the exact tokens of a group that stands whole."""
         if self._context.leaves_noise_out(scored):
-            return self._builder.cost(self._builder.without_noise(scored))
+            return self._builder.without_noise(scored)[1]
         return scored.profile.tokens
 
     def _is_greedy(self, scored: ScoredUnit) -> bool:
@@ -143,20 +136,8 @@ class Compaction:
         return scored.unit.is_exchange and not is_paging(scored.unit.messages)
 
     def _least(self, scored: ScoredUnit) -> int:
-        """Exact tokens of the shortest form of a unit in its place."""
-        return min(scored.profile.compact_tokens, self._builder.cost(self._builder.stub(scored)))
-
-    def _giants(self, taken: set[int], goal: int, room: int) -> list[int]:
-        found: list[int] = []
-        left = int(room * _GIANT_SHARE)
-        for scored in reversed(self._context.units):
-            i = scored.unit.index
-            if i not in taken and i not in self.reasons and scored.profile.compact_tokens > goal // 2:
-                left -= scored.profile.stub_tokens
-                if left < 0:
-                    break
-                found.append(i)
-        return found
+        """Return the exact tokens of the shortest form of a group in its place."""
+        return min(scored.profile.compact_tokens, self._builder.placeholder_tokens(scored))
 
     def _too_small(self, least: Mapping[int, int]) -> BudgetTooSmallError:
         units = self._context.units
@@ -171,37 +152,5 @@ class Compaction:
 
 def _name(scored: ScoredUnit) -> str:
     text = next((passage.text() for passage in scored.profile.passages), "")
-    return f"{scored.pinned} of {label_of(scored.unit)} {clip(text, 30)!r}"
-
-
-def _superseded(units: Sequence[ScoredUnit]) -> tuple[dict[int, str], set[int]]:
-    """Units whose place a later one takes, such as a memory that is added every turn, or a file read twice.
-
-    Returns:
-        Why, by number; and the numbers of those of which the later ones say every word.
-    """
-    again = duplicates([scored.unit for scored in units])
-    found = {index: why for index, why in again.items() if not units[index].pinned}
-    repeats: set[int] = set()
-    said: set[str] = set()
-    thoughts: set[str] = set()
-    sections: set[str] = set()
-    for scored in reversed(units):
-        index, head = scored.unit.index, scored.unit.head
-        if isinstance(head, SystemMessage) and scored.pinned != "pinned":
-            section = section_of(head)
-            if section is not None:
-                if section[0] in sections:
-                    found[index] = "overtaken by a later version of this section"
-                sections.add(section[0])
-            lines = {line.strip() for line in head.content.splitlines()}
-            if said and lines <= said:
-                found[index] = "said again in a later system message"
-                repeats.add(index)
-            said |= lines
-        elif index in found or scored.unit.is_exchange:
-            thought = head.thought if scored.unit.is_exchange and isinstance(head, AssistantMessage) else None
-            if index in found and (not thought or thought in thoughts):
-                repeats.add(index)
-            thoughts.update(filter(None, [thought]))
-    return found, repeats
+    assert scored.pinned is not None
+    return f"{scored.pinned.value} of {label_of(scored.unit)} {clip(text, 30)!r}"

@@ -1,112 +1,101 @@
-"""What later units of a history say again, and what they have overtaken."""
+"""Groups whose place a later one takes: calls and messages that are repeated, memories and sections said anew."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence, Set
 from functools import lru_cache
 
 from autogen_core import FunctionCall
-from autogen_core.models import FunctionExecutionResultMessage, SystemMessage
+from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, SystemMessage
 
+from .priority import PinReason, ScoredUnit
+from .project import section_of
 from .units import Unit
 
 _LARGE_CHARS = 200
 """Less text is not worth looking for. Calls that change something answer shortly, and each of them counts."""
 
-_ALIKE = 0.5
-"""Share of a result that stands in the result of a later, equal call too if it is of the same thing, seen later."""
-
-_FEW_ROWS = 5
-"""Results of fewer lines are compared by words."""
-
 _READ_ARGUMENTS = 2_000
 """Longer arguments are compared as they are written."""
 
 
+def superseded(units: Sequence[ScoredUnit]) -> tuple[dict[int, str], set[int]]:
+    """Return why groups leave whose place a later one takes, and which of them later ones repeat word for word.
+
+    Both by number in the history. What the user pinned stays.
+    """
+    free = {scored.unit.index for scored in units if not scored.pinned}
+    repeated = {index: why for index, why in duplicates([scored.unit for scored in units]).items() if index in free}
+    system = [(scored.unit.index, scored.unit.head) for scored in units if scored.pinned is not PinReason.USER]
+    late_first = [(index, head) for index, head in reversed(system) if isinstance(head, SystemMessage)]
+    memories = set(_repeated_memories(late_first))
+    reasons = {
+        **repeated,
+        **dict.fromkeys(_old_sections(late_first), "a later version of this section took its place"),
+        **dict.fromkeys(memories, "repeated in a later system message"),
+    }
+    return reasons, memories.union(_repeated_in_full([scored.unit for scored in units], repeated.keys()))
+
+
+def _old_sections(late_first: Sequence[tuple[int, SystemMessage]]) -> Iterator[int]:
+    """Yield the system messages of which a later one has the same section."""
+    known: set[str] = set()
+    for index, head in late_first:
+        section = section_of(head)
+        if section is not None:
+            if section[0] in known:
+                yield index
+            known.add(section[0])
+
+
+def _repeated_memories(late_first: Sequence[tuple[int, SystemMessage]]) -> Iterator[int]:
+    """Yield the system messages of which later ones have every line."""
+    known: set[str] = set()
+    for index, head in late_first:
+        lines = {line.strip() for line in head.content.splitlines()}
+        if known and lines <= known:
+            yield index
+        known |= lines
+
+
+def _repeated_in_full(units: Sequence[Unit], repeated: Set[int]) -> Iterator[int]:
+    """Yield the repeated groups that say nothing beside their calls, or the same as later calls."""
+    known: set[str] = set()
+    for unit in reversed(units):
+        thought = unit.head.thought if unit.is_exchange and isinstance(unit.head, AssistantMessage) else None
+        if unit.index in repeated and (not thought or thought in known):
+            yield unit.index
+        if thought:
+            known.add(thought)
+
+
 def duplicates(units: Sequence[Unit]) -> dict[int, str]:
-    """Units of which a later one says the same again: they can leave. What an agent says beside its calls is no part
-    of that.
+    """Return why groups can leave that a later one repeats, by number in the history.
 
-    Args:
-        units: A history.
-
-    Returns:
-        Why, by the unit's index. Tool exchanges whose calls were all made again with the same results, and messages
-        that the same one said again word for word; only those with a large text.
+    Tool exchanges whose calls were all made again with the same results, whatever an agent says beside them, and
+    messages that the same sender sent again word for word; only those with a large text.
 
     Example:
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.context.units import split
         >>> page = UserMessage(content="the same page " * 20, source="user")
         >>> duplicates(split([page, UserMessage(content="And?", source="user"), page]))
-        {0: 'said again in a later message'}
+        {0: 'repeated in a later message'}
     """
     found: dict[int, str] = {}
-    said: set[Hashable] = set()
+    known: set[Hashable] = set()
     for unit in reversed(units):
         if unit.is_exchange:
             answers = _answers(unit)
-            if said.issuperset(answers) and sum(len(text) for _, _, text in answers) >= _LARGE_CHARS:
-                found[unit.index] = "said again by a later call with the same result"
-            said.update(answers)
+            if known.issuperset(answers) and sum(len(text) for _, _, text in answers) >= _LARGE_CHARS:
+                found[unit.index] = "repeated by a later call with the same result"
+            known.update(answers)
         elif not isinstance(unit.head, SystemMessage) and _is_large(unit):
-            if unit.key in said:
-                found[unit.index] = "said again in a later message"
-            said.add(unit.key)
+            if unit.key in known:
+                found[unit.index] = "repeated in a later message"
+            known.add(unit.key)
     return found
-
-
-def stale(units: Sequence[Unit]) -> dict[int, str]:
-    """Tool exchanges that were made again later, and then told something else of the same thing.
-
-    A file read again after it was changed, a status asked for again. A result that has little in common with the
-    later one is of another thing, such as the next page of a list, and not named here.
-
-    Args:
-        units: A history.
-
-    Returns:
-        Why, by the unit's index. Unlike `duplicates` these say something that the later ones do not.
-
-    Example:
-        >>> from autogen_core.models import AssistantMessage, FunctionExecutionResult
-        >>> from autogen_ext_tokenctx.context.units import split
-        >>> def look(number: int, state: str) -> list[object]:
-        ...     call = FunctionCall(id=f"{number}", name="status", arguments='{"job": 7}')
-        ...     result = FunctionExecutionResult(call_id=call.id, name="status", content=state, is_error=False)
-        ...     return [
-        ...         AssistantMessage(content=[call], source="coder"),
-        ...         FunctionExecutionResultMessage(content=[result]),
-        ...     ]
-        >>> stale(split([*look(1, "job 7 is running"), *look(2, "job 7 is done")]))
-        {0: 'overtaken by a later call of status'}
-    """
-    found: dict[int, str] = {}
-    later: dict[Hashable, tuple[str, bool]] = {}  # of each call: the next result, and whether it changed after this one
-    for unit in reversed(units):
-        if not unit.is_exchange:
-            continue
-        answers = _answers(unit)
-        overtaken = [_is_overtaken(text, *later[call]) if call in later else None for call, _, text in answers]
-        if any(overtaken) and all(state is not None for state in overtaken):
-            names = dict.fromkeys(call.name for call in _calls(unit))
-            found[unit.index] = f"overtaken by a later call of {', '.join(names)}"
-        later.update((call, (text, bool(state))) for (call, _, text), state in zip(answers, overtaken, strict=True))
-    return found
-
-
-def _is_overtaken(text: str, later: str, changed: bool) -> bool | None:
-    """Whether the same thing is seen otherwise later; None where something else is seen."""
-    if text == later:
-        return changed
-    parts, later_parts = _parts(text), _parts(later)
-    return True if len(parts & later_parts) >= _ALIKE * len(parts) else None
-
-
-def _parts(text: str) -> set[str]:
-    rows = {row.strip() for row in text.splitlines()}
-    return rows if len(rows) >= _FEW_ROWS else set(text.split())
 
 
 def _answers(unit: Unit) -> list[tuple[Hashable, bool | None, str]]:

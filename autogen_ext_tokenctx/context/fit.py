@@ -19,7 +19,7 @@ from .priority import PrioritizedContext
 from .quality import quality
 from .report import UNWEIGHED, FitReport, FitResult, FitStep, Form, Level
 from .request import FitRequest
-from .scope import Scope
+from .scope import NOTE, Scope
 from .summary import SUMMARY_SOURCE, Summary
 from .units import STRAY_SOURCE, Unit
 from .view import ViewBuilder
@@ -88,14 +88,14 @@ class Fit:
         level = Level.LOSSLESS if is_lossless else _level(self._whole.tokens, view.tokens)
         if summary is not None:
             level, steps = Level.SUMMARY, (self._summary_step(summary), *steps)
-        units = len(scope.units) + len(scope.beyond) - (summary is not None)
+        units = len(self._history.units)
         report = self._report(view.tokens, level, steps, units, _by_category(allocation, scope))
         return FitResult(
             view.messages,
             replace(
                 report,
                 relevance=allocation.relevance_kept(),
-                quality=quality(context, allocation.choices, sum(size for _, size in scope.beyond)),
+                quality=quality(context, allocation.choices.values(), sum(size for _, size in scope.beyond)),
                 compacted=any(step.form is not Form.REPAIRED for step in steps),
             ),
         )
@@ -155,8 +155,8 @@ def _level(before: int, after: int) -> Level:
 def _by_category(allocation: Allocation, scope: Scope) -> dict[str, tuple[int, int]]:
     """Return the tokens in the history and in the view, by category; of what was not looked at under one of its own."""
     found = {UNWEIGHED: (sum(size for _, size in scope.beyond), 0)} if scope.beyond else {}
-    for choice in allocation.choices:
-        if choice.scored.unit.index == scope.extra:
+    for choice in allocation.choices.values():
+        if choice.scored.unit.index == NOTE:
             continue
         before, after = found.get(choice.scored.category.value, (0, 0))
         tokens = choice.scored.profile.tokens

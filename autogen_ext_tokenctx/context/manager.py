@@ -298,7 +298,7 @@ class ContextManager:
 
     async def _compacted(self, fit: Fit, scope: Scope, request: FitRequest) -> FitResult:
         """Return the view of what is looked at of a history."""
-        units, task, pinned = scope.numbered(), request.task, request.pinned
+        units, task, pinned = scope.units, request.task, request.pinned
         await self.prioritizer.prepare(units, task, profiles=self._profiles)
 
         def compacted() -> FitResult:

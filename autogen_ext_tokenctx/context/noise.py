@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from .relevance import terms
+from .terms import terms
 
 LEAST_CHARS = 200
 """A shorter run stays: hashes, tokens and keys are ids that later calls need, and a mark saves little."""

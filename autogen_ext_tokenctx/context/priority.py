@@ -1,4 +1,4 @@
-"""How much each unit of a history matters to the task at hand, and why."""
+"""How much each group of a history matters to the task at hand, and why."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from autogen_core.models import LLMMessage, SystemMessage
 
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
+from .bm25 import rarity, with_neighbours
 from .compression import ContextCompressor
-from .duplicates import stale
 from .embedding import Embedder
 from .noise import Noise, noise_asked_for
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
-from .query import asked_picture, asking, code_names, looks_back, query_of, question, talk_of, telling
-from .relevance import around, bm25, expand_query, is_entity, rarity, spread
+from .query import asked_picture, asking, looks_back, query_of, question, talk_of
 from .semantic import SemanticRelevance
+from .terms import is_entity
 from .units import Unit, pictures_of
 
 _logger = logging.getLogger(__name__)
@@ -45,6 +45,17 @@ class Category(str, Enum):
     """Short talk that names nothing."""
 
 
+class PinReason(Enum):
+    """Why a group must stay; the value is what reports say."""
+
+    SYSTEM = "system message"
+    FIRST_TASK = "first task"
+    NEWEST = "newest message"
+    USER = "pinned"
+    MEMORY = "memory"
+    """A late system message: it may go where not all of them fit."""
+
+
 DEFAULT_WEIGHTS: Mapping[Category, float] = {
     Category.CURRENT_TASK_REQUIREMENTS: 1.0,
     Category.RELATED_TASK_HISTORY: 0.8,
@@ -53,87 +64,44 @@ DEFAULT_WEIGHTS: Mapping[Category, float] = {
     Category.GENERAL_CONTEXT: 0.2,
 }
 
-MEMORY = "memory"
-"""Why a late system message is kept: as a memory, which may go when there is no room for all of them."""
-
-_NEAR_TOKENS, _NEAR_SHARE = 40.0, 0.2
-_FAR_TOKENS, _FAR_SHARE = 400.0, 0.2
-"""How far, in tokens, relevance reaches over to neighbours: a turn or two of talk, and a passage of a meeting."""
-
-_PASSAGE_TOKENS, _PASSAGE_SHARE, _TURN_TOKENS = 800.0, 1.5, 12.0
-"""How much of what is said around a unit counts as its passage, and for how much where units are very short; it falls
-to 1/e with so many tokens of a usual unit: turns of a meeting say little one by one, long messages stand alone."""
-
-_STALE = 0.3
-"""Share of its worth that a tool result keeps when the same call gave another one later."""
-
-FEEDBACK_TERMS = 12
-"""Terms of the best units that join the query."""
-
 _SMALL_TALK_TERMS = 3
+"""A message of so few terms, none of them an id, is general context."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredUnit:
-    """One unit and what it is worth.
-
-    Args:
-        unit: The unit.
-        profile: Its costs and contents.
-        category: What it is to the task.
-        weight: The category's weight.
-        relevance: How well it, or what stands beside it, answers the query, 0 to 1.
-        recency: 1 for the newest, falling with the units that came after it.
-        pinned: Why it must stay; empty when it need not.
-        current: Share of its worth that is left since the same call gave another result later; 1 where none did.
-        notes: What else there is to say of it, for reports.
-        beside: How well what an agent says beside its calls answers the query, 0 to 1.
-        pictured: Whether its pictures are asked for.
-    """
+    """One group and its scores."""
 
     unit: Unit
     profile: Profile
     category: Category
-    weight: float
-    relevance: float
-    recency: float
-    pinned: str
-    current: float = 1.0
-    notes: str = ""
-    beside: float = 0.0
-    pictured: bool = False
+    weight: float  # of the category
+    relevance: float  # how well it, or what stands beside it, answers the query, 0 to 1
+    recency: float  # 1 for the newest, falling with the groups that came after it
+    pinned: PinReason | None
+    notes: str = ""  # for reports
+    beside: float = 0.0  # relevance of what an agent says beside its calls, 0 to 1
+    pictured: bool = False  # its pictures are asked for
 
     def why(self) -> str:
-        """The scores in words, for reports."""
+        """Return the scores in words, for reports."""
         return (
             f"{self.category.value} {self.weight:.1f}, relevance {self.relevance:.2f}, recency {self.recency:.2f}"
-            + "".join(f", {note}" for note in (self.pinned, self.notes) if note)
+            + "".join(f", {note}" for note in (self.pinned and self.pinned.value, self.notes) if note)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PrioritizedContext:
-    """A history with the worth of each unit against the task.
+    """The scored groups of a history, and what they were scored against."""
 
-    Args:
-        units: The units in the order of the history.
-        query: What is asked: term weights from the task, the newest messages, and feedback.
-        talk: The words of the conversation and of the calls, falling with age.
-        rarity: Inverse document frequency of each term.
-        doubt: How far it is open what is asked, from 0 (a full question was just asked) to 1; recency decides then.
-        looks_back: Whether the question is about the run itself: it names those who take part in it, or their tools.
-        code_names: Terms of the question that are names in code.
-        noise: Kinds of noise that the question names.
-    """
-
-    units: tuple[ScoredUnit, ...]
-    query: Mapping[str, float]
-    talk: Mapping[str, float]
-    rarity: Mapping[str, float]
-    doubt: float
-    looks_back: bool = False
-    code_names: frozenset[str] = frozenset()
-    noise: frozenset[Noise] = frozenset()
+    units: Mapping[int, ScoredUnit]  # by their number in the history, in the order of a view
+    query: Mapping[str, float]  # term weights from the task and the newest messages
+    talk: Mapping[str, float]  # words of the dialogue and of the calls, falling with age
+    rarity: Mapping[str, float]  # inverse document frequencies
+    doubt: float  # how far it is open what is asked, from 0 (a full question was just asked) to 1
+    looks_back: bool = False  # the question names those who take part in the run, or their tools
+    noise: frozenset[Noise] = frozenset()  # kinds that the question names
 
     def is_asked_noise(self, scored: ScoredUnit) -> bool:
         """Whether a unit has noise of a kind that the question names: only the whole of it is of use then."""
@@ -144,8 +112,8 @@ class PrioritizedContext:
 
         What a person pinned, and system messages, are kept word for word.
         """
-        kept_as_it_is = scored.pinned not in ("", "newest message", "first task")
-        return bool(scored.profile.noise) and not kept_as_it_is and not self.is_asked_noise(scored)
+        may_change = scored.pinned in (None, PinReason.NEWEST, PinReason.FIRST_TASK)
+        return bool(scored.profile.noise) and may_change and not self.is_asked_noise(scored)
 
 
 class ContextPrioritizer:
@@ -164,7 +132,7 @@ class ContextPrioritizer:
         >>> from autogen_ext_tokenctx.context.units import split
         >>> history = split([UserMessage(content="Find the bug in parser.py", source="user")])
         >>> ContextPrioritizer().prioritize_context(history).units[0].pinned
-        'first task'
+        <PinReason.FIRST_TASK: 'first task'>
     """
 
     def __init__(
@@ -195,10 +163,10 @@ class ContextPrioritizer:
         profiles: ProfileCache | None = None,
         pinned: Sequence[LLMMessage] = (),
     ) -> PrioritizedContext:
-        """Scores each unit.
+        """Score each group.
 
         Args:
-            units: A history in units.
+            units: A history in units, or those of it that are looked at.
             task: What the agent works on; without it the history's own newest messages tell.
             profiles: Where costs and contents of units are remembered; without it they are estimated afresh.
             pinned: Messages to keep word for word.
@@ -207,22 +175,17 @@ class ContextPrioritizer:
         known = [cache.get(unit) for unit in units]
         pins = self._pins(units, pinned)
         idf = rarity([profile.distinct for profile in known])
-        wanted, doubt = query_of(units, known, task)
-        query = telling(wanted, idf, len(known))
+        query, doubt = query_of(units, known, task, idf)
         asked = [i for i, unit in enumerate(units) if i not in pins or not isinstance(unit.head, SystemMessage)]
         parts = [(i, text) for i in asked for text in known[i].matched()]
         documents = [text.counts for _, text in parts]
         sizes = [text.tokens for _, text in parts]
-        first = bm25(documents, query, idf)
-        full_query = expand_query(documents, first, query, idf, new_terms=FEEDBACK_TERMS)
-        feedback = {term: weight for term, weight in full_query.items() if term not in query}
-        own = [score + more for score, more in zip(first, bm25(documents, feedback, idf), strict=True)]
-        matches = _with_neighbours(own, sizes, around(documents, sizes, full_query, idf, _PASSAGE_TOKENS))
+        matches = with_neighbours(documents, sizes, query, idf)
         near, beside = [0.0] * len(units), [0.0] * len(units)
         for (i, text), score in zip(parts, matches, strict=True):
             (beside if text.is_thought else near)[i] = score
         if self._semantic is not None:
-            may_answer = [i for i in asked if pins.get(i) != "newest message"]
+            may_answer = [i for i in asked if pins.get(i) is not PinReason.NEWEST]
             blended = self._semantic.blend(
                 [near[i] for i in may_answer],
                 question(units, task),
@@ -234,49 +197,40 @@ class ContextPrioritizer:
                 near[i] = score
         top = max((*near, *beside), default=0.0) or 1.0
         recency = _recency(len(units))
-        overtaken = stale(units)
         asks = asking(units)
         pictured = None
         if asks is not None and not pictures_of(asks.messages):
-            pictured = asked_picture(units[: asks.index], known, question(units, task))
-        scored: list[ScoredUnit] = []
+            pictured = asked_picture(units[: units.index(asks)], known, question(units, task))
+        scored: dict[int, ScoredUnit] = {}
         for i, unit in enumerate(units):
-            why = pins.get(i, "")
+            why = pins.get(i)
             category = self._category(unit, known[i], why)
-            current = _STALE if i in overtaken else 1.0
             added = self._added(unit)
             more = sum(added.values())
             relevance, thought = (min(1.0, max(0.0, score / top + more)) for score in (near[i], beside[i]))
-            notes = [*filter(None, [overtaken.get(i)]), *(f"{name} {value:+.2f}" for name, value in added.items())]
-            scores = relevance, recency[i], why, current, ", ".join(notes), max(relevance, thought), i == pictured
-            scored.append(ScoredUnit(unit, known[i], category, self.weights[category], *scores))
+            notes = ", ".join(f"{name} {value:+.2f}" for name, value in added.items())
+            scores = relevance, recency[i], why, notes, max(relevance, thought), i == pictured
+            scored[unit.index] = ScoredUnit(unit, known[i], category, self.weights[category], *scores)
         return PrioritizedContext(
-            tuple(scored),
-            full_query,
+            scored,
+            query,
             talk_of(units, known),
             idf,
             doubt,
             looks_back(units),
-            code_names(units, task),
             noise_asked_for(question(units, task)),
         )
 
     async def prepare(
         self, units: Sequence[Unit], task: str | TaskDefinition | None = None, *, profiles: ProfileCache
     ) -> None:
-        """Does ahead, and off the event loop, what takes long in `prioritize_context`: embedding what is new.
-
-        Args:
-            units: A history in units.
-            task: What the agent works on.
-            profiles: Where costs and contents of units are remembered.
-        """
+        """Embed what is new, off the event loop: `prioritize_context` with the same arguments is quick then."""
         if self._semantic is not None:
             said = [unit for unit in units[:-1] if not isinstance(unit.head, SystemMessage)]
             await self._semantic.learn(question(units, task), said, [profiles.get(unit) for unit in said])
 
     def _added(self, unit: Unit) -> dict[str, float]:
-        """What the user's own scorers give the unit, where that is not nothing."""
+        """Return what the user's own scorers give the group, where that is not nothing."""
         added: dict[str, float] = {}
         for name, scorer in list(self._scorers.items()):
             try:
@@ -289,43 +243,43 @@ class ContextPrioritizer:
                 added[name] = value
         return added
 
-    def _pins(self, units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> dict[int, str]:
-        """Why each unit that must stay must stay."""
-        pins: dict[int, str] = {}
+    def _pins(self, units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> dict[int, PinReason]:
+        """Return why groups must stay, by their place."""
+        pins: dict[int, PinReason] = {}
         newest_memory = -1
         in_head = True
         for i, unit in enumerate(units):
             if isinstance(unit.head, SystemMessage):
                 if in_head:
-                    pins[i] = "system message"
+                    pins[i] = PinReason.SYSTEM
                 else:
-                    pins[i] = MEMORY
+                    pins[i] = PinReason.MEMORY
                     if section_of(unit.head) is None:
                         newest_memory = i
             elif unit.messages:
                 in_head = False
             if pinned and any(message in pinned for message in unit.originals):
-                pins[i] = "pinned"
+                pins[i] = PinReason.USER
             if self._pin is not None and any(map(self._pin, unit.originals)):
-                pins[i] = "pinned"
+                pins[i] = PinReason.USER
         if newest_memory >= 0:
-            pins[newest_memory] = "system message"
+            pins[newest_memory] = PinReason.SYSTEM
         sendable = [i for i, unit in enumerate(units) if unit.messages]
         tasks = [i for i in sendable if units[i].is_user]
         if tasks:
-            pins.setdefault(tasks[0], "first task")
+            pins.setdefault(tasks[0], PinReason.FIRST_TASK)
         if sendable:
-            pins.setdefault(sendable[-1], "newest message")
+            pins.setdefault(sendable[-1], PinReason.NEWEST)
         return pins
 
-    def _category(self, unit: Unit, profile: Profile, pinned: str) -> Category:
+    def _category(self, unit: Unit, profile: Profile, pinned: PinReason | None) -> Category:
         chosen = self._categorize(unit) if self._categorize is not None else None
         if chosen is not None:
             return chosen
         section = section_of(unit.head)
         if section is not None:
             return Category(CATEGORY_OF_SECTION[section[1]])
-        if isinstance(unit.head, SystemMessage) and pinned != "system message":
+        if isinstance(unit.head, SystemMessage) and pinned is not PinReason.SYSTEM:
             return Category.MEMORY_PATTERNS
         if pinned:
             return Category.CURRENT_TASK_REQUIREMENTS
@@ -346,25 +300,6 @@ def _is_listing(profile: Profile) -> bool:
     return len(lines) >= 5 and 2 * sum("/" in line and " " not in line.strip() for line in lines) > len(lines)
 
 
-def _with_neighbours(scores: Sequence[float], sizes: Sequence[int], passages: Sequence[float]) -> list[float]:
-    """Each score with those of its surroundings: an answer stands beside the words that match, or in their passage.
-
-    Args:
-        scores: How well each unit answers by itself.
-        sizes: Its tokens.
-        passages: How well the text around it answers.
-    """
-    near, far = spread(scores, sizes, _NEAR_TOKENS), spread(scores, sizes, _FAR_TOKENS)
-    own = [
-        score + _NEAR_SHARE * (beside - score) + _FAR_SHARE * (further - score)
-        for score, beside, further in zip(scores, near, far, strict=True)
-    ]
-    usual = sorted(sizes)[len(sizes) // 2] if sizes else 0
-    best, best_passage = max(own, default=0.0) or 1.0, max(passages, default=0.0) or 1.0
-    share = _PASSAGE_SHARE * exp(-usual / _TURN_TOKENS)
-    return [score / best + share * passage / best_passage for score, passage in zip(own, passages, strict=True)]
-
-
 def _recency(size: int) -> list[float]:
-    """1 for the unit before the newest, steeply down the turns before it."""
+    """Return 1 for the group before the newest, falling to 1/e with each one before it."""
     return [exp(-max(0, size - 2 - i)) for i in range(size)]

@@ -1,7 +1,8 @@
-"""What choosing forms needs to know about a unit, worked out once from its content."""
+"""The features of a group: what scoring it and choosing its form need to know, worked out once from its content."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,11 @@ from .compression import ContextCompressor
 from .lines import Line
 from .noise import Noise
 from .passages import Passage, Slot, SlotKind
-from .relevance import facts, is_rule, names, terms, terms_of, written
+from .terms import is_identifier, terms, terms_of, written
 from .units import Unit
 
-_MESSAGE_TOKENS = 4
-_MARK_TOKENS = 24
-"""What a mark with its handle costs, about."""
-_IMAGE_MARK_TOKENS = 5
-"""What the mark of a picture that was left out costs."""
+_MESSAGE_TOKENS, _MARK_TOKENS, _IMAGE_MARK_TOKENS = 4, 24, 5
+"""What a message, a mark with its handle, and the mark of an evicted picture cost, about; views are counted exactly."""
 
 _PICTURE_TERMS = terms("image picture photo screenshot")
 """What a picture may be called: a message with one is found by these words, too."""
@@ -34,79 +32,46 @@ _ANY_HANDLE = "0" * 8
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A line that can be kept or left out, with what it costs and what it says.
-
-    Args:
-        passage: Number of its passage.
-        line: Number of its line in the passage; -1 for the passage's label.
-        requires: Number of the segment without which this one says nothing (a table's header; the label); -1 for none.
-        tokens: What it costs, about.
-        words: Its distinct terms.
-        ids: What in it is the key of one thing: identifiers, long numbers, dates, addresses, paths.
-        numbers: Its other numbers.
-        names: Its names of several words.
-        rule: Whether a person gives a standing instruction in it.
-        odd: Bits of surprise that such a line stands among the others of its text.
-        kind: What it is a line of; a picture is a line without words.
-    """
+    """A line that can be kept or left out; a picture is one without words."""
 
     passage: int
-    line: int
-    requires: int
-    tokens: int
-    words: tuple[str, ...]
-    ids: tuple[str, ...]
-    numbers: tuple[str, ...]
-    names: tuple[str, ...]
-    rule: bool
-    odd: float = 0.0
+    line: int  # number in the passage; -1 for its label
+    requires: int  # segment without which it says nothing (a table's header, the label); -1 for none
+    tokens: int  # about
+    words: tuple[str, ...]  # distinct terms
+    ids: tuple[str, ...]  # keys of one thing: identifiers, long numbers, dates, addresses, paths
+    numbers: tuple[str, ...]  # other ones
+    names: tuple[str, ...]  # of several words
+    rule: bool  # a person gives a standing instruction
+    odd: float = 0.0  # bits of surprise that such a line stands among the others of its text
     kind: SlotKind = "content"
 
 
 class Matched(NamedTuple):
-    """A text that is matched against a query by itself.
-
-    Args:
-        counts: How often it says each term.
-        tokens: What it costs, about.
-        is_thought: Whether an agent says it beside its calls.
-    """
+    """A text that is matched against a query by itself."""
 
     counts: Counter[str]
-    tokens: int
-    is_thought: bool = False
+    tokens: int  # about
+    is_thought: bool = False  # said beside calls
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One unit's costs and contents.
+    """One group's costs and contents."""
 
-    Args:
-        tokens: What the unit costs in full, exactly.
-        compact: Its compact form; None where it has none that is cheaper.
-        compact_tokens: What that costs, exactly; ``tokens`` where there is none.
-        stub_tokens: What it costs in its place with no line kept, about.
-        passages: Its text.
-        segments: Its lines and labels.
-        counts: How often it says each term.
-        thoughts: How often what an agent says beside its calls has each; part of ``counts``.
-        distinct: Its terms.
-        noise: Kinds of noise in its text; its compact form has marks for them.
-    """
-
-    tokens: int
-    compact: tuple[LLMMessage, ...] | None
-    compact_tokens: int
-    stub_tokens: int
+    tokens: int  # in full, exactly
+    compact: tuple[LLMMessage, ...] | None  # None where it has no cheaper compact form
+    compact_tokens: int  # exactly; ``tokens`` where there is no compact form
+    stub_tokens: int  # in its place with no line kept, about
     passages: tuple[Passage, ...]
     segments: tuple[Segment, ...]
-    counts: Counter[str]
-    thoughts: Counter[str]
-    distinct: tuple[str, ...]
-    noise: frozenset[Noise] = frozenset()
+    counts: Counter[str]  # of terms
+    thoughts: Counter[str]  # the part of ``counts`` that an agent says beside its calls
+    distinct: tuple[str, ...]  # terms
+    noise: frozenset[Noise] = frozenset()  # kinds in its text; the compact form has marks for them
 
     def matched(self) -> tuple[Matched, ...]:
-        """The texts of it that are matched against a query: a long result must not hide what is said beside it."""
+        """Return its texts that are matched against a query: a long result must not hide what is said beside it."""
         if not self.thoughts:
             return (Matched(self.counts, self.tokens),)
         said = sum(segment.tokens for segment in self.segments if segment.kind == "thought")
@@ -123,13 +88,7 @@ class _At(NamedTuple):
 
 
 class ProfileCache:
-    """Profiles by content, the ones used last.
-
-    Args:
-        counter: Counts tokens.
-        compressor: Reads texts and writes compact forms.
-        size: Units to remember.
-    """
+    """Features of groups by content, of the ``size`` groups used last."""
 
     def __init__(self, counter: TokenCounter, compressor: ContextCompressor, size: int = 3_000) -> None:
         self._counter = counter
@@ -139,11 +98,11 @@ class ProfileCache:
         self._lock = Lock()
 
     def tokens(self, unit: Unit) -> int:
-        """Exact cost of the unit in full."""
+        """Return the exact tokens of the group in full."""
         return sum(map(self._counter.count_message, unit.messages))
 
     def get(self, unit: Unit) -> Profile:
-        """The unit's profile."""
+        """Return the group's features."""
         with self._lock:
             found = self._known.get(unit.key)
             if found is not None:
@@ -193,7 +152,7 @@ class ProfileCache:
         )
 
     def _picture_tokens(self, unit: Unit, slot: Slot) -> int:
-        """What a picture adds to its message."""
+        """Return what a picture adds to its message."""
         message = unit.messages[slot.message]
         assert isinstance(message, UserMessage)
         alone = message.model_copy(update={"content": [message.content[slot.item]]})
@@ -206,7 +165,7 @@ def _is_picture(passage: Passage) -> bool:
 
 
 def _call_chars(unit: Unit, read: Sequence[Passage]) -> int:
-    """Characters of a unit's calls that are no lines of it."""
+    """Return the characters of a group's calls that are no lines of it."""
     head = unit.messages[0] if unit.is_exchange else None
     if not isinstance(head, AssistantMessage):
         return 0
@@ -246,3 +205,69 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
                     kind,
                 )
             )
+
+
+_NAME = re.compile(r"\b[A-Z][\w’'-]{1,40}(?:[ ](?:(?:of|the|de|and|&|for|in|to)[ ]){0,2}[A-Z][\w’'-]{1,40}){1,5}")
+_RULE = re.compile(
+    r"\b(?:(?:you |we |it |must |should |please )?(?:always|never) "
+    r"(?!been|had|seen|knew|thought|was|really|have|has)\w+"
+    r"|from now on|make sure (?:to|that|you)|must not|(?:please |^|[.!;:] )do(?: not|n['’]t) \w+|at (?:most|least) \d"
+    r"|no (?:more|less|later|earlier) than|deadline|only (?:use|if|when|ever)|not allowed|we (?:decided|agreed)"
+    r"|(?:limit|budget|maximum|minimum) (?:is|of))\b",
+    re.IGNORECASE,
+)
+
+
+_RULE_CUES = (
+    *("always", "never", "from now on", "make sure", "must not", "do not", "don", "at most", "at least", "no more"),
+    *("no less", "no later", "no earlier", "deadline", "only ", "not allowed", "we decided", "we agreed", "limit "),
+    *("budget ", "maximum ", "minimum "),
+)
+"""One of these is in every rule: to look for them is ten times faster than for the whole pattern."""
+
+
+def is_rule(text: str) -> bool:
+    """Whether a text sounds like an instruction or a decision that stays in force.
+
+    Example:
+        >>> is_rule("Never deploy on Fridays."), is_rule("I deployed it on Friday.")
+        (True, False)
+    """
+    lower = text.lower()
+    return any(cue in lower for cue in _RULE_CUES) and _RULE.search(text) is not None
+
+
+def names(text: str) -> list[str]:
+    """Return the names of more than one word: of people, places, works, headings.
+
+    Example:
+        >>> names("She met Ada Lovelace at the University of Turin.")
+        ['Ada Lovelace', 'University of Turin']
+    """
+    return list(dict.fromkeys(_NAME.findall(text)))
+
+
+def facts(text: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the identifiers of a text, and its other numbers, without the names of fields.
+
+    Example:
+        >>> text = "address1: 763 Broadway, order #W2378156 of 2024-05-20"
+        >>> facts(text, written(text))
+        (['w2378156', '2024-05-20'], ['763'])
+    """
+    ids: dict[str, None] = {}
+    numbers: dict[str, None] = {}
+    for word in [word for word in words if not word.isalpha() or word.isupper()]:
+        bare = word.lower()
+        if bare.isalpha():
+            if len(bare) > 4:
+                ids[bare] = None
+            continue
+        digits = sum(map(str.isdigit, bare))
+        if len(bare) < 3 or (digits < 2 and f"{word}: " in text):
+            continue
+        if is_identifier(bare):
+            ids[bare] = None
+        elif digits:
+            numbers[bare] = None
+    return list(ids), list(numbers)

@@ -25,7 +25,7 @@ set and budget gets 0.54. Views that score 0.5 to 0.6 hold 62 % of what is marke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from math import log
 
 from .allocation import Choice
@@ -40,7 +40,7 @@ ELSEWHERE, ELSEWHERE_OPEN = 0.25, 0.75
 """What a fact that left with its line but stands in another counts: after a full question; when all is open."""
 
 
-def quality(context: PrioritizedContext, choices: Sequence[Choice], unseen: int = 0) -> float:
+def quality(context: PrioritizedContext, choices: Iterable[Choice], unseen: int = 0) -> float:
     """The compression quality score of a view, 0 to 1.
 
     Args:
@@ -56,7 +56,7 @@ def quality(context: PrioritizedContext, choices: Sequence[Choice], unseen: int 
         >>> units = split([UserMessage(content=text, source="user") for text in said])
         >>> context = ContextPrioritizer().prioritize_context(units)
         >>> def view(*gone):
-        ...     return [Choice(s, Form.GONE if s.unit.index in gone else Form.FULL) for s in context.units]
+        ...     return [Choice(s, Form.GONE if s.unit.index in gone else Form.FULL) for s in context.units.values()]
         >>> quality(context, view()), quality(context, view(2)) > quality(context, view(1)) > 0.0
         (1.0, True)
     """

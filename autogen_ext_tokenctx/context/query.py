@@ -1,10 +1,10 @@
-"""What is asked, and what is talked about: the words that a history is read for."""
+"""The query: what is asked, and what the dialogue is about."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain, islice
 from math import exp, log
 from typing import cast
@@ -13,8 +13,9 @@ from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, SystemMessage, UserMessage
 
 from ..tokens.task import TaskDefinition, task_text
+from .bm25 import bm25, rarity
 from .profile import Profile
-from .relevance import bm25, is_entity, rarity, terms
+from .terms import is_entity, terms
 from .units import Unit, pictures_of, text_of
 
 _TALK_TURNS, _JUST_SAID = 4.0, 3.0
@@ -35,9 +36,6 @@ _PEOPLE = frozenset({"user", "human", "user_proxy"})
 _NAME = re.compile(r"[^\W\d]{4,}\w*")
 """Shorter names of agents are left out: they could be any word."""
 
-_CODE_NAME = re.compile(r"\b(?=\w*[a-z]{2})[A-Za-z]+[A-Z]\w*")
-"""Case is lost in terms; names with signs or digits are known by those."""
-
 _QUESTION_CHARS = 20_000
 
 _ROLES = frozenset({"agent", "agents", "assistant"})
@@ -55,25 +53,19 @@ _FULL_QUESTION_TERMS = 2.0
 
 
 def question(units: Sequence[Unit], task: str | TaskDefinition | None) -> str:
-    """What a person asked last, and the task that was given, as text."""
+    """Return what a person asked last, and the task that was given, as text."""
     asks = asking(units)
     return "\n".join(filter(None, (text_of(asks) if asks else "", task_text(task))))
 
 
 def asking(units: Sequence[Unit]) -> Unit | None:
-    """The unit in which a person said something last."""
+    """Return the group in which a person said something last."""
     users = [unit for unit in units if unit.is_user]
     return next((unit for unit in reversed(users) if _is_person(unit, users[0])), None)
 
 
 def asked_picture(units: Sequence[Unit], known: Sequence[Profile], text: str) -> int | None:
-    """Number of the unit whose pictures a text asks for: what its message says, or that it has one, answers best.
-
-    Args:
-        units: A history up to the message that asks.
-        known: The profile of each unit.
-        text: What is asked.
-    """
+    """Return the place of the group whose pictures a text asks for: its message, among those before, answers best."""
     if not any(pictures_of(unit.messages) for unit in units):
         return None
     wanted = dict.fromkeys(terms(text[:_QUESTION_CHARS]), 1.0)
@@ -93,12 +85,6 @@ def asked_picture(units: Sequence[Unit], known: Sequence[Profile], text: str) ->
     return earlier[best] if pictures_of(units[earlier[best]].messages) else None
 
 
-def code_names(units: Sequence[Unit], task: str | TaskDefinition | None) -> frozenset[str]:
-    """The terms of what a person asks for by a name in code, such as ``BoundedSemaphore``."""
-    words = _CODE_NAME.findall(question(units, task)[:_QUESTION_CHARS])
-    return frozenset(terms(" ".join(words)))
-
-
 def looks_back(units: Sequence[Unit]) -> bool:
     """Whether a person just asked something, and names an agent of the run, or a tool that was called, or its role."""
     talk = [unit for unit in units if unit.messages and not isinstance(unit.head, SystemMessage)]
@@ -112,7 +98,7 @@ def looks_back(units: Sequence[Unit]) -> bool:
 
 
 def _actors(unit: Unit, first: Unit) -> Iterator[str]:
-    """The agent who speaks in a unit, by the first part of its name, and the tools that it calls."""
+    """Yield the agent who speaks in a group, by the first part of its name, and the tools that it calls."""
     head = unit.head
     if isinstance(head, AssistantMessage) and not isinstance(head.content, str):
         yield from (call.name.lower() for call in head.content)
@@ -121,9 +107,9 @@ def _actors(unit: Unit, first: Unit) -> Iterator[str]:
 
 
 def query_of(
-    units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefinition | None
+    units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefinition | None, idf: Mapping[str, float]
 ) -> tuple[dict[str, float], float]:
-    """What the next call is about, and how far that is open.
+    """Return the query (the weights of its discriminative terms) and its ambiguity.
 
     The task that was given, what a person asked last, and the two newest units. In the middle of a tool loop, and
     between agents, the newest units are what the agents themselves just did: they name what comes next, but the
@@ -136,7 +122,8 @@ def query_of(
         for term in found:
             query[term] = max(query.get(term, 0.0), share)
 
-    add(terms(task_text(task)), 1.0)
+    given = terms(task_text(task))
+    add(given, 1.0)
     talk = [i for i, unit in enumerate(units) if not isinstance(unit.head, SystemMessage)]
     users = [i for i in talk if units[i].is_user]
     people = [i for i in users if _is_person(units[i], units[users[0]])]
@@ -151,13 +138,20 @@ def query_of(
         add(known[users[0]].distinct, 0.3 * doubt)
         said = chain.from_iterable(segment.words for segment in known[users[0]].segments if segment.line >= 0)
         add(list(filter(is_entity, said)), 1.0)  # what the task names stays its subject
-    return query, doubt
+    return _discriminative(query, frozenset(given), idf, len(units)), doubt
 
 
-def telling(query: Mapping[str, float], idf: Mapping[str, float], size: int) -> dict[str, float]:
-    """The terms of a query that tell units apart: in more than one of them, and the rarest of a long query."""
-    single = log(1.0 + (size - 0.5) / 1.5)  # the rarity of a term that only one unit has
-    known = ((term, weight) for term, weight in query.items() if term in idf and (size < 3 or idf[term] < single))
+def _discriminative(
+    query: Mapping[str, float], given: Set[str], idf: Mapping[str, float], size: int
+) -> dict[str, float]:
+    """Return the terms by which groups differ; of a long query the ones of greatest weight and idf."""
+    # what a message asks, and no other group has, finds only that message; a task that was given stands in no group
+    single = log(1.0 + (size - 0.5) / 1.5)
+    known = [
+        (term, weight)
+        for term, weight in query.items()
+        if term in idf and (size < 3 or term in given or idf[term] < single)
+    ]
     return dict(sorted(known, key=lambda item: (-item[1] * idf[item[0]], item[0]))[:_QUERY_TERMS])
 
 
@@ -169,14 +163,14 @@ def _is_person(unit: Unit, first: Unit) -> bool:
 
 
 def _said(unit: Unit, profile: Profile) -> Sequence[str]:
-    """The terms of what someone says in a unit; of a tool exchange, of what the agent says beside its calls."""
+    """Return the terms of what someone says in a group; of an exchange, what the agent says beside its calls."""
     if not unit.is_exchange:
         return () if isinstance(unit.head, SystemMessage) else profile.distinct
     return [term for segment in profile.segments if segment.kind == "thought" for term in segment.words]
 
 
 def talk_of(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]:
-    """The words of the conversation, the newest the strongest: what is talked about is what its records are for."""
+    """Return the terms of the dialogue by weight, the newest the strongest: records are for what it is about."""
     talk: dict[str, float] = {}
 
     def add(found: Iterable[str], weight: float) -> None:

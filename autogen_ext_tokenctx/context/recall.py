@@ -18,10 +18,11 @@ from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, Use
 
 from ..tokens.counting import TokenCounter
 from .archive import ContextArchive
+from .bm25 import rarity, spread
 from .profile import ProfileCache
 from .recall_block import RECALL_SOURCE, Spot, fitting, quotes_of, written_block
-from .relevance import is_entity, is_identifier, rarity, spread, terms
 from .report import FitStep, Form
+from .terms import is_entity, is_identifier, terms
 from .units import NO_RESULT, Unit, split, texts
 
 _TALK = frozenset(

@@ -25,6 +25,9 @@ _RECENT, _FOUND = 100, 300
 _QUERY_CHARS = 1_000
 _NEWEST = 50
 
+NOTE = -1
+"""Number of a group that is no part of the history."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -34,19 +37,11 @@ class Scope:
         units: The units of the history that are looked at, in order.
         beyond: The others, with their tokens.
         known: What earlier fits found out about units of the history, to be filled.
-        extra: Number of a unit that is no part of the history, -1 for none.
     """
 
     units: Sequence[Unit]
     beyond: Sequence[tuple[Unit, int]]
     known: KnownUnits
-    extra: int = -1
-
-    def numbered(self) -> Sequence[Unit]:
-        """The units as a history of their own."""
-        if not self.beyond and self.extra < 0:
-            return self.units
-        return [replace(unit, index=number) for number, unit in enumerate(self.units)]
 
     def with_extra(self, message: LLMMessage) -> Scope:
         """The same with a user message that is no part of the history, after the task, or else the system messages."""
@@ -54,8 +49,8 @@ class Scope:
         spoken = (n for n, unit in enumerate(self.units) if unit.messages and not isinstance(unit.head, SystemMessage))
         tasks = (n for n, unit in enumerate(self.units, 1) if unit.is_user)
         head = next(tasks, None) or next(spoken, len(self.units))
-        units = [*self.units[:head], *split([message], first=-1), *self.units[head:]]
-        return replace(self, units=units, extra=head)
+        units = [*self.units[:head], *split([message], first=NOTE), *self.units[head:]]
+        return replace(self, units=units)
 
 
 def whole_of(index: HistoryIndex) -> Scope:

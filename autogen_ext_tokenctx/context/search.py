@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .archive import ContextArchive
+from .bm25 import bm25, rarity
 from .pages import PageLine, page_lines
 from .passages import clip
-from .relevance import bm25, rarity, terms
+from .terms import terms
 
 _HEAD_CHARS = 90
 """What an excerpt has of who said it."""

@@ -13,8 +13,8 @@ from functools import cached_property
 from itertools import islice
 
 from .answers import UnusableAnswerError
-from .relevance import is_entity, written
 from .summary_text import HEADINGS
+from .terms import is_entity, written
 
 _NONE = "- none"
 _SLIGHTLY = 1.25

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -16,17 +16,17 @@ from .compression import DIGEST_SOURCE, ContextCompressor, DigestEntry, label_of
 from .passages import clip
 from .priority import ScoredUnit
 from .report import FitStep, Form
-from .scope import Scope
+from .scope import NOTE, Scope
 from .units import Unit
 
 _LABEL_CHARS = 90
 
 BEYOND = "neither recent nor of what is asked"
-"""Why a unit is gone that was not even looked at."""
+"""Why a group is evicted that was not even looked at."""
 
 
 class _Changed(NamedTuple):
-    """A unit that is not in the view as it was, its form there, and the tokens that takes."""
+    """A group that is not in the view as it was, its form there, and its tokens."""
 
     scored: ScoredUnit
     form: Form
@@ -34,7 +34,7 @@ class _Changed(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """The shared block: how many messages it stands for, under which handle, and its tokens without and with lines."""
+    """The shared block: how many messages it stands for, their handle, and its tokens without and with lines."""
 
     message: UserMessage
     stands_for: int
@@ -45,26 +45,15 @@ class _Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A list of messages for one call.
-
-    Args:
-        messages: The list.
-        tokens: What its messages cost, exactly; tools and reply priming are not in it.
-        changed: The units that changed.
-        block: What stands for the units that left their place; None where nothing does.
-    """
+    """A list of messages for one call."""
 
     messages: list[LLMMessage]
-    tokens: int
+    tokens: int  # of the messages, exactly; tools and reply priming are not in it
     changed: tuple[_Changed, ...]
-    block: _Block | None
+    block: _Block | None  # stands for the groups that left their place
 
     def is_lossless(self, repeats: Set[int]) -> bool:
-        """Whether nothing but notation and repeats went.
-
-        Args:
-            repeats: Numbers of the units that later ones say word for word.
-        """
+        """Whether nothing but notation went, and groups that later ones repeat word for word."""
         return all(
             changed.form in (Form.REPAIRED, Form.COMPACT) or changed.scored.unit.index in repeats
             for changed in self.changed
@@ -72,14 +61,7 @@ class View:
 
 
 class ViewBuilder:
-    """Writes views of one history.
-
-    Args:
-        counter: Counts tokens.
-        compressor: Writes shorter forms.
-        archive: Takes the originals of what is shortened or left out.
-        scope: What of the history the choices are about.
-    """
+    """Writes views of one history; what is shortened or left out goes to the archive."""
 
     def __init__(
         self, counter: TokenCounter, compressor: ContextCompressor, archive: ContextArchive, scope: Scope
@@ -88,28 +70,28 @@ class ViewBuilder:
         self._compressor = compressor
         self._archive = archive
         self._scope = scope
+        self._without_noise: dict[int, tuple[tuple[LLMMessage, ...], int]] = {}
+        self._extracts: dict[tuple[int, frozenset[int]], tuple[tuple[LLMMessage, ...], int]] = {}
 
-    def stub(self, scored: ScoredUnit) -> tuple[LLMMessage, ...]:
-        """The shortest form of a unit that keeps its place."""
-        return self._compressor.extract(scored.unit, scored.profile.passages, {}, self._handle(scored.unit))
+    def placeholder_tokens(self, scored: ScoredUnit) -> int:
+        """Return the exact tokens of the shortest form of a group that keeps its place."""
+        return self._extract(scored, frozenset())[1]
 
-    def without_noise(self, scored: ScoredUnit) -> tuple[LLMMessage, ...]:
-        """The compact form of a unit, with what brings its noise back."""
+    def without_noise(self, scored: ScoredUnit) -> tuple[tuple[LLMMessage, ...], int]:
+        """Return the compact form of a group, with what brings its noise back, and its exact tokens."""
         unit = scored.unit
-        return self._compressor.compact(unit, scored.profile.passages, self._handle(unit)) or unit.messages
+        known = self._without_noise.get(unit.index)
+        if known is None:
+            compact = self._compressor.compact(unit, scored.profile.passages, self._handle(unit)) or unit.messages
+            known = self._without_noise[unit.index] = compact, self._cost(compact)
+        return known
 
-    def cost(self, messages: Sequence[LLMMessage]) -> int:
-        """Exact tokens of some messages."""
+    def _cost(self, messages: Sequence[LLMMessage]) -> int:
+        """Return the exact tokens of some messages."""
         return sum(map(self._counter.count_message, messages))
 
-    def build(self, choices: Sequence[Choice], reasons: dict[int, str], *, block: bool = True) -> View:
-        """The view for these forms.
-
-        Args:
-            choices: One form a unit.
-            reasons: Why, for units about which there is more to say than their scores.
-            block: Whether what left its place is stood for by the shared block.
-        """
+    def build(self, choices: Iterable[Choice], reasons: dict[int, str], *, block: bool = True) -> View:
+        """Return the view of these forms, in its order; groups that left for a reason of their own need no block."""
         head: list[LLMMessage] = []
         tail: list[LLMMessage] = []
         changed: list[_Changed] = []
@@ -117,16 +99,15 @@ class ViewBuilder:
         tokens = 0
         shared: _Block | None = None
         in_head = True
-        for choice in choices:
+        for place, choice in enumerate(choices):
             unit = choice.scored.unit
-            number = self._scope.units[unit.index].index
-            in_head = in_head and number == unit.index and (bool(choice.scored.pinned) or not unit.messages)
+            in_head = in_head and unit.index == place and (bool(choice.scored.pinned) or not unit.messages)
             messages, form, cost = self._written(choice)
             tokens += cost
             (head if in_head else tail).extend(messages)
             if form is Form.DIGEST or (form is Form.GONE and unit.messages and unit.index not in reasons):
                 away.append(choice)
-            if form is not Form.FULL and unit.index != self._scope.extra:
+            if form is not Form.FULL and unit.index != NOTE:
                 changed.append(_Changed(choice.scored, form, choice.cost if form is Form.DIGEST else cost))
         if (away or self._scope.beyond) and block:
             shared = self._block(away)
@@ -135,42 +116,49 @@ class ViewBuilder:
         return View([*head, *tail], tokens, tuple(changed), shared)
 
     def steps(self, view: View, reasons: dict[int, str]) -> tuple[FitStep, ...]:
-        """What was done to each unit that changed, and why; the same ``reasons`` as for `build`."""
+        """Return what was done to each group that changed, and why; the same ``reasons`` as for `build`."""
         steps = [self._step(changed, reasons) for changed in view.changed]
         if view.block is not None:
             steps = _sharing(steps, view.block)
         return tuple(sorted([*steps, *self._unseen], key=lambda step: step.unit))
 
     def _written(self, choice: Choice) -> tuple[tuple[LLMMessage, ...], Form, int]:
-        """The messages of a form, the form it came out as, and its exact tokens."""
+        """Return the messages of a form, the form it came out as, and its exact tokens."""
         scored, form = choice.scored, choice.form
         unit, profile = scored.unit, scored.profile
         if not unit.messages:
             return (), Form.REPAIRED, 0
         if form is Form.EXTRACT:
-            kept = kept_lines(profile.segments, choice.kept)
-            shortened = self._compressor.extract(unit, profile.passages, kept, self._handle(unit))
-            cost = self.cost(shortened)
+            shortened, cost = self._extract(scored, frozenset(choice.kept))
             if cost < profile.compact_tokens:
                 return shortened, Form.EXTRACT if choice.kept else Form.STUB, cost
             form = Form.COMPACT  # shortening must never make a message longer
         if form is Form.COMPACT and profile.compact is not None:
             if not profile.noise:
                 return profile.compact, Form.COMPACT, profile.compact_tokens
-            marked = self.without_noise(scored)
-            return marked, Form.EXTRACT, self.cost(marked)
+            marked, cost = self.without_noise(scored)
+            return marked, Form.EXTRACT, cost
         if form in (Form.FULL, Form.COMPACT):
             return unit.messages, Form.REPAIRED if unit.repaired else Form.FULL, profile.tokens
         return (), form, 0
+
+    def _extract(self, scored: ScoredUnit, kept: frozenset[int]) -> tuple[tuple[LLMMessage, ...], int]:
+        """Return a group with some of its segments in place, and its exact tokens."""
+        known = self._extracts.get((scored.unit.index, kept))
+        if known is None:  # several views are tried, and most of their forms are the same
+            lines = kept_lines(scored.profile.segments, kept)
+            unit = scored.unit
+            messages = self._compressor.extract(unit, scored.profile.passages, lines, self._handle(unit))
+            known = self._extracts[unit.index, kept] = messages, self._cost(messages)
+        return known
 
     def _step(self, changed: _Changed, reasons: dict[int, str]) -> FitStep:
         scored, form = changed.scored, changed.form
         unit = scored.unit
         why = reasons.get(unit.index) or (unit.repaired if form is Form.REPAIRED else scored.why())
-        before = scored.profile.tokens if unit.messages else self.cost(unit.originals)
+        before = scored.profile.tokens if unit.messages else self._cost(unit.originals)
         after = min(before, changed.tokens) if form is Form.DIGEST else changed.tokens
-        number = self._scope.units[unit.index].index
-        return FitStep(number, label_of(unit), form, before, after, why, self._handle(unit))
+        return FitStep(unit.index, label_of(unit), form, before, after, why, self._handle(unit))
 
     def _block(self, away: Sequence[Choice]) -> _Block:
         entries: list[DigestEntry] = []
@@ -183,32 +171,27 @@ class ViewBuilder:
                 entries.append(
                     DigestEntry(clip(passage.label, _LABEL_CHARS), quoted(passage.lines, lines.get(number, ())))
                 )
-        units = [self._scope.units[choice.scored.unit.index] for choice in away]
-        handles = {unit.index: self._archived(unit) for unit in units} | {
-            step.unit: step.handle for step in self._unseen
-        }
+        units = [choice.scored.unit for choice in away]
+        handles = {unit.index: self._handle(unit) for unit in units} | {step.unit: step.handle for step in self._unseen}
         handle = self._archive.put_group([handles[number] for number in sorted(handles)])
         beyond = (unit for unit, _ in self._scope.beyond)
         left_out = sum(len(unit.originals) for unit in (*units, *beyond))
         message = self._compressor.digest(entries, left_out, handle)
-        head = self.cost([self._compressor.digest((), left_out, handle)])
-        return _Block(message, left_out, handle, head, self.cost([message]))
+        head = self._cost([self._compressor.digest((), left_out, handle)])
+        return _Block(message, left_out, handle, head, self._cost([message]))
 
     @cached_property
     def _unseen(self) -> list[FitStep]:
-        """The report on the units that were not looked at, each made once for ever."""
+        """Return the report on the groups that were not looked at; each is made once for ever."""
         gone = self._scope.known.gone
         for unit, size in self._scope.beyond:
-            handle = self._archived(unit)
+            handle = self._handle(unit)
             if unit not in gone:
                 gone[unit] = FitStep(unit.index, label_of(unit), Form.GONE, size, 0, BEYOND, handle)
         return [gone[unit] for unit, _ in self._scope.beyond]
 
     def _handle(self, unit: Unit) -> str:
-        return self._archived(self._scope.units[unit.index])
-
-    def _archived(self, unit: Unit) -> str:
-        """The handle of a unit of the history; what it was once archived under is not worked out again."""
+        """Return the handle of a group; what it was once archived under is not worked out again."""
         handles = self._scope.known.handles
         handle = handles.get(unit)
         if handle is None or handle not in self._archive:
@@ -217,7 +200,7 @@ class ViewBuilder:
 
 
 def _sharing(steps: Sequence[FitStep], block: _Block) -> list[FitStep]:
-    """The steps with one for the block: its lines have their share of its tokens, the block what is left of them."""
+    """Return the steps with one for the block: its lines have their share of its tokens, it has the rest."""
     about = sum(step.tokens_after for step in steps if step.form is Form.DIGEST)
     lines = block.tokens - block.head_tokens
     shared: list[FitStep] = []

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from .bm25 import rarity
 from .priority import PrioritizedContext, ScoredUnit
 from .profile import Profile, Segment
-from .relevance import is_entity, rarity
 
 # Tuned together on histories of two-person chats, meetings, customer service with tools, and agent teams.
 _BASE = 0.02
@@ -33,8 +33,6 @@ _WORDS = 0.05
 """Worth of a new word of greatest rarity."""
 _IDS = 60.0
 """Worth of a new identifier in a tool result, if the words beside it are those of the conversation."""
-_NUMBERS = 0.1
-"""Share of it for any other number."""
 _NAMES = 0.2
 """Share of it for a new name of several words, wherever it stands."""
 _TALKED = 0.01
@@ -45,19 +43,8 @@ _MOST = 5.0
 """Multiple of it that words of the conversation beside it can bring."""
 _MANY = 30.0
 """Facts of one unit in the view that halve the worth of its next ones: a listing must not crowd out the rest."""
-_OPEN = 0.15
-"""Power of the doubt with which the facts of tool results count: after a full question, its answer is worth more."""
-_ASKED = 0.2
-"""Worth of a word of the query of greatest rarity: in a huge result it is what leads to the line that answers."""
-_NAMED = 15.0
-"""Worth of an id, a number or a name in code that the query has."""
-_AGAIN = 0.5
-"""What is left of either in the next line that has it."""
 _QUERY = 3.0
 """How much more a word of the query than one of the conversation says about a line of its unit."""
-_RULE = 2.0
-"""Worth of a token of a standing instruction, as long as there is room in their reserve."""
-
 _ODD = 4.0
 """Worth of a token of a line that differs from the others of its text, for each bit of surprise: what a failed build or
 a person's word among pasted rows says is in no query, and worth more than any usual line."""
@@ -65,8 +52,9 @@ a person's word among pasted rows says is in no query, and worth more than any u
 _PICTURE = 0.3
 """What speaks for the newest picture, against 1 for the unit that answers best."""
 
-PICTURE = 50.0
-"""Worth of a token of a picture that must stay: lines are worth a few for each token at most."""
+FIRST = 50.0
+"""Worth of a token of what comes before all lines, which have a few each at most: a standing instruction within the
+reserve of those, a picture that is asked for or must stay."""
 
 _APART = ("thought", "image")
 """Kinds of segments that are not weighed among the lines of their unit."""
@@ -85,8 +73,6 @@ class LineWorth(NamedTuple):
         per_id: Worth of a new identifier.
         per_name: Worth of a new name.
         per_odd: Worth of its difference from the other lines of its text, as long as the view has nothing like it.
-        per_asked: Share of what it is worth that it has words of the query.
-        asked: Its words that the query has.
         unit: Number of the unit.
         segment: The segment.
     """
@@ -97,8 +83,6 @@ class LineWorth(NamedTuple):
     per_id: float
     per_name: float
     per_odd: float
-    per_asked: float
-    asked: tuple[str, ...]
     unit: int
     segment: Segment
 
@@ -111,14 +95,12 @@ class _Text(NamedTuple):
         segments: Its segments, or some of them.
         score: What speaks for them.
         mass: The same for each of their tokens.
-        current: Share of their worth that no later result has overtaken.
     """
 
     scored: ScoredUnit
     segments: Sequence[Segment]
     score: float
     mass: float
-    current: float
 
 
 def _score(scored: ScoredUnit, relevance: float) -> float:
@@ -130,7 +112,7 @@ class Worth:
 
     A line's worth is its share of the unit's relevance (mass, which grows slower than a unit's length, so that long
     units do not win by length, and falls by what the view says already) and what it would bring that the view does
-    not have: words by rarity; identifiers, numbers and names by how much the words beside them are those of the
+    not have: words by rarity; identifiers and names by how much the words beside them are those of the
     conversation. Where a person asks about the run itself, what counts is which messages are relevant: the facts of
     records are for the next call, and none comes next.
 
@@ -142,16 +124,12 @@ class Worth:
     def __init__(self, context: PrioritizedContext, rules_room: int = 0) -> None:
         self._covered: set[str] = set()
         self._facts: Counter[int] = Counter()
-        lines = [segment.words for scored in context.units for segment in scored.profile.segments]
+        lines = [segment.words for scored in context.units.values() for segment in scored.profile.segments]
         rare = rarity(lines)  # among lines: with few units, what several of them say would count for nothing
         scale = _STEPS / (max(rare.values(), default=1.0) or 1.0)
         self._rare = {term: float(round(idf * scale)) for term, idf in rare.items()}
         self._talk = self._weighed(context.talk)
         query = self._weighed(context.query)
-        self._asked = {
-            term: value * (_NAMED if is_entity(term) or term in context.code_names else _ASKED)
-            for term, value in query.items()
-        }
         self._wanted = {term: max(self._talk.get(term, 0.0), _QUERY * value) for term, value in query.items()}
         self._wanted = {**self._talk, **self._wanted}
         self._doubt = context.doubt
@@ -160,10 +138,10 @@ class Worth:
         self._rules_room = rules_room
         self._score: dict[int, float] = {}
         self._mass: dict[int, float] = {}
-        for scored in context.units:
-            score = scored.current * _score(scored, scored.relevance)
-            self._score[scored.unit.index] = score
-            self._mass[scored.unit.index] = score * self._per_token(scored.profile.tokens)
+        for index, scored in context.units.items():
+            self._score[index] = score = _score(scored, scored.relevance)
+            self._mass[index] = score * self._per_token(scored.profile.tokens)
+        self._newest = max(context.units, default=0)
 
     def cover(self, profile: Profile) -> None:
         """The view has this unit now."""
@@ -171,15 +149,12 @@ class Worth:
             self._cover(segment)
 
     def take(self, line: LineWorth) -> None:
-        """The view has this line now; one more line that answers the same words is worth less."""
+        """The view has this line now."""
         segment = line.segment
         self._facts[line.unit] += len(segment.ids)
         self._cover(segment)
         if segment.rule:
             self._rules_room -= segment.tokens
-        for term in segment.words:
-            if term in self._asked:
-                self._asked[term] *= _AGAIN
 
     def of_unit(self, scored: ScoredUnit) -> float:
         """The whole unit's relevance."""
@@ -190,14 +165,14 @@ class Worth:
         segments = scored.profile.segments
         index = scored.unit.index
         own = [segment for segment in segments if segment.kind not in _APART]
-        lines = self._lines(_Text(scored, own, self._score[index], self._mass[index], scored.current))
+        lines = self._lines(_Text(scored, own, self._score[index], self._mass[index]))
         if len(own) == len(segments):
             return lines
         # what an agent says beside its calls is weighed as a message of its own: no result makes it older or longer
         beside = [segment for segment in segments if segment.kind == "thought"]
         score = _score(scored, scored.beside)
         mass = score * self._per_token(sum(segment.tokens for segment in beside))
-        said = self._lines(_Text(scored, beside, score, mass, 1.0))
+        said = self._lines(_Text(scored, beside, score, mass))
         pictures = [self._picture(scored, segment) for segment in segments if segment.kind == "image"]
         apart = {"thought": iter(said), "image": iter(pictures)}
         rest = iter(lines)
@@ -207,11 +182,11 @@ class Worth:
         """The worth of a picture. Unless it is asked for, nothing is known of it but how new it is."""
         index = scored.unit.index
         if scored.pictured:
-            mass = PICTURE * segment.tokens
+            mass = FIRST * segment.tokens
         else:
-            newness = (index + 1) / len(self._score)
+            newness = (index + 1) / (self._newest + 1)
             mass = scored.weight * _PICTURE * newness * self._per_token(segment.tokens) * segment.tokens
-        return LineWorth(mass, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, (), index, segment)
+        return LineWorth(mass, 1.0, 0.0, 0.0, 0.0, 0.0, index, segment)
 
     def _lines(self, text: _Text) -> list[LineWorth]:
         """What does not change about the worth of the segments of a text."""
@@ -238,19 +213,15 @@ class Worth:
         gain += line.per_word * (line.weight - known)
         if line.per_id:
             facts = len(segment.ids) - len(covered.intersection(segment.ids))
-            facts += _NUMBERS * (len(segment.numbers) - len(covered.intersection(segment.numbers)))
             named = len(segment.names) - len(covered.intersection(segment.names))
             gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.unit])
-        if line.asked:
-            gain += line.per_asked * sum([self._asked[term] for term in line.asked])
         if segment.rule and self._rules_room >= segment.tokens:
-            gain += _RULE * segment.tokens
+            gain += FIRST * segment.tokens
         return gain
 
     def _cover(self, segment: Segment) -> None:
         self._covered.update(segment.words)
         self._covered.update(segment.ids)
-        self._covered.update(segment.numbers)
         self._covered.update(segment.names)
 
     def _weighed(self, weights: Mapping[str, float]) -> dict[str, float]:
@@ -265,17 +236,18 @@ class Worth:
 
     def _line(self, text: _Text, segment: Segment) -> LineWorth:
         scored, rare = text.scored, self._rare
-        new = scored.weight * text.current * (_NEW_BASE + text.score)
+        new = scored.weight * (_NEW_BASE + text.score)
         per_id = per_name = 0.0
-        if (segment.ids or segment.numbers or segment.names) and not self._looks_back:
+        if (segment.ids or segment.names) and not self._looks_back:
             talk = self._talk
             beside = sum([talk[term] for term in segment.words if term in talk])
             in_calls = scored.unit.is_exchange and segment.kind != "thought"
-            fit = new * _IDS * min(_MOST, _FLOOR + beside) * self._doubt ** (_OPEN if in_calls else 1.0)
+            fit = new * _IDS * min(_MOST, _FLOOR + beside)
+            if not in_calls:
+                fit *= self._doubt
             per_id = fit if in_calls else fit * _TALKED
             per_name = fit * _NAMES
         weight = sum([rare[term] for term in segment.words]) or 1.0
-        asked = () if self._looks_back else tuple([term for term in segment.words if term in self._asked])
         return LineWorth(
             mass=text.mass * segment.tokens,
             weight=weight,
@@ -283,8 +255,6 @@ class Worth:
             per_id=per_id,
             per_name=per_name,
             per_odd=text.score * _ODD * segment.odd * segment.tokens,
-            per_asked=text.current,
-            asked=asked,
             unit=scored.unit.index,
             segment=segment,
         )

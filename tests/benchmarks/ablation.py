@@ -20,8 +20,7 @@ from tests.benchmarks.retention import FAMILIES, family_means
 PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "nothing off": ("worth", {}),
     "relevance of units": ("worth", {"_BASE": 1.0, "_SHARP": 0.0}),
-    "feedback terms in the query": ("priority", {"FEEDBACK_TERMS": 0}),
-    "relevance of neighbours": ("priority", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
+    "relevance of neighbours": ("bm25", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
     "recency": ("worth", {"_RECENT": 0.0}),
     "identifiers and names": ("worth", {"_IDS": 0.0}),
     "names": ("worth", {"_NAMES": 0.0}),
@@ -29,13 +28,11 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "arguments of the last calls": ("query", {"_CALLED": 0.0}),
     "what was said already": ("worth", {"_SAID_AGAIN": 1.0, "_SAID_AGAIN_OPEN": 1.0}),
     "a line's own words": ("worth", {"_FIT_BASE": 1e6}),
-    "words of the query in a line": ("worth", {"_ASKED": 0.0, "_NAMED": 0.0}),
     "new words": ("worth", {"_WORDS": 0.0}),
-    "passages of short turns": ("priority", {"_PASSAGE_SHARE": 0.0}),
+    "passages of short turns": ("bm25", {"_PASSAGE_SHARE": 0.0}),
     "questions about the run": ("priority", {"looks_back": not_}),
     "neighbouring lines": ("allocation", {"BESIDE": 0.0}),
     "reserve of rules": ("allocation", {"RULES_SHARE": 0.0}),
-    "stale results": ("priority", {"_STALE": 1.0}),
     "digest": ("allocation", {"IN_DIGEST": 0.001}),
 }
 

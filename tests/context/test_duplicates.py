@@ -1,4 +1,4 @@
-"""What is said again leaves once; what was overtaken is named."""
+"""What a later group repeats leaves once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from autogen_ext_tokenctx.context.duplicates import duplicates, stale
+from autogen_ext_tokenctx.context.duplicates import duplicates
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.report import Form, Level
 from autogen_ext_tokenctx.context.units import split
@@ -47,42 +47,39 @@ def user(text: str) -> UserMessage:
 
 
 @pytest.mark.parametrize(
-    ("history", "again", "overtaken"),
+    ("history", "again"),
     [
-        pytest.param([*read(FILE), user("And?"), *read(FILE)], {0}, set[int](), id="read again"),
-        pytest.param([*read(FILE), *read(FILE), *read(FILE)], {0, 1}, set[int](), id="read three times"),
-        pytest.param([*read(FILE), *read(FILE, '{"path":"a.py"}')], {0}, set[int](), id="other blanks"),
-        pytest.param([*read(FILE), *read(FILE, '{"path": "b.py"}')], set[int](), set[int](), id="other arguments"),
-        pytest.param([*read(FILE), *read(FILE, name="cat")], set[int](), set[int](), id="another tool"),
-        pytest.param([*read(FILE), *read(CHANGED)], set[int](), {0}, id="changed"),
-        pytest.param([*read(FILE), *read(CHANGED), *read(FILE)], {0}, {0, 1}, id="changed back"),
-        pytest.param([*read(FILE, "{}"), *read(OTHER, "{}")], set[int](), set[int](), id="the next page"),
-        pytest.param([*read("job 7 runs"), *read("job 7 runs"), *read("job 7 done")], set[int](), {0, 1}, id="polls"),
-        pytest.param([*read("ok", '{"buy": 1}'), *read("ok", '{"buy": 1}')], set[int](), set[int](), id="bought twice"),
+        pytest.param([*read(FILE), user("And?"), *read(FILE)], {0}, id="read again"),
+        pytest.param([*read(FILE), *read(FILE), *read(FILE)], {0, 1}, id="read three times"),
+        pytest.param([*read(FILE), *read(FILE, '{"path":"a.py"}')], {0}, id="other blanks"),
+        pytest.param([*read(FILE), *read(FILE, '{"path": "b.py"}')], set[int](), id="other arguments"),
+        pytest.param([*read(FILE), *read(FILE, name="cat")], set[int](), id="another tool"),
+        pytest.param([*read(FILE), *read(CHANGED)], set[int](), id="changed"),
+        pytest.param([*read(FILE), *read(CHANGED), *read(FILE)], {0}, id="changed back"),
+        pytest.param([*read(FILE, "{}"), *read(OTHER, "{}")], set[int](), id="the next page"),
+        pytest.param([*read("job 7 runs"), *read("job 7 runs"), *read("job 7 done")], set[int](), id="polls"),
+        pytest.param([*read("ok", '{"buy": 1}'), *read("ok", '{"buy": 1}')], set[int](), id="bought twice"),
         pytest.param(
             [*reads([("a", "{}", FILE), ("b", "{}", LONG)]), *read(FILE, "{}", name="a")],
-            set[int](),
             set[int](),
             id="one call of two",
         ),
         pytest.param(
             [*reads([("a", "{}", FILE), ("b", "{}", LONG)]), *read(LONG, "{}", name="b"), *read(FILE, "{}", name="a")],
             {0},
-            set[int](),
             id="both calls of two",
         ),
-        pytest.param([user(LONG), user("And?"), user(LONG)], {0}, set[int](), id="pasted again"),
-        pytest.param([user("Go on."), user("And?"), user("Go on.")], set[int](), set[int](), id="short"),
-        pytest.param([user(LONG), UserMessage(content=LONG, source="ann")], set[int](), set[int](), id="of another"),
-        pytest.param([SystemMessage(content=LONG), SystemMessage(content=LONG)], set[int](), set[int](), id="system"),
-        pytest.param([*read(FILE)[:1], *read(FILE)[:1]], set[int](), set[int](), id="calls left open"),
-        pytest.param([*read(FILE, "no json"), *read(FILE, "no json")], {0}, set[int](), id="no JSON"),
+        pytest.param([user(LONG), user("And?"), user(LONG)], {0}, id="pasted again"),
+        pytest.param([user("Go on."), user("And?"), user("Go on.")], set[int](), id="short"),
+        pytest.param([user(LONG), UserMessage(content=LONG, source="ann")], set[int](), id="of another"),
+        pytest.param([SystemMessage(content=LONG), SystemMessage(content=LONG)], set[int](), id="system"),
+        pytest.param([*read(FILE)[:1], *read(FILE)[:1]], set[int](), id="calls left open"),
+        pytest.param([*read(FILE, "no json"), *read(FILE, "no json")], {0}, id="no JSON"),
     ],
 )
-def test_who_is_named(history: list[LLMMessage], again: set[int], overtaken: set[int]) -> None:
+def test_who_is_named(history: list[LLMMessage], again: set[int]) -> None:
     units = split(history)
     assert duplicates(units).keys() == again
-    assert stale(units).keys() == overtaken
 
 
 async def test_a_file_read_again_is_there_once_and_nothing_is_lost() -> None:
@@ -91,7 +88,7 @@ async def test_a_file_read_again_is_there_once_and_nothing_is_lost() -> None:
     result = await manager.fit(history, manager.counter.count_request(history) - 50)
     assert result.messages == [history[0], *history[3:]]
     (step,) = result.report.steps
-    assert (step.form, step.why) == (Form.GONE, "said again by a later call with the same result")
+    assert (step.form, step.why) == (Form.GONE, "repeated by a later call with the same result")
     assert manager.expand(step.handle) == history[1:3]
     assert result.report.level is Level.LOSSLESS
 
@@ -121,4 +118,4 @@ def test_the_time_it_takes_grows_with_the_text_only() -> None:
         size: split([m for n in range(size) for m in read(FILE + str(n % 7), json.dumps({"n": n % 50}))])
         for size in (200, 800)
     }
-    assert growth(lambda size: (duplicates(histories[size]), stale(histories[size])), 200) < 8
+    assert growth(lambda size: duplicates(histories[size]), 200) < 8

@@ -38,7 +38,7 @@ def scored(*messages: LLMMessage) -> PrioritizedContext:
 
 def choices(context: PrioritizedContext, forms: Mapping[int, Form], kept: Mapping[int, set[int]]) -> list[Choice]:
     """Every unit in full, those with another form aside."""
-    return [Choice(s, forms.get(i, Form.FULL), set(kept.get(i, ()))) for i, s in enumerate(context.units)]
+    return [Choice(s, forms.get(i, Form.FULL), set(kept.get(i, ()))) for i, s in context.units.items()]
 
 
 def without(context: PrioritizedContext, *gone: int) -> float:
@@ -122,8 +122,8 @@ def test_what_was_not_looked_at_is_missing(talk: PrioritizedContext) -> None:
 @given(history=histories(), seed=st.integers(0, 10**6), unseen=st.integers(0, 10**6))
 def test_keeping_more_never_lowers_it(history: list[LLMMessage], seed: int, unseen: int) -> None:
     context, rng = scored(*history), random.Random(seed)
-    view = [Choice(s, fixed=rng.random() < 0.2) for s in context.units]
-    steps = [(i, n) for i, s in enumerate(context.units) for n in range(-1, min(50, len(s.profile.segments)))]
+    view = [Choice(s, fixed=rng.random() < 0.2) for s in context.units.values()]
+    steps = [(i, n) for i, s in context.units.items() for n in range(-1, min(50, len(s.profile.segments)))]
     rng.shuffle(steps)
     score = quality(context, view, unseen)
     for part in (steps[at : at + 1 + len(steps) // 8] for at in range(0, len(steps), 1 + len(steps) // 8)):

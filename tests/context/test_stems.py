@@ -9,8 +9,8 @@ from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 
 from autogen_ext_tokenctx.context.index import HistoryIndex
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.relevance import terms, written
 from autogen_ext_tokenctx.context.stems import finnish_stem, is_finnish, russian_stem
+from autogen_ext_tokenctx.context.terms import terms, written
 from autogen_ext_tokenctx.context.units import split
 from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter, GuardedTokenCounter
 
