@@ -19,7 +19,7 @@ from .embedding import Embedder
 from .noise import Noise, noise_asked_for
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
-from .query import asked_picture, asking, looks_back, query_of, question, talk_of
+from .query import asked_picture, asking, code_names, looks_back, query_of, question, talk_of
 from .semantic import SemanticRelevance
 from .terms import is_entity
 from .units import Unit, pictures_of
@@ -101,6 +101,7 @@ class PrioritizedContext:
     rarity: Mapping[str, float]  # inverse document frequencies
     doubt: float  # how far it is open what is asked, from 0 (a full question was just asked) to 1
     looks_back: bool = False  # the question names those who take part in the run, or their tools
+    code_names: frozenset[str] = frozenset()  # terms of the question that are names in code
     noise: frozenset[Noise] = frozenset()  # kinds that the question names
 
     def is_asked_noise(self, scored: ScoredUnit) -> bool:
@@ -218,6 +219,7 @@ class ContextPrioritizer:
             idf,
             doubt,
             looks_back(units),
+            code_names(units, task),
             noise_asked_for(question(units, task)),
         )
 

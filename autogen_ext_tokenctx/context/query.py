@@ -36,6 +36,9 @@ _PEOPLE = frozenset({"user", "human", "user_proxy"})
 _NAME = re.compile(r"[^\W\d]{4,}\w*")
 """Shorter names of agents are left out: they could be any word."""
 
+_CODE_NAME = re.compile(r"\b(?=\w*[a-z]{2})[A-Za-z]+[A-Z]\w*")
+"""Case is lost in terms; names with signs or digits are known by those."""
+
 _QUESTION_CHARS = 20_000
 
 _ROLES = frozenset({"agent", "agents", "assistant"})
@@ -83,6 +86,12 @@ def asked_picture(units: Sequence[Unit], known: Sequence[Profile], text: str) ->
     if all(having[term] > most for term in found) or sum(idf[term] for term in found) < _COVERED * total:
         return None
     return earlier[best] if pictures_of(units[earlier[best]].messages) else None
+
+
+def code_names(units: Sequence[Unit], task: str | TaskDefinition | None) -> frozenset[str]:
+    """The terms of what a person asks for by a name in code, such as ``BoundedSemaphore``."""
+    words = _CODE_NAME.findall(question(units, task)[:_QUESTION_CHARS])
+    return frozenset(terms(" ".join(words)))
 
 
 def looks_back(units: Sequence[Unit]) -> bool:

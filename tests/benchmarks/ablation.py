@@ -28,6 +28,7 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "arguments of the last calls": ("query", {"_CALLED": 0.0}),
     "what was said already": ("worth", {"_SAID_AGAIN": 1.0, "_SAID_AGAIN_OPEN": 1.0}),
     "a line's own words": ("worth", {"_FIT_BASE": 1e6}),
+    "words of the query in a line": ("worth", {"_ASKED": 0.0, "_NAMED": 0.0}),
     "new words": ("worth", {"_WORDS": 0.0}),
     "passages of short turns": ("bm25", {"_PASSAGE_SHARE": 0.0}),
     "questions about the run": ("priority", {"looks_back": not_}),

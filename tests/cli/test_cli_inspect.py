@@ -73,7 +73,7 @@ def test_one_agent_and_a_task(tmp_path: Path) -> None:
 
 def test_long_runs_are_one_row(tmp_path: Path) -> None:
     file = saved(tmp_path, team_state("swarm", "plain"))
-    short, long = (run("inspect", file, "--budget", 300, *more).stdout for more in ([], ["--all"]))
+    short, long = (run("inspect", file, "--budget", 150, *more).stdout for more in ([], ["--all"]))
     assert "--all lists them" in short
     assert "--all lists them" not in long
     assert len(long.splitlines()) > len(short.splitlines())

@@ -16,6 +16,7 @@ from autogen_core.models import (
 
 from autogen_ext_tokenctx import ContextManager, ContextPrioritizer
 from autogen_ext_tokenctx.context.units import Unit, split
+from autogen_ext_tokenctx.context.worth import Worth
 
 
 def said(text: str, source: str = "user") -> LLMMessage:
@@ -113,3 +114,27 @@ async def test_a_name_in_code_that_a_person_asks_for_leads_to_its_lines() -> Non
     for budget in (600, 900, 1_500):
         result = await ContextManager().fit(history, budget)
         assert "BoundedSemaphore released too many times" in str(result.messages[-1].content)
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ("BoundedSemaphore release error", {"boundedsemaphor"}),
+        ("what does getValue of HTTPServer return?", {"getvalu", "httpserver"}),
+        ("Which APIs did Ann name at the Lake District?", set[str]()),
+        ("run_coroutine_threadsafe parameters", set[str]()),
+    ],
+)
+def test_names_in_code_that_are_asked_for(asked: str, named: set[str]) -> None:
+    units = split([said("Read the sources."), said("Ready.", "ann"), said(asked)])
+    assert ContextPrioritizer().prioritize_context(units).code_names == named
+
+
+def test_a_line_with_a_name_in_code_that_is_asked_for_is_worth_more() -> None:
+    def gain(asked: str) -> float:
+        found = exchange("c1", "search", "{}", "raise ValueError('BoundedSemaphore released too many times')\nraise")
+        context = ContextPrioritizer().prioritize_context(split([said("Hello."), *found, said(asked)]))
+        worth = Worth(context)
+        return max(worth.gain(line) for line in worth.lines(context.units[1]))
+
+    assert gain("Which error is it of BoundedSemaphore?") > 1.2 * gain("Which error is it of boundedsemaphore?")
