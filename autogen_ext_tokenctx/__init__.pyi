@@ -1,12 +1,13 @@
 from .context.archive import ContextArchive
 from .context.compression import READERS, ContextCompressor
 from .context.embedding import Embedder, MiniLMEmbedder
+from .context.form import FitStep, Form, Level
 from .context.lines import Line, TextReader
 from .context.manager import ContextManager
 from .context.optimizer import ModelOptimizer
 from .context.priority import Category, ContextPrioritizer
 from .context.project import ProjectContext, Section
-from .context.report import FitReport, FitResult, FitStep, Form, Level
+from .context.report import FitReport, FitResult
 from .context.summary import ContextSummarizer, Summary
 from .context.summary_writer import SummaryUsage
 from .errors import BudgetTooSmallError, TokenCtxError, UnknownHandleError, UnknownModelError

@@ -14,8 +14,8 @@ import typer
 from autogen_core.models import LLMMessage
 from rich.text import Text
 
+from ..context.form import FitStep, Form
 from ..context.manager import ContextManager
-from ..context.report import FitStep, Form
 from ..context.summary_text import rendered
 from .fits import FittedHistory, fitted
 from .input import load_state, name_of

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from .form import Form
 from .priority import PrioritizedContext, ScoredUnit
 from .profile import Segment
-from .report import Form
 from .worth import FIRST, LineWorth, Worth
 
 IN_DIGEST = 0.9

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateResult, LLMMessage, UserMessage
 from pydantic import BaseModel, ValidationError
 
-from .passages import clip
+from .tables import clip
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from .allocation import Allocation
 from .compression import label_of
 from .duplicates import superseded
 from .pages import is_paging
-from .passages import clip
 from .priority import PinReason, PrioritizedContext, ScoredUnit
+from .tables import clip
 from .units import pictures_of
 from .view import View, ViewBuilder
 

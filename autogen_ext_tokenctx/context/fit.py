@@ -14,10 +14,11 @@ from .allocation import Allocation
 from .archive import ContextArchive
 from .compaction import Compaction
 from .compression import ContextCompressor, label_of
+from .form import FitStep, Form, Level
 from .index import HistoryIndex
 from .priority import PrioritizedContext
 from .quality import quality
-from .report import UNWEIGHED, FitReport, FitResult, FitStep, Form, Level
+from .report import UNWEIGHED, FitReport, FitResult
 from .request import FitRequest
 from .scope import NOTE, Scope
 from .summary import SUMMARY_SOURCE, Summary

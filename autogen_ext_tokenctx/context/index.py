@@ -13,7 +13,7 @@ from operator import attrgetter, is_
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from ..tokens.counting import GuardedTokenCounter
-from .report import FitStep
+from .form import FitStep
 from .stems import is_finnish
 from .terms import terms, written
 from .units import Unit, common_prefix, is_call, message_key, split, text_of

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from .terms import terms
-
 LEAST_CHARS = 200
 """A shorter run stays: hashes, tokens and keys are ids that later calls need, and a mark saves little."""
 
@@ -60,31 +58,6 @@ _CODE_CHARS = 800
 
 _CODE_BLANKS, _CODE_BRACES, _CODE_SIGNS, _JSON_KEYS = 0.08, 0.004, 0.1, 0.008
 """Shares of the characters of minified code: fewer blanks, more braces, more signs of code, fewer keys than in JSON."""
-
-# fmt: off
-_NAMES = {
-    Noise.BASE64: "base64 decode encode encoded encoding attachment certificate pem",
-    Noise.HEX: "hex hexadecimal bytes decode digest",
-    Noise.DUMP: "hex hexadecimal hexdump dump bytes offset",
-    Noise.NUMBERS: "embedding embeddings vector vectors floats dimension dimensions components",
-    Noise.SVG: "svg icon drawing curve curves",
-    Noise.MINIFIED: "minified unminify bundle bundled javascript css",
-}
-# fmt: on
-"""How people call them."""
-
-_TERMS = {kind: frozenset(terms(names)) for kind, names in _NAMES.items()}
-
-
-def noise_asked_for(question: str) -> frozenset[Noise]:
-    """Return the kinds of noise that a question names.
-
-    Example:
-        >>> sorted(kind.value for kind in noise_asked_for("Decode the Base64 text above."))
-        ['base64', 'hex digits']
-    """
-    asked = set(terms(question))
-    return frozenset(kind for kind in Noise if not asked.isdisjoint(_TERMS[kind]))
 
 
 def noise_runs(text: str) -> list[NoiseRun]:

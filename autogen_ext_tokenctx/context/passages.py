@@ -22,6 +22,7 @@ from .noise import Noise, without_noise
 from .notation import compact_json
 from .outline import text_lines
 from .pages import SHORT_ARGUMENTS, shown_by
+from .tables import clip
 from .units import Unit
 
 SlotKind = Literal["content", "result", "arguments", "thought", "image"]
@@ -97,12 +98,6 @@ def built_in_lines(text: str) -> list[Line]:
 def call_label(call: FunctionCall) -> str:
     """Return a call in one short line, ``name(value, value)``."""
     return f"{call.name}({clip(call_values(call.arguments), _LABEL_CHARS)})"
-
-
-def clip(text: str, chars: int) -> str:
-    """Return the head of a text, on one line, with a sign where it was cut."""
-    flat = " ".join(text[: 4 * chars].split())
-    return flat if len(flat) <= chars and len(text) <= 4 * chars else flat[: chars - 1] + "…"
 
 
 def call_values(arguments: str) -> str:

@@ -11,8 +11,8 @@ from autogen_core.models import LLMMessage, UserMessage
 from ..tokens.counting import TokenCounter
 from .archive import ContextArchive
 from .compression import label_of
+from .form import FitStep, Form
 from .recall import RECALL_SOURCE, Recalled
-from .report import FitStep, Form
 from .units import Unit, pictures_of
 
 

@@ -16,10 +16,10 @@ from ..tokens.task import TaskDefinition
 from .bm25 import rarity, with_neighbours
 from .compression import ContextCompressor
 from .embedding import Embedder
-from .noise import Noise, noise_asked_for
+from .noise import Noise
 from .profile import Profile, ProfileCache
 from .project import CATEGORY_OF_SECTION, section_of
-from .query import asked_picture, asking, code_names, looks_back, query_of, question, talk_of
+from .query import asked_picture, asking, code_names, looks_back, noise_asked_for, query_of, question, talk_of
 from .semantic import SemanticRelevance
 from .terms import is_entity
 from .units import Unit, pictures_of

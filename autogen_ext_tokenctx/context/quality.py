@@ -29,9 +29,9 @@ from collections.abc import Iterable
 from math import log
 
 from .allocation import Choice
+from .form import Form
 from .priority import PrioritizedContext
 from .profile import Segment
-from .report import Form
 
 HEAD_TOKENS = 1_000
 """After so many tokens of more needed lines a token weighs half."""

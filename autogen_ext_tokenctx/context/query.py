@@ -14,6 +14,7 @@ from autogen_core.models import AssistantMessage, SystemMessage, UserMessage
 
 from ..tokens.task import TaskDefinition, task_text
 from .bm25 import bm25, rarity
+from .noise import Noise
 from .profile import Profile
 from .terms import is_entity, terms
 from .units import Unit, pictures_of, text_of
@@ -53,6 +54,21 @@ to look for in it; the latter stands nowhere in words."""
 
 _FULL_QUESTION_TERMS = 2.0
 """A user message with several times as many terms says by itself what is asked."""
+
+
+# fmt: off
+_NOISE_NAMES = {
+    Noise.BASE64: "base64 decode encode encoded encoding attachment certificate pem",
+    Noise.HEX: "hex hexadecimal bytes decode digest",
+    Noise.DUMP: "hex hexadecimal hexdump dump bytes offset",
+    Noise.NUMBERS: "embedding embeddings vector vectors floats dimension dimensions components",
+    Noise.SVG: "svg icon drawing curve curves",
+    Noise.MINIFIED: "minified unminify bundle bundled javascript css",
+}
+# fmt: on
+"""How people call them."""
+
+_NOISE_TERMS = {kind: frozenset(terms(names)) for kind, names in _NOISE_NAMES.items()}
 
 
 def question(units: Sequence[Unit], task: str | TaskDefinition | None) -> str:
@@ -195,3 +211,14 @@ def talk_of(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]
             if isinstance(call, FunctionCall):
                 add(terms(call.arguments[:_CALL_CHARS]), _CALLED * exp(-age / _CALL_TURNS))
     return talk
+
+
+def noise_asked_for(question: str) -> frozenset[Noise]:
+    """Return the kinds of noise that a question names.
+
+    Example:
+        >>> sorted(kind.value for kind in noise_asked_for("Decode the Base64 text above."))
+        ['base64', 'hex digits']
+    """
+    asked = set(terms(question))
+    return frozenset(kind for kind in Noise if not asked.isdisjoint(_NOISE_TERMS[kind]))

@@ -19,9 +19,9 @@ from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, Use
 from ..tokens.counting import TokenCounter
 from .archive import ContextArchive
 from .bm25 import rarity, spread
+from .form import FitStep, Form
 from .profile import ProfileCache
 from .recall_block import RECALL_SOURCE, Spot, fitting, quotes_of, written_block
-from .report import FitStep, Form
 from .terms import is_entity, is_identifier, terms
 from .units import NO_RESULT, Unit, split, texts
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from autogen_core.models import UserMessage
 
 from .compression import quoted
-from .passages import clip
 from .profile import Profile, Segment
+from .tables import clip
 from .units import Unit
 
 RECALL_SOURCE = "recalled_context"

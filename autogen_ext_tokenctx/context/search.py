@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .archive import ContextArchive
 from .bm25 import bm25, rarity
 from .pages import PageLine, page_lines
-from .passages import clip
+from .tables import clip
 from .terms import terms
 
 _HEAD_CHARS = 90

@@ -97,3 +97,9 @@ class Shown:
 
     def _repr_html_(self) -> str:
         return as_html(self.tables())
+
+
+def clip(text: str, chars: int) -> str:
+    """Return the head of a text, on one line, with a sign where it was cut."""
+    flat = " ".join(text[: 4 * chars].split())
+    return flat if len(flat) <= chars and len(text) <= 4 * chars else flat[: chars - 1] + "…"

@@ -15,10 +15,8 @@ from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, UserMessage
 
 from .passages import Slot
+from .turns import CALL_SOURCE
 from .units import STRAY_SOURCE, Unit
-
-CALL_SOURCE = "tool_call"
-"""Source of the user message that a call becomes whose arguments are not shown whole."""
 
 
 def transcript(unit: Unit, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
@@ -44,11 +42,6 @@ def transcript(unit: Unit, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
         done
     """
     return tuple(_told(number, message, texts) for number, message in enumerate(unit.messages))
-
-
-def is_transcript(message: LLMMessage) -> bool:
-    """Return whether a message tells of a call or its result, and is nothing that a person or another agent said."""
-    return isinstance(message, UserMessage) and message.source in (CALL_SOURCE, STRAY_SOURCE)
 
 
 def _told(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMessage:

@@ -13,7 +13,10 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from .transcript import is_transcript
+from .units import STRAY_SOURCE
+
+CALL_SOURCE = "tool_call"
+"""Source of the user message that a call becomes whose arguments are not shown whole."""
 
 
 def split_open_call(messages: Sequence[LLMMessage]) -> tuple[Sequence[LLMMessage], Sequence[LLMMessage]]:
@@ -76,3 +79,8 @@ def newest_turn(messages: Sequence[LLMMessage]) -> Turn | None:
         elif turn is not None and not isinstance(message, SystemMessage):
             break
     return turn
+
+
+def is_transcript(message: LLMMessage) -> bool:
+    """Return whether a message tells of a call or its result, and is nothing that a person or another agent said."""
+    return isinstance(message, UserMessage) and message.source in (CALL_SOURCE, STRAY_SOURCE)

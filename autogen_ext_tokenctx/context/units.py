@@ -147,6 +147,11 @@ def common_prefix(messages: Sequence[LLMMessage], others: Sequence[LLMMessage]) 
     return sum(1 for _ in takewhile(_are_same, zip(messages, others, strict=False)))
 
 
+def begins_with(history: Sequence[LLMMessage], known: Sequence[LLMMessage]) -> bool:
+    """Return whether a history goes on from these messages."""
+    return common_prefix(history, known) == len(known)
+
+
 def _are_same(pair: tuple[LLMMessage, LLMMessage]) -> bool:
     return pair[0] is pair[1] or pair[0] == pair[1]
 

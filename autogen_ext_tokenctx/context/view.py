@@ -13,10 +13,10 @@ from ..tokens.counting import TokenCounter
 from .allocation import Choice, kept_lines
 from .archive import ContextArchive
 from .compression import DIGEST_SOURCE, ContextCompressor, DigestEntry, label_of, quoted
-from .passages import clip
+from .form import FitStep, Form
 from .priority import ScoredUnit
-from .report import FitStep, Form
 from .scope import NOTE, Scope
+from .tables import clip
 from .units import Unit
 
 _LABEL_CHARS = 90

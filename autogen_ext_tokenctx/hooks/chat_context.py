@@ -24,6 +24,7 @@ from ..tokens.counting import TokenCounter
 from ..tokens.model_names import name_of_model
 from ..tokens.profile_table import profile_of
 from ..tokens.task import TaskDefinition
+from ..warn import WarnOnce
 from .events import DEFAULT_AGENT, emit
 from .link import announce, current_agent, new_call_id
 from .reserve import ReservedBudget
@@ -33,7 +34,6 @@ from .sessions import Sessions
 from .summaries import checked_summarizer
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain
-from .warn import WarnOnce
 
 
 class TokenBudgetChatCompletionContextConfig(BaseModel):

@@ -10,10 +10,11 @@ from typing import Any
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import Tool, ToolSchema
 
+from ..context.form import Form
 from ..context.recall import Recalled
-from ..context.report import FitReport, Form
+from ..context.report import FitReport
 from ..context.turns import Turn, split_open_call
-from ..context.units import common_prefix, repair, split
+from ..context.units import begins_with, common_prefix, repair, split
 from ..tokens.counting import TokenCounter
 from ..tokens.profiles import PromptCache
 
@@ -204,11 +205,6 @@ class IncrementalView:
 def head_of(messages: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]:
     """The system messages at the head."""
     return tuple(takewhile(lambda message: isinstance(message, SystemMessage), messages))
-
-
-def begins_with(history: Sequence[LLMMessage], known: Sequence[LLMMessage]) -> bool:
-    """Return whether a history goes on from these messages."""
-    return common_prefix(history, known) == len(known)
 
 
 def _is_result(messages: Sequence[LLMMessage]) -> bool:

@@ -19,7 +19,7 @@ from ..context.answers import (
     result_of,
 )
 from ..context.manager import ContextManager
-from ..context.passages import clip
+from ..context.tables import clip
 from ..errors import BudgetTooSmallError
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager

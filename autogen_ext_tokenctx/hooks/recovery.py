@@ -23,9 +23,9 @@ from pydantic import BaseModel, Field
 from ..context.answers import UnusableAnswerError, checked_answer, json_output_of, result_of
 from ..context.failure import FAILURE_SOURCE, FailedResult, Failure, failure_of
 from ..context.manager import RECOVERY_TOKENS, ContextManager
-from ..context.passages import clip
 from ..context.report import FitResult
 from ..context.summary_text import rendered
+from ..context.tables import clip
 from ..context.turns import split_open_call
 from ..errors import BudgetTooSmallError
 from .proposals import INSTRUCTION, Answer, read

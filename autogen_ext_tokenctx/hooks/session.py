@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from autogen_core.models import LLMMessage
 
+from ..context.form import Level
 from ..context.manager import ContextManager
 from ..context.recall import Recalled
-from ..context.report import FitReport, FitResult, Level
+from ..context.report import FitReport, FitResult
 from ..context.request import FitRequest
 from ..context.turns import Turn, newest_turn, split_open_call
 from ..errors import BudgetTooSmallError
@@ -19,9 +20,9 @@ from ..tokens.budget import TokenBudget
 from ..tokens.calibrated import CalibratedCounter, PlannedRequest
 from ..tokens.profiles import PromptCache
 from ..tokens.translation import BudgetTranslation
+from ..warn import WarnOnce
 from .incremental_view import IncrementalView, SentPrefix
 from .summaries import Summaries
-from .warn import WarnOnce
 
 RECALL = 0.15
 """Share of the budget that may be recalled; a compaction to its usual target leaves that much."""

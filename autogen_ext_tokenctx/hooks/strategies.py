@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from ..context.failure import Failure
-from ..context.passages import clip
+from ..context.tables import clip
 
 _ERROR_CHARS = 300
 

@@ -10,9 +10,9 @@ from contextvars import Context
 from autogen_core.models import ChatCompletionClient, FunctionExecutionResultMessage, LLMMessage
 
 from ..context.summary import ContextSummarizer, Summary
+from ..context.units import begins_with
 from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
-from .incremental_view import begins_with
 
 _KEPT = 0.5
 """Share of a compaction's target that the newest messages fill which no summary covers yet: they mostly stay in the

@@ -18,7 +18,7 @@ from autogen_core.models import (
 
 from ..context.turns import split_open_call
 from ..context.units import repair
-from .warn import WarnOnce
+from ..warn import WarnOnce
 
 logger = logging.getLogger("autogen_ext_tokenctx")
 

@@ -18,7 +18,7 @@ from ..tokens.counting import TokenCounter
 from ..tokens.overflow import Overflow
 from ..tokens.profile_table import profile_of
 from ..tokens.structured import answer_schema, as_text, as_tool, given_tools
-from .warn import WarnOnce
+from ..warn import WarnOnce
 
 _CLIENTS = "autogen_ext.models."
 _GRAMMARS = ("ollama", "llama_cpp")

@@ -8,7 +8,7 @@ import threading
 from autogen_core import EVENT_LOGGER_NAME
 from typing_extensions import Self
 
-from ..hooks.warn import WarnOnce
+from ..warn import WarnOnce
 
 _OPENED = logging.INFO - 1
 """The level of an event logger that was opened here: a level of its own shows whether the user set another since."""

@@ -9,7 +9,8 @@ from typing import Any
 from autogen_core import AgentId
 from autogen_core.logging import LLMCallEvent, LLMStreamEndEvent
 
-from ..context.report import FitReport, Form
+from ..context.form import Form
+from ..context.report import FitReport
 from ..context.tables import Grid, Shown
 from ..hooks.events import DEFAULT_AGENT, FitEvent
 from ..hooks.link import agent_name, team_of

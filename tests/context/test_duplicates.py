@@ -17,8 +17,8 @@ from autogen_core.models import (
 )
 
 from autogen_ext_tokenctx.context.duplicates import duplicates
+from autogen_ext_tokenctx.context.form import Form, Level
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.report import Form, Level
 from autogen_ext_tokenctx.context.units import split
 from tests.support.guarantees import check_pairs
 from tests.support.work import growth

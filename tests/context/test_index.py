@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from autogen_ext_tokenctx import ContextManager, EstimatedTokenCounter
 from autogen_ext_tokenctx.context import index as index_module
+from autogen_ext_tokenctx.context.form import Form
 from autogen_ext_tokenctx.context.index import HistoryIndex
-from autogen_ext_tokenctx.context.report import Form
 from autogen_ext_tokenctx.context.units import split
 from autogen_ext_tokenctx.tokens.counting import GuardedTokenCounter
 

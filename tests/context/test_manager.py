@@ -18,10 +18,10 @@ from autogen_core.models import (
 from autogen_core.tools import ToolSchema
 
 from autogen_ext_tokenctx.context.compression import ContextCompressor
+from autogen_ext_tokenctx.context.form import Form, Level
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.passages import Passage
 from autogen_ext_tokenctx.context.priority import Category, ContextPrioritizer
-from autogen_ext_tokenctx.context.report import Form, Level
 from autogen_ext_tokenctx.context.units import Unit
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
 from autogen_ext_tokenctx.tokens.budget import TokenBudget

@@ -18,9 +18,9 @@ from autogen_core.models import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autogen_ext_tokenctx.context.form import Level
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.noise import noise_runs, without_noise
-from autogen_ext_tokenctx.context.report import Level
 from autogen_ext_tokenctx.context.units import texts
 
 from ..support.histories import prose

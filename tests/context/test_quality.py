@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autogen_ext_tokenctx.context.allocation import Choice
+from autogen_ext_tokenctx.context.form import Form
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.priority import ContextPrioritizer, PrioritizedContext
 from autogen_ext_tokenctx.context.quality import quality
-from autogen_ext_tokenctx.context.report import Form
 from autogen_ext_tokenctx.context.units import split
 from tests.support.histories import conversation
 from tests.support.random_histories import histories

@@ -22,9 +22,9 @@ from autogen_core.tools import Tool, ToolSchema
 from hypothesis import given
 from PIL import Image as PILImage
 
+from autogen_ext_tokenctx.context.form import Form
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.recall import RECALL_SOURCE, Recalled
-from autogen_ext_tokenctx.context.report import Form
 from autogen_ext_tokenctx.context.units import NO_RESULT, split
 from autogen_ext_tokenctx.tokens.counters import counter_for_model
 from autogen_ext_tokenctx.tokens.counting import TokenCounter

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from autogen_ext_tokenctx.context.report import MAX_ROWS, FitReport, FitStep, Form, Level
+from autogen_ext_tokenctx.context.form import FitStep, Form, Level
+from autogen_ext_tokenctx.context.report import MAX_ROWS, FitReport
 from autogen_ext_tokenctx.context.tables import Grid, as_html, as_rich
 
 REPORT = FitReport(

@@ -152,7 +152,7 @@ async def test_a_warning_from_within_a_run_points_out_of_the_packages() -> None:
 
 def test_a_warning_of_a_worker_thread_names_the_package() -> None:
     code = (
-        "import threading\nfrom autogen_ext_tokenctx.hooks.warn import WarnOnce\n"
+        "import threading\nfrom autogen_ext_tokenctx.warn import WarnOnce\n"
         "thread = threading.Thread(target=WarnOnce(), args=('kind', 'careful'))\nthread.start(); thread.join()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

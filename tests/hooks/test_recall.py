@@ -24,9 +24,9 @@ from autogen_core.models import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autogen_ext_tokenctx.context.form import FitStep, Form
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.context.recall import RECALL_SOURCE, Recalled
-from autogen_ext_tokenctx.context.report import FitStep, Form
 from autogen_ext_tokenctx.context.turns import Turn, newest_turn
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient

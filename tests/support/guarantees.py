@@ -18,10 +18,12 @@ from autogen_core.models import (
 )
 
 from autogen_ext_tokenctx.context.compression import DIGEST_SOURCE
+from autogen_ext_tokenctx.context.form import Form
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.passages import clip, passages
-from autogen_ext_tokenctx.context.report import FitResult, Form
-from autogen_ext_tokenctx.context.transcript import is_transcript
+from autogen_ext_tokenctx.context.passages import passages
+from autogen_ext_tokenctx.context.report import FitResult
+from autogen_ext_tokenctx.context.tables import clip
+from autogen_ext_tokenctx.context.turns import is_transcript
 from autogen_ext_tokenctx.context.units import STRAY_SOURCE, is_call, message_key, repair, split
 
 HANDLE = re.compile(r'expand_context\("([0-9a-f]+)"(?:, \d+, \d+)?\)')
