@@ -1,29 +1,34 @@
-from .context.archive import ContextArchive
-from .context.compression import READERS, ContextCompressor
-from .context.embedding import Embedder, MiniLMEmbedder
-from .context.form import FitStep, Form, Level
-from .context.lines import Line, TextReader
+from .compat.compressors import LLMLingua, TextCompressor
+from .compat.limiters import MessageHistoryLimiter, MessageTokenLimiter
+from .compat.texts import TextMessageCompressor, TextMessageContentName
 from .context.manager import ContextManager
-from .context.optimizer import ModelOptimizer
-from .context.priority import Category, ContextPrioritizer
-from .context.project import ProjectContext, Section
 from .context.report import FitReport, FitResult
-from .context.summary import ContextSummarizer, Summary
-from .context.summary_writer import SummaryUsage
 from .errors import BudgetTooSmallError, TokenCtxError, UnknownHandleError, UnknownModelError
+from .forms.compressor import READERS, ContextCompressor
+from .forms.form import FitStep, Form, Level
+from .forms.line import Line, TextReader
 from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
 from .hooks.events import FitEvent
-from .hooks.history_transforms import MessageHistoryLimiter, MessageTokenLimiter
 from .hooks.memory import ProjectContextMemory
-from .hooks.planning import TaskDecomposer
-from .hooks.plans import ExecutionPlan, PlanStep
-from .hooks.recovery import ErrorRecovery, RecoveryResult
-from .hooks.strategies import RecoveryStrategy
-from .hooks.text_compressors import LLMLingua, TextCompressor
-from .hooks.text_transforms import TextMessageCompressor, TextMessageContentName
 from .hooks.transforms import MessageTransform
 from .html_report.page import ReportSummary, write_report
+from .messages.archive import ContextArchive
+from .messages.sections import ProjectContext, Section
+from .models.counters import TiktokenCounter, counter_for_model
+from .models.limits import LimitAnswer, LimitSource, ModelLimits
+from .models.names import ModelName
+from .models.profiles import ModelProfile
+from .models.shaping import ModelOptimizer
+from .models.token_manager import TokenConfig, TokenManager, default_sources
+from .planning.error_recovery import ErrorRecovery, RecoveryResult
+from .planning.plan import ExecutionPlan, PlanStep
+from .planning.strategies import RecoveryStrategy
+from .planning.task_decomposer import TaskDecomposer
+from .retrieval.embedding import Embedder, MiniLMEmbedder
+from .selection.prioritizer import Category, ContextPrioritizer
+from .summary.summarizer import ContextSummarizer, Summary
+from .summary.writer import SummaryUsage
 from .telemetry.fit_log import FitLog
 from .telemetry.metrics import TokenMetrics
 from .telemetry.prices import ListPrices, Prices
@@ -31,12 +36,7 @@ from .telemetry.spans import OpenTelemetryHandler
 from .telemetry.totals import MetricsSnapshot, TokenTotals
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
-from .tokens.counters import TiktokenCounter, counter_for_model
 from .tokens.counting import EstimatedTokenCounter, TokenCounter
-from .tokens.limits import TokenConfig, TokenManager, default_sources
-from .tokens.model_limits import LimitAnswer, LimitSource, ModelLimits
-from .tokens.model_names import ModelName
-from .tokens.profiles import ModelProfile
 from .tokens.task import TaskComplexity, TaskDefinition
 
 __all__ = [

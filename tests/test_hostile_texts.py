@@ -26,19 +26,19 @@ from autogen_core.models import (
 )
 
 from autogen_ext_tokenctx import EstimatedTokenCounter, TaskDefinition
-from autogen_ext_tokenctx.context.answers import UnusableAnswerError
-from autogen_ext_tokenctx.context.compression import ContextCompressor
 from autogen_ext_tokenctx.context.failure import Failure
-from autogen_ext_tokenctx.context.profile import ProfileCache
-from autogen_ext_tokenctx.context.summary_check import read as read_summary
-from autogen_ext_tokenctx.context.units import split
-from autogen_ext_tokenctx.hooks.strategies import derived
+from autogen_ext_tokenctx.forms.compressor import ContextCompressor
+from autogen_ext_tokenctx.messages.groups import split
+from autogen_ext_tokenctx.models.api_formats import read_list, read_ollama_model
+from autogen_ext_tokenctx.models.names import ModelName
+from autogen_ext_tokenctx.models.overflow import overflow_of
+from autogen_ext_tokenctx.models.profile_table import profile_of
+from autogen_ext_tokenctx.models.sources import PatternSource
+from autogen_ext_tokenctx.planning.strategies import derived
+from autogen_ext_tokenctx.retrieval.features import ProfileCache
+from autogen_ext_tokenctx.summary.answers import UnusableAnswerError
+from autogen_ext_tokenctx.summary.validation import read as read_summary
 from autogen_ext_tokenctx.telemetry.redaction import redact
-from autogen_ext_tokenctx.tokens.api_formats import read_list, read_ollama_model
-from autogen_ext_tokenctx.tokens.model_names import ModelName
-from autogen_ext_tokenctx.tokens.overflow import overflow_of
-from autogen_ext_tokenctx.tokens.profile_table import profile_of
-from autogen_ext_tokenctx.tokens.sources import PatternSource
 from autogen_ext_tokenctx.tokens.task import estimate_complexity
 
 _CHARS = int(os.environ.get("TOKENCTX_HOSTILE_CHARS", "20000"))

@@ -5,15 +5,12 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import autogen_ext_tokenctx
 
 PACKAGE = Path(autogen_ext_tokenctx.__file__).parent
-LAYERS = ["errors", "warn", "tokens", "context", "hooks", "telemetry", "html_report", "cli"]
-"""Each may import those before it, and itself."""
 
 
 def test_all_is_sorted_without_doubles() -> None:
@@ -62,32 +59,3 @@ def test_components_are_named_where_users_import_them() -> None:
         autogen_ext_tokenctx.TokenBudgetChatCompletionContext,
     ):
         assert hook.component_provider_override == f"autogen_ext_tokenctx.{hook.__name__}"
-
-
-def test_imports_go_one_way() -> None:
-    upward: list[str] = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if path.parent == PACKAGE and path.stem not in LAYERS:
-            continue  # the surface and the entry points are above all rooms
-        own = path.relative_to(PACKAGE).with_suffix("").parts
-        allowed = LAYERS[: LAYERS.index(own[0]) + 1]
-        upward += [f"{'/'.join(own)} imports {to}" for to in _imported_layers(path, own) if to not in allowed]
-    assert upward == []
-
-
-def _imported_layers(path: Path, own: tuple[str, ...]) -> Iterator[str]:
-    """The room each import of the package leads to; "" for the package itself, which is above all rooms."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            module = tuple(node.module.split(".")) if node.module else ()
-            if node.level:
-                base = own[: len(own) - node.level]
-                for alias in node.names:
-                    yield (*base, *module, alias.name)[0]
-            elif module[:1] == (PACKAGE.name,):
-                for alias in node.names:
-                    yield (*module[1:], alias.name)[0]
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.split(".")[0] == PACKAGE.name:
-                    yield (*alias.name.split(".")[1:], "")[0]

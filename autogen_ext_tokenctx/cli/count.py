@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..tokens.counters import TiktokenCounter
+from ..models.counters import TiktokenCounter
 from .input import STDIN, name_of, parse, read_text
 from .output import CUT, LEFT, RIGHT, AsJson, ModelName, counter_of, note, print_json, progress, reading, show
 from .saved_messages import BadFileError

@@ -12,9 +12,9 @@ import typer
 from autogen_core.models import LLMMessage
 from rich.text import Text
 
-from ..context.archive import ContextArchive
-from ..context.summary_text import rendered
 from ..errors import UnknownHandleError
+from ..messages.archive import ContextArchive
+from ..summary.text import rendered
 from .input import load_state
 from .output import DOES_NOT_FIT, AgentName, AsJson, fail, note, plain, print_json, reading, terminal
 from .saved_messages import BadFileError

@@ -8,12 +8,12 @@ from itertools import islice
 
 from autogen_core.models import LLMMessage, UserMessage
 
-from ..context.compression import DIGEST_SOURCE, label_of
-from ..context.form import FitStep, Form
 from ..context.manager import ContextManager
 from ..context.report import FitReport
-from ..context.units import split
 from ..errors import BudgetTooSmallError
+from ..forms.compressor import DIGEST_SOURCE, label_of
+from ..forms.form import FitStep, Form
+from ..messages.groups import split
 from .saved_states import SavedHistory
 
 

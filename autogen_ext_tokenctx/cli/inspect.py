@@ -14,9 +14,9 @@ import typer
 from autogen_core.models import LLMMessage
 from rich.text import Text
 
-from ..context.form import FitStep, Form
 from ..context.manager import ContextManager
-from ..context.summary_text import rendered
+from ..forms.form import FitStep, Form
+from ..summary.text import rendered
 from .fits import FittedHistory, fitted
 from .input import load_state, name_of
 from .output import (

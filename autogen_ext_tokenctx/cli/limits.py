@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from ..tokens.limits import TokenConfig, TokenManager
-from ..tokens.model_limits import LimitAnswer, ModelLimits
+from ..models.limits import LimitAnswer, ModelLimits
+from ..models.token_manager import TokenConfig, TokenManager
 from .output import LEFT, RIGHT, WRAPPED, AsJson, print_json, show
 
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import UnknownModelError
-from ..tokens.counters import TiktokenCounter
+from ..models.counters import TiktokenCounter
 from .saved_messages import BadFileError
 
 # options that several commands have

@@ -14,8 +14,8 @@ from typing import Any, cast
 from autogen_core.models import AssistantMessage, LLMMessage
 from autogen_core.tools import ToolSchema
 
-from ..context.archive import ContextArchive
-from ..context.units import split
+from ..messages.archive import ContextArchive
+from ..messages.groups import split
 from .saved_messages import (
     BadFileError,
     a_list,

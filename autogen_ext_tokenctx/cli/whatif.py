@@ -16,7 +16,7 @@ from ..hooks.chat_context import TokenBudgetChatCompletionContext
 from ..hooks.incremental_view import SentPrefix
 from ..html_report.calls import Call
 from ..html_report.log import LoggedText
-from ..tokens.profile_table import profile_of
+from ..models.profile_table import profile_of
 
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 

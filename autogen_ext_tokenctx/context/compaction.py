@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..display import clip
 from ..errors import BudgetTooSmallError
+from ..forms.compressor import label_of
+from ..messages.groups import pictures_of
+from ..messages.pages import is_paging
+from ..selection.duplicates import superseded
+from ..selection.knapsack import Allocation
+from ..selection.prioritizer import PinReason, PrioritizedContext, ScoredUnit
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import CONTEXT_TYPE_OF_CATEGORY
-from .allocation import Allocation
-from .compression import label_of
-from .duplicates import superseded
-from .pages import is_paging
-from .priority import PinReason, PrioritizedContext, ScoredUnit
-from .tables import clip
-from .units import pictures_of
 from .view import View, ViewBuilder
 
 _BLOCK_TOKENS = 30

@@ -15,9 +15,9 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from .answers import json_in
-from .passages import call_values
-from .units import split
+from ..forms.passages import call_values
+from ..messages.groups import split
+from ..summary.answers import json_in
 
 if TYPE_CHECKING:
     from autogen_agentchat.base import TaskResult

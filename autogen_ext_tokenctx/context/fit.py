@@ -9,20 +9,20 @@ from typing import NamedTuple
 
 from autogen_core.models import LLMMessage, UserMessage
 
+from ..forms.compressor import ContextCompressor, label_of
+from ..forms.form import FitStep, Form, Level
+from ..messages.archive import ContextArchive
+from ..messages.groups import STRAY_SOURCE, Unit
+from ..retrieval.index import HistoryIndex
+from ..selection.knapsack import Allocation
+from ..selection.prioritizer import PrioritizedContext
+from ..selection.quality import quality
+from ..selection.scope import NOTE, Scope
+from ..summary.summarizer import SUMMARY_SOURCE, Summary
 from ..tokens.counting import TokenCounter
-from .allocation import Allocation
-from .archive import ContextArchive
 from .compaction import Compaction
-from .compression import ContextCompressor, label_of
-from .form import FitStep, Form, Level
-from .index import HistoryIndex
-from .priority import PrioritizedContext
-from .quality import quality
 from .report import UNWEIGHED, FitReport, FitResult
 from .request import FitRequest
-from .scope import NOTE, Scope
-from .summary import SUMMARY_SOURCE, Summary
-from .units import STRAY_SOURCE, Unit
 from .view import ViewBuilder
 
 

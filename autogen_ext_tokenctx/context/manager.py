@@ -14,28 +14,28 @@ from autogen_core.models import LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
 from ..errors import BudgetTooSmallError
+from ..forms.compressor import ContextCompressor
+from ..messages.archive import ContextArchive
+from ..messages.groups import is_call, pictures_of, texts
+from ..models.counters import TiktokenCounter, counter_for_model
+from ..retrieval.features import ProfileCache
+from ..retrieval.index import HistoryIndex
+from ..retrieval.pictures import with_pictures
+from ..retrieval.query import asked_picture
+from ..retrieval.recall import Recalled, recall, said_in
+from ..retrieval.search import SearchHit, search
+from ..selection.prioritizer import ContextPrioritizer
+from ..selection.scope import Scope, scope_of, whole_of
+from ..summary.summarizer import Summary
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
-from ..tokens.counters import TiktokenCounter, counter_for_model
 from ..tokens.counting import EstimatedTokenCounter, GuardedTokenCounter, TokenCounter
 from ..tokens.task import TaskDefinition, task_text
-from .archive import ContextArchive
-from .compression import ContextCompressor
 from .failure import FailedResult, failure_of
 from .fit import Fit
 from .histories import Histories
-from .index import HistoryIndex
-from .pictures import with_pictures
-from .priority import ContextPrioritizer
-from .profile import ProfileCache
-from .query import asked_picture
-from .recall import Recalled, recall, said_in
 from .report import FitResult
 from .request import FitRequest
-from .scope import Scope, scope_of, whole_of
-from .search import SearchHit, search
-from .summary import Summary
-from .units import is_call, pictures_of, texts
 
 RECOVERY_TOKENS = 2_000
 """Default budget of what explains a failure."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from autogen_core.models import LLMMessage
 
-from .form import FitStep, Level
-from .tables import Grid, Shown
+from ..display import Grid, Shown
+from ..forms.form import FitStep, Level
 
 MAX_ROWS = 50
 """Steps that are shown; what they come to is in the totals."""
@@ -31,7 +31,7 @@ class FitReport(Shown):
         steps: One step per unit that changed, and one for the shared block; empty when the view is the history.
         relevance: Context relevance score, worth kept per worth there was against the task, 0 to 1.
         quality: Compression quality score, about the share of what the next step may need (task words, ids, numbers,
-            names, rules) of all that may be shortened that is still in the view, 0 to 1; see ``context/quality.py``.
+            names, rules) of all that may be shortened that is still in the view, 0 to 1; see ``selection/quality.py``.
         seconds: Time the fit took; 0.0 where the call went on with the view of an earlier one.
         units: Number of units of the history.
         cached_tokens: Tokens of ``tokens_after`` that were the start of the request before, as far as the provider's

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from autogen_core.models import LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
+from ..summary.summarizer import Summary
 from ..tokens.budget import TokenBudget
 from ..tokens.task import TaskDefinition
-from .summary import Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

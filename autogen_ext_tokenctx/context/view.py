@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 from autogen_core.models import LLMMessage, UserMessage
 
+from ..display import clip
+from ..forms.compressor import DIGEST_SOURCE, ContextCompressor, DigestEntry, label_of, quoted
+from ..forms.form import FitStep, Form
+from ..messages.archive import ContextArchive
+from ..messages.groups import Unit
+from ..selection.knapsack import Choice, kept_lines
+from ..selection.prioritizer import ScoredUnit
+from ..selection.scope import NOTE, Scope
 from ..tokens.counting import TokenCounter
-from .allocation import Choice, kept_lines
-from .archive import ContextArchive
-from .compression import DIGEST_SOURCE, ContextCompressor, DigestEntry, label_of, quoted
-from .form import FitStep, Form
-from .priority import ScoredUnit
-from .scope import NOTE, Scope
-from .tables import clip
-from .units import Unit
 
 _LABEL_CHARS = 90
 

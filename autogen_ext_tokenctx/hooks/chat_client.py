@@ -22,19 +22,19 @@ from typing_extensions import Self
 from ..context.manager import ContextManager
 from ..context.report import FitReport
 from ..context.request import FitRequest
-from ..context.summary import ContextSummarizer
 from ..errors import UnknownHandleError
+from ..models.counters import is_exact
+from ..models.names import model_of
+from ..models.profile_table import profile_of
+from ..summary.background import checked_summarizer
+from ..summary.summarizer import ContextSummarizer
 from ..tokens.budget import TokenBudget
-from ..tokens.counters import is_exact
 from ..tokens.counting import TokenCounter
-from ..tokens.model_names import model_of
-from ..tokens.profile_table import profile_of
 from .events import DEFAULT_AGENT
 from .link import agent_name, current_agent, observe
 from .sending import ClientCall, RecentCalls, Sender
 from .session import RECALL, CallRequest, FittedCall, share_of_recall
 from .sessions import Sessions
-from .summaries import checked_summarizer
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain
 from .usage import BilledTools, ModelUsage, within

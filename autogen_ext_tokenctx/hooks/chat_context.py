@@ -15,23 +15,23 @@ from typing_extensions import Self
 from ..context.manager import ContextManager
 from ..context.report import FitReport
 from ..context.request import FitRequest
-from ..context.summary import ContextSummarizer
-from ..context.units import repair
 from ..errors import BudgetTooSmallError
+from ..messages.groups import repair
+from ..models.names import name_of_model
+from ..models.profile_table import profile_of
+from ..summary.background import checked_summarizer
+from ..summary.summarizer import ContextSummarizer
 from ..tokens.budget import TokenBudget
 from ..tokens.calibrated import CalibratedCounter
 from ..tokens.counting import TokenCounter
-from ..tokens.model_names import name_of_model
-from ..tokens.profile_table import profile_of
+from ..tokens.reserve import ReservedBudget
 from ..tokens.task import TaskDefinition
 from ..warn import WarnOnce
 from .events import DEFAULT_AGENT, emit
 from .link import announce, current_agent, new_call_id
-from .reserve import ReservedBudget
 from .saved_state import STATE_KEY, SavedContext
 from .session import RECALL, CallRequest, share_of_recall
 from .sessions import Sessions
-from .summaries import checked_summarizer
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import MessageTransform, TransformChain
 

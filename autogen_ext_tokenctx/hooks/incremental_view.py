@@ -10,13 +10,13 @@ from typing import Any
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import Tool, ToolSchema
 
-from ..context.form import Form
-from ..context.recall import Recalled
 from ..context.report import FitReport
-from ..context.turns import Turn, split_open_call
-from ..context.units import begins_with, common_prefix, repair, split
+from ..forms.form import Form
+from ..messages.groups import begins_with, common_prefix, repair, split
+from ..messages.turns import Turn, split_open_call
+from ..models.profiles import PromptCache
+from ..retrieval.recall import Recalled
 from ..tokens.counting import TokenCounter
-from ..tokens.profiles import PromptCache
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from autogen_core.model_context import ChatCompletionContext
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
-from ..context.bm25 import bm25, rarity
 from ..context.manager import ContextManager
-from ..context.project import ProjectContext, Section, SectionText, read_section
-from ..context.terms import terms
+from ..messages.sections import ProjectContext, Section, SectionText, read_section
+from ..retrieval.bm25 import bm25, rarity
+from ..retrieval.terms import terms
 from .chat_context import TokenBudgetChatCompletionContext
 
 _ADDED = "memory_patterns"

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from typing_extensions import Self
 
 from ..context.report import FitReport
-from ..context.summary import Summary
-from ..context.units import repair
+from ..messages.groups import repair
+from ..summary.summarizer import Summary
 from .incremental_view import IncrementalView, TurnRecall
 from .session import Session
 

@@ -13,10 +13,10 @@ from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateRe
 from autogen_core.tools import Tool, ToolSchema
 
 from ..context.report import FitReport
-from ..context.units import repair
 from ..errors import BudgetTooSmallError
+from ..messages.groups import repair
+from ..models.overflow import overflow_of
 from ..tokens.calibrated import PlannedRequest
-from ..tokens.overflow import overflow_of
 from .events import emit
 from .session import FittedCall
 from .transforms import detached

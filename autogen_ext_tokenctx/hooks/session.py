@@ -9,20 +9,20 @@ from typing import NamedTuple
 
 from autogen_core.models import LLMMessage
 
-from ..context.form import Level
 from ..context.manager import ContextManager
-from ..context.recall import Recalled
 from ..context.report import FitReport, FitResult
 from ..context.request import FitRequest
-from ..context.turns import Turn, newest_turn, split_open_call
+from ..context.translation import BudgetTranslation
 from ..errors import BudgetTooSmallError
+from ..forms.form import Level
+from ..messages.turns import Turn, newest_turn, split_open_call
+from ..models.profiles import PromptCache
+from ..retrieval.recall import Recalled
+from ..summary.background import Summaries
 from ..tokens.budget import TokenBudget
 from ..tokens.calibrated import CalibratedCounter, PlannedRequest
-from ..tokens.profiles import PromptCache
-from ..tokens.translation import BudgetTranslation
 from ..warn import WarnOnce
 from .incremental_view import IncrementalView, SentPrefix
-from .summaries import Summaries
 
 RECALL = 0.15
 """Share of the budget that may be recalled; a compaction to its usual target leaves that much."""

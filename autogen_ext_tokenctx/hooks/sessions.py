@@ -8,11 +8,11 @@ from threading import Lock, get_ident
 from autogen_core import AgentId
 
 from ..context.manager import ContextManager
-from ..context.summary import ContextSummarizer
-from ..tokens.counters import counter_for_model
+from ..models.counters import counter_for_model
+from ..summary.background import Summaries
+from ..summary.summarizer import ContextSummarizer
 from ..tokens.counting import TokenCounter
 from .session import Session
-from .summaries import Summaries
 
 _REMEMBERED_AGENTS = 256
 """One client often serves team after team, each with agents of its own: the archives of the oldest ones go."""

@@ -11,8 +11,8 @@ from autogen_core.tools import BaseTool
 from pydantic import BaseModel, Field
 
 from ..context.manager import ContextManager
-from ..context.pages import EXPAND_TOOL, GOES_ON, SEARCH_TOOL, expand_call, page, page_lines
 from ..errors import UnknownHandleError
+from ..messages.pages import EXPAND_TOOL, GOES_ON, SEARCH_TOOL, expand_call, page, page_lines
 from ..tokens.budget import TokenBudget
 
 

@@ -16,8 +16,8 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from ..context.turns import split_open_call
-from ..context.units import repair
+from ..messages.groups import repair
+from ..messages.turns import split_open_call
 from ..warn import WarnOnce
 
 logger = logging.getLogger("autogen_ext_tokenctx")

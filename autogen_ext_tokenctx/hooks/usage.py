@@ -10,14 +10,14 @@ from autogen_core.models import ChatCompletionClient, CreateResult, FunctionExec
 from autogen_core.tools import Tool, ToolSchema
 from pydantic import BaseModel
 
+from ..models.counters import is_exact
+from ..models.overflow import Overflow
+from ..models.profile_table import profile_of
+from ..models.schemas import answer_schema, as_text, as_tool, given_tools
 from ..tokens.budget import TokenBudget
 from ..tokens.calibrated import CalibratedCounter, PlannedRequest
 from ..tokens.calibration import Calibration
-from ..tokens.counters import is_exact
 from ..tokens.counting import TokenCounter
-from ..tokens.overflow import Overflow
-from ..tokens.profile_table import profile_of
-from ..tokens.structured import answer_schema, as_text, as_tool, given_tools
 from ..warn import WarnOnce
 
 _CLIENTS = "autogen_ext.models."

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autogen_core.models import LLMMessage
 
-from ..context.form import FitStep, Form
+from ..forms.form import FitStep, Form
 from ..hooks.events import FitEvent
 from .listening import EventListener
 from .redaction import redact, shown

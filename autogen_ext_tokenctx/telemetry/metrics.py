@@ -9,9 +9,9 @@ from typing import Any
 from autogen_core import AgentId
 from autogen_core.logging import LLMCallEvent, LLMStreamEndEvent
 
-from ..context.form import Form
 from ..context.report import FitReport
-from ..context.tables import Grid, Shown
+from ..display import Grid, Shown
+from ..forms.form import Form
 from ..hooks.events import DEFAULT_AGENT, FitEvent
 from ..hooks.link import agent_name, team_of
 from .listening import EventListener

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, SystemMessage
 
-from ..context.units import pictures_of, texts
+from ..messages.groups import pictures_of, texts
 
 REDACTED = "[redacted]"
 """What stands where a secret was."""

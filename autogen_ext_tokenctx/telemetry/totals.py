@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..context.tables import Grid, Shown
+from ..display import Grid, Shown
 
 MAX_ROWS = 25
 """Agents and teams that are shown, those with the most tokens first."""

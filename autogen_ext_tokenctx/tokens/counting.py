@@ -14,7 +14,7 @@ from autogen_core.tools import Tool, ToolSchema
 
 from ..warn import warn
 from .estimate import estimate_tokens
-from .image_cost import ImageCost, TiledImages
+from .images import ImageCost, TiledImages
 from .tool_schemas import render_tool
 
 # The request formula. From the OpenAI cookbook, "How to count tokens with tiktoken", checked there against the API:

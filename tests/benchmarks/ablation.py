@@ -18,23 +18,23 @@ from tests.benchmarks.harness import arguments, is_there
 from tests.benchmarks.retention import FAMILIES, family_means
 
 PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "nothing off": ("worth", {}),
-    "relevance of units": ("worth", {"_BASE": 1.0, "_SHARP": 0.0}),
+    "nothing off": ("selection.utility", {}),
+    "relevance of units": ("selection.utility", {"_BASE": 1.0, "_SHARP": 0.0}),
     "relevance of neighbours": ("bm25", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
-    "recency": ("worth", {"_RECENT": 0.0}),
-    "identifiers and names": ("worth", {"_IDS": 0.0}),
-    "names": ("worth", {"_NAMES": 0.0}),
-    "words beside identifiers": ("worth", {"_MOST": 0.25}),
-    "arguments of the last calls": ("query", {"_CALLED": 0.0}),
-    "what was said already": ("worth", {"_SAID_AGAIN": 1.0, "_SAID_AGAIN_OPEN": 1.0}),
-    "a line's own words": ("worth", {"_FIT_BASE": 1e6}),
-    "words of the query in a line": ("worth", {"_ASKED": 0.0, "_NAMED": 0.0}),
-    "new words": ("worth", {"_WORDS": 0.0}),
+    "recency": ("selection.utility", {"_RECENT": 0.0}),
+    "identifiers and names": ("selection.utility", {"_IDS": 0.0}),
+    "names": ("selection.utility", {"_NAMES": 0.0}),
+    "words beside identifiers": ("selection.utility", {"_MOST": 0.25}),
+    "arguments of the last calls": ("retrieval.query", {"_CALLED": 0.0}),
+    "what was said already": ("selection.utility", {"_SAID_AGAIN": 1.0, "_SAID_AGAIN_OPEN": 1.0}),
+    "a line's own words": ("selection.utility", {"_FIT_BASE": 1e6}),
+    "words of the query in a line": ("selection.utility", {"_ASKED": 0.0, "_NAMED": 0.0}),
+    "new words": ("selection.utility", {"_WORDS": 0.0}),
     "passages of short turns": ("bm25", {"_PASSAGE_SHARE": 0.0}),
-    "questions about the run": ("priority", {"looks_back": not_}),
-    "neighbouring lines": ("allocation", {"BESIDE": 0.0}),
-    "reserve of rules": ("allocation", {"RULES_SHARE": 0.0}),
-    "digest": ("allocation", {"IN_DIGEST": 0.001}),
+    "questions about the run": ("selection.prioritizer", {"looks_back": not_}),
+    "neighbouring lines": ("selection.knapsack", {"BESIDE": 0.0}),
+    "reserve of rules": ("selection.knapsack", {"RULES_SHARE": 0.0}),
+    "digest": ("selection.knapsack", {"IN_DIGEST": 0.001}),
 }
 
 
@@ -53,7 +53,7 @@ def main() -> int:
     for part, (name, constants) in PARTS.items():
         if wanted and not part.startswith(wanted):
             continue
-        module = importlib.import_module(f"autogen_ext_tokenctx.context.{name}")
+        module = importlib.import_module(f"autogen_ext_tokenctx.{name}")
         before = {constant: getattr(module, constant) for constant in constants}
         for constant, value in constants.items():
             setattr(module, constant, value)

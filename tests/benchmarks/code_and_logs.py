@@ -21,8 +21,8 @@ from typing import Any
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from autogen_ext_tokenctx import ContextManager
-from autogen_ext_tokenctx.context import outline
-from autogen_ext_tokenctx.context.lines import Outline
+from autogen_ext_tokenctx.forms import outline
+from autogen_ext_tokenctx.forms.line import Outline
 from tests.benchmarks.cases.case import Case, conversation
 from tests.benchmarks.cases.failing_runs import failing_runs
 from tests.benchmarks.cases.project import COLOUR

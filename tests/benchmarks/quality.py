@@ -26,7 +26,7 @@ from typing import Any
 from unittest.mock import patch
 
 from autogen_ext_tokenctx import BudgetTooSmallError, ContextManager
-from autogen_ext_tokenctx.context.quality import quality
+from autogen_ext_tokenctx.selection.quality import quality
 from tests.benchmarks.harness import arguments, is_there
 from tests.benchmarks.retention import HarnessCounter, from_rows, to_rows
 
@@ -40,7 +40,7 @@ FAMILIES = {
 
 SCORES = ("quality", "relevance", "known")
 
-_MANAGER = "autogen_ext_tokenctx.context.manager.quality"
+_MANAGER = "autogen_ext_tokenctx.context.fit.quality"
 
 
 @dataclass(slots=True)

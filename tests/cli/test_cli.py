@@ -91,7 +91,7 @@ def test_mistakes_are_explained_without_a_traceback(arguments: list[str]) -> Non
 
 def test_the_package_imports_neither_typer_nor_rich_nor_httpx_nor_tables() -> None:
     script = (
-        "import sys, autogen_ext_tokenctx, autogen_ext_tokenctx.tokens.limits; "
+        "import sys, autogen_ext_tokenctx, autogen_ext_tokenctx.models.token_manager; "
         "print([n for n in ('typer', 'rich', 'httpx', 'genai_prices') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

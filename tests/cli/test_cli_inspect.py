@@ -18,7 +18,7 @@ pytest.importorskip("typer")
 from autogen_ext_tokenctx import ContextManager
 from autogen_ext_tokenctx.cli.fits import fitted
 from autogen_ext_tokenctx.cli.saved_states import SavedHistory, read_state
-from autogen_ext_tokenctx.context.form import Form
+from autogen_ext_tokenctx.forms.form import Form
 
 from ..support.random_histories import histories
 from ..support.team_states import HOOKED, KINDS, Hooked, Kind, agent_state, society_state, team_state

@@ -25,7 +25,7 @@ from PIL import Image as PILImage
 from autogen_ext_tokenctx import TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.cli.saved_messages import BadFileError
 from autogen_ext_tokenctx.cli.saved_states import EXTRA_KEY, SavedState, read_state
-from autogen_ext_tokenctx.context.units import split
+from autogen_ext_tokenctx.messages.groups import split
 
 from ..support.histories import conversation
 from ..support.random_histories import histories

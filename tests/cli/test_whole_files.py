@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from autogen_ext_tokenctx.cli.app import app
 from autogen_ext_tokenctx.cli.saved_messages import BadFileError
 from autogen_ext_tokenctx.cli.saved_states import read_state
-from autogen_ext_tokenctx.context.units import split
+from autogen_ext_tokenctx.messages.groups import split
 
 PIXEL = Image.from_pil(PILImage.new("RGB", (4, 2))).to_base64()
 

@@ -17,15 +17,15 @@ from autogen_core.models import (
 )
 from autogen_core.tools import ToolSchema
 
-from autogen_ext_tokenctx.context.compression import ContextCompressor
-from autogen_ext_tokenctx.context.form import Form, Level
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.passages import Passage
-from autogen_ext_tokenctx.context.priority import Category, ContextPrioritizer
-from autogen_ext_tokenctx.context.units import Unit
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
+from autogen_ext_tokenctx.forms.compressor import ContextCompressor
+from autogen_ext_tokenctx.forms.form import Form, Level
+from autogen_ext_tokenctx.forms.passages import Passage
+from autogen_ext_tokenctx.messages.groups import Unit
+from autogen_ext_tokenctx.models.counters import TiktokenCounter
+from autogen_ext_tokenctx.selection.prioritizer import Category, ContextPrioritizer
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.counters import TiktokenCounter
 from tests.support.guarantees import check_pairs
 
 

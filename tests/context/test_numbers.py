@@ -13,9 +13,9 @@ from hypothesis import given, settings
 
 from autogen_ext_tokenctx.cli.fits import fitted
 from autogen_ext_tokenctx.cli.saved_states import SavedHistory
-from autogen_ext_tokenctx.context.form import Form
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
+from autogen_ext_tokenctx.forms.form import Form
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.tokens.budget import TokenBudget

@@ -15,8 +15,8 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from autogen_ext_tokenctx.context.form import Form, Level
 from autogen_ext_tokenctx.context.manager import ContextManager
+from autogen_ext_tokenctx.forms.form import Form, Level
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from tests.support.histories import prose
 

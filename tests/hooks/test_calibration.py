@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
+from autogen_ext_tokenctx.models.counters import TiktokenCounter, counter_for_model
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.counters import TiktokenCounter, counter_for_model
 
 from ..support.histories import conversation, prose
 from ..support.strict_client import RefusedRequestError, StrictClient, StrictClientConfig

@@ -12,10 +12,10 @@ from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import FunctionTool
 
-from autogen_ext_tokenctx.context.recall import RECALL_SOURCE
 from autogen_ext_tokenctx.context.report import FitReport
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.transforms import MessageTransform
+from autogen_ext_tokenctx.retrieval.recall import RECALL_SOURCE
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
 
 from ..support.histories import Talk, conversation, look, prose

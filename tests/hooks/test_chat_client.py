@@ -22,9 +22,9 @@ from pydantic import BaseModel
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.errors import BudgetTooSmallError, UnknownHandleError
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
+from autogen_ext_tokenctx.models.counters import counter_for_model
+from autogen_ext_tokenctx.models.schemas import as_text
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.counters import counter_for_model
-from autogen_ext_tokenctx.tokens.structured import as_text
 
 from ..support.histories import conversation, exchange, prose
 from ..support.quiet import no_warnings

@@ -24,8 +24,8 @@ from PIL import Image as PILImage
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.errors import BudgetTooSmallError, UnknownHandleError
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
+from autogen_ext_tokenctx.models.counters import counter_for_model
 from autogen_ext_tokenctx.tokens.budget import TARGET, TokenBudget
-from autogen_ext_tokenctx.tokens.counters import counter_for_model
 from autogen_ext_tokenctx.tokens.counting import TokenCounter
 
 from ..support.histories import conversation, exchange, prose

@@ -16,8 +16,8 @@ from autogen_core.models import ChatCompletionClient, SystemMessage
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
+from autogen_ext_tokenctx.models.counters import counter_for_model
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.counters import counter_for_model
 from autogen_ext_tokenctx.tokens.task import TaskDefinition
 
 from ..support.histories import conversation

@@ -11,8 +11,8 @@ from autogen_core.tools import FunctionTool
 
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
+from autogen_ext_tokenctx.models.profiles import PromptCache
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.profiles import PromptCache
 
 from ..support.histories import conversation, prose
 from ..support.strict_client import Request, StrictClient

@@ -14,7 +14,7 @@ from autogen_core.models import LLMMessage, RequestUsage, SystemMessage
 from autogen_core.tools import FunctionTool, Tool, ToolSchema
 
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
-from autogen_ext_tokenctx.tokens.counters import TiktokenCounter
+from autogen_ext_tokenctx.models.counters import TiktokenCounter
 from autogen_ext_tokenctx.tokens.credibility import Credibility
 
 from ..support.histories import Talk, conversation, look

@@ -19,9 +19,9 @@ from autogen_core.model_context import (
 from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 from PIL import Image as PILImage
 
-from autogen_ext_tokenctx.context.project import ProjectContext, Section, section_of
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.hooks.memory import ProjectContextMemory
+from autogen_ext_tokenctx.messages.sections import ProjectContext, Section, section_of
 
 from ..support.histories import prose
 from ..support.strict_client import StrictClient

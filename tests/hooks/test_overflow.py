@@ -16,8 +16,8 @@ from autogen_core.models import CreateResult, RequestUsage, SystemMessage
 from pydantic import BaseModel
 
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
+from autogen_ext_tokenctx.models.overflow import Overflow, overflow_of
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.overflow import Overflow, overflow_of
 
 from ..support.histories import conversation, prose
 from ..support.strict_client import StrictClient

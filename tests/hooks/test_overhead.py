@@ -10,7 +10,7 @@ from autogen_core.tools import FunctionTool
 
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
-from autogen_ext_tokenctx.tokens.counters import counter_for_model
+from autogen_ext_tokenctx.models.counters import counter_for_model
 
 from ..support.histories import conversation, prose
 from ..support.strict_client import StrictClient, call

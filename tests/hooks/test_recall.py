@@ -24,15 +24,15 @@ from autogen_core.models import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autogen_ext_tokenctx.context.form import FitStep, Form
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.recall import RECALL_SOURCE, Recalled
-from autogen_ext_tokenctx.context.turns import Turn, newest_turn
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
+from autogen_ext_tokenctx.forms.form import FitStep, Form
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
+from autogen_ext_tokenctx.messages.turns import Turn, newest_turn
+from autogen_ext_tokenctx.models.counters import counter_for_model
+from autogen_ext_tokenctx.retrieval.recall import RECALL_SOURCE, Recalled
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.counters import counter_for_model
 from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
 
 from ..support import guarantees as check

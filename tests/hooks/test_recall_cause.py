@@ -8,11 +8,11 @@ import pytest
 from autogen_agentchat.teams._group_chat._magentic_one._prompts import ORCHESTRATOR_PROGRESS_LEDGER_PROMPT
 from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 
-from autogen_ext_tokenctx.context.form import FitStep, Form
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.recall import RECALL_SOURCE, Recalled
+from autogen_ext_tokenctx.forms.form import FitStep, Form
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
+from autogen_ext_tokenctx.retrieval.recall import RECALL_SOURCE, Recalled
 
 from ..support.histories import conversation, prose
 from ..support.strict_client import StrictClient

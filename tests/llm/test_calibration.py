@@ -12,8 +12,8 @@ import pytest
 from autogen_core.models import AssistantMessage, CreateResult, LLMMessage, SystemMessage, UserMessage
 
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
+from autogen_ext_tokenctx.models.counters import TiktokenCounter
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
-from autogen_ext_tokenctx.tokens.counters import TiktokenCounter
 
 from ..tokens.corpora import corpora
 from .llama_client import LlamaClient, RefusedError

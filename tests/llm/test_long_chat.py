@@ -20,7 +20,7 @@ from autogen_ext_tokenctx import (
     TaskDefinition,
     TokenBudgetChatCompletionClient,
 )
-from autogen_ext_tokenctx.context.summary_text import HEADINGS
+from autogen_ext_tokenctx.summary.text import HEADINGS
 
 from ..support.histories import prose
 from .llama_client import LlamaClient, RefusedError

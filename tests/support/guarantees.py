@@ -17,14 +17,14 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from autogen_ext_tokenctx.context.compression import DIGEST_SOURCE
-from autogen_ext_tokenctx.context.form import Form
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.passages import passages
 from autogen_ext_tokenctx.context.report import FitResult
-from autogen_ext_tokenctx.context.tables import clip
-from autogen_ext_tokenctx.context.turns import is_transcript
-from autogen_ext_tokenctx.context.units import STRAY_SOURCE, is_call, message_key, repair, split
+from autogen_ext_tokenctx.display import clip
+from autogen_ext_tokenctx.forms.compressor import DIGEST_SOURCE
+from autogen_ext_tokenctx.forms.form import Form
+from autogen_ext_tokenctx.forms.passages import passages
+from autogen_ext_tokenctx.messages.groups import STRAY_SOURCE, is_call, message_key, repair, split
+from autogen_ext_tokenctx.messages.turns import is_transcript
 
 HANDLE = re.compile(r'expand_context\("([0-9a-f]+)"(?:, \d+, \d+)?\)')
 

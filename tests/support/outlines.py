@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autogen_ext_tokenctx.context.compression import join_kept
-from autogen_ext_tokenctx.context.lines import Line
-from autogen_ext_tokenctx.context.outline import text_lines
+from autogen_ext_tokenctx.forms.compressor import join_kept
+from autogen_ext_tokenctx.forms.line import Line
+from autogen_ext_tokenctx.forms.outline import text_lines
 
 
 def chain(lines: Sequence[Line], number: int) -> set[int]:

@@ -24,7 +24,7 @@ from autogen_core.tools import Tool, ToolSchema
 from pydantic import BaseModel
 from typing_extensions import Self
 
-from autogen_ext_tokenctx.tokens.counters import counter_for_model
+from autogen_ext_tokenctx.models.counters import counter_for_model
 from autogen_ext_tokenctx.tokens.counting import TokenCounter
 
 _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")

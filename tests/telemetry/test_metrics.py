@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from autogen_ext_tokenctx.context.form import Form
+from autogen_ext_tokenctx.forms.form import Form
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.hooks.events import FitEvent

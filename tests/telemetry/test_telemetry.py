@@ -28,7 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace
 
-from autogen_ext_tokenctx.context.form import Form
+from autogen_ext_tokenctx.forms.form import Form
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.telemetry.fit_log import FitLog

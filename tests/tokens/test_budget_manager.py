@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autogen_ext_tokenctx.context.priority import Category
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
+from autogen_ext_tokenctx.selection.prioritizer import Category
 from autogen_ext_tokenctx.tokens.budget_manager import (
     CONTEXT_TYPE_OF_CATEGORY,
     CONTEXT_TYPES,

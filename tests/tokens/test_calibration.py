@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from autogen_ext_tokenctx.models.counters import TiktokenCounter
 from autogen_ext_tokenctx.tokens.calibration import Calibration
-from autogen_ext_tokenctx.tokens.counters import TiktokenCounter
 from autogen_ext_tokenctx.tokens.request_size import RequestSize, measure
 
 from ..support.histories import conversation, prose

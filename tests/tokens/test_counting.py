@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PILImage
 
-from autogen_ext_tokenctx.tokens.counters import TiktokenCounter
+from autogen_ext_tokenctx.models.counters import TiktokenCounter
 from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter, RequestTokenCounter, TokenCounter
 
 from ..support.work import growth

@@ -6,7 +6,7 @@ import pytest
 from autogen_core.tools import FunctionTool, ParametersSchema, ToolSchema
 from pydantic import BaseModel
 
-from autogen_ext_tokenctx.tokens.counters import TiktokenCounter
+from autogen_ext_tokenctx.models.counters import TiktokenCounter
 from autogen_ext_tokenctx.tokens.tool_schemas import render_tool
 
 TIKTOKEN = TiktokenCounter()

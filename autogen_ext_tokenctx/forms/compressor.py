@@ -1,0 +1,284 @@
+"""The shorter forms of a unit, as messages.
+
+Which lines a form keeps is decided elsewhere; here it is only written down: in place with a mark that says what is
+missing and how to get it back, or as entries of the shared digest block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+from ..messages.groups import Unit
+from ..messages.pages import expand_call, shown_by
+from ..warn import warn
+from .json import compact_json
+from .line import GAP, Line, TextReader, fault_of
+from .outline import text_lines
+from .passages import Passage, Slot, built_in_lines, passages
+from .transcript import transcript
+
+DIGEST_SOURCE = "context_digest"
+"""Source of the user message that holds the digest block."""
+
+IMAGE_LEFT_OUT = "[image left out]"
+
+
+@dataclass(frozen=True, slots=True)
+class DigestEntry:
+    """The lines of one passage that go into the digest block.
+
+    Args:
+        label: Who said it, or the call it answers.
+        lines: The lines that were chosen, in order, with a sign between those that are no neighbours.
+    """
+
+    label: str
+    lines: tuple[str, ...]
+
+
+READERS: tuple[TextReader, ...] = (compact_json, text_lines)
+"""What reads texts by default: JSON, and any other text."""
+
+
+class ContextCompressor:
+    """Writes the shorter forms of messages.
+
+    Args:
+        readers: What reads texts, in this order, until one gives lines: how a text falls into lines decides what can be
+            kept or left out on its own. A reader is a function (see `TextReader`); one that raises or gives no usable
+            lines is passed over with one warning. `READERS` by default, JSON and any other text.
+
+    Example:
+        >>> def read_csv(text):
+        ...     head, *rows = text.split("\\n")
+        ...     return [Line(head), *(Line(row, header=0) for row in rows)] if head.startswith("id,") else None
+        >>> readers = [read_csv, *READERS]
+
+        >>> from autogen_core.models import UserMessage
+        >>> from autogen_ext_tokenctx.messages.groups import split
+        >>> text = "\\n".join(f"{name} has {name} things to do" for name in ("Ann", "Ben", "Cleo", "Dan", "Eve"))
+        >>> unit = split([UserMessage(content=text, source="planner")])[0]
+        >>> compressor = ContextCompressor(readers)
+        >>> print(compressor.extract(unit, compressor.read(unit), {0: {2}}, "c0ffee00")[0].content)
+        …
+        Cleo has Cleo things to do
+        …
+        [shortened: 1 of 5 lines; expand_context("c0ffee00") gives the whole]
+    """
+
+    def __init__(self, readers: Sequence[TextReader] | None = None) -> None:
+        self._readers = READERS if readers is None else tuple(readers)
+        self._warned: set[TextReader] = set()
+
+    def read(self, unit: Unit) -> tuple[Passage, ...]:
+        """Return the unit's text as passages of lines."""
+        return passages(unit, self._lines)
+
+    def _lines(self, text: str) -> Sequence[Line]:
+        """Return what the first reader that knows a text makes of it."""
+        for reader in self._readers:
+            try:
+                lines = reader(text)
+                fault = None if lines is None else fault_of(lines, text)
+            except Exception as error:
+                lines, fault = None, f"raised {error!r}"
+            if fault is None and lines is not None:
+                return lines
+            if fault is not None and reader not in self._warned:
+                self._warned.add(reader)
+                name = getattr(reader, "__name__", repr(reader))
+                warn(f"text reader {name} {fault}; the next reader is asked: mend it or leave it out", RuntimeWarning)
+        return built_in_lines(text)
+
+    def compact(self, unit: Unit, read: Sequence[Passage], handle: str = "") -> tuple[LLMMessage, ...] | None:
+        """Return the unit with the same values in less notation, without noise; None where that changes nothing.
+
+        Call arguments stay as they are: they are code's business.
+
+        Args:
+            unit: The unit.
+            read: Its passages.
+            handle: What brings the noise back.
+        """
+        texts: dict[Slot, str] = {}
+        for passage in read:
+            if passage.compact and passage.slot.kind != "arguments":
+                texts[passage.slot] = _with_mark(passage, expand_call(handle))
+        return _rewrite(unit, texts) if texts else None
+
+    def extract(
+        self, unit: Unit, read: Sequence[Passage], kept: Mapping[int, Set[int]], handle: str
+    ) -> tuple[LLMMessage, ...]:
+        """Return the unit in its place with some of its lines.
+
+        Call arguments are never shortened: who repeats a call of its history must do what was done. An exchange whose
+        arguments are not kept whole is told as text instead; see `transcript`.
+
+        Args:
+            unit: The unit.
+            read: Its passages.
+            kept: Numbers of the lines to keep, by number of the passage. A passage that is not in it keeps none.
+            handle: What brings the whole back.
+
+        Returns:
+            As many messages, of the same types unless calls became text. Each text that lost lines says so, and names
+            the handle.
+        """
+        texts: dict[Slot, str] = {}
+        for number, passage in enumerate(read):
+            lines = kept.get(number, frozenset[int]())
+            if passage.slot.kind == "image":
+                if not lines:
+                    texts[passage.slot] = IMAGE_LEFT_OUT
+                continue
+            shorter = _shortened(passage, lines, _expand_call(unit, passage.slot, handle))
+            if len(shorter) < len(passage.text()):
+                texts[passage.slot] = shorter
+            elif passage.compact and passage.slot.kind != "arguments":
+                texts[passage.slot] = _with_mark(passage, expand_call(handle))
+        if any(slot.kind == "arguments" for slot in texts):
+            return transcript(unit, texts)
+        return _rewrite(unit, texts)
+
+    def digest(self, entries: Sequence[DigestEntry], left_out: int, handle: str) -> UserMessage:
+        """Return the shared block: the best lines of the units that left their place, each with who said it.
+
+        Args:
+            entries: What is kept, in the order of the history.
+            left_out: Number of messages that the block stands for, those with no line in it included.
+            handle: What brings all of them back.
+        """
+        head = f'[{left_out} messages left out: expand_context("{handle}")]'
+        if not entries:
+            return UserMessage(content=head, source=DIGEST_SOURCE)
+        written = [head]
+        for entry in entries:
+            if len(entry.lines) == 1:
+                written.append(f"{entry.label}: {entry.lines[0]}")
+            else:
+                written.append("\n".join([f"{entry.label}:", *entry.lines]) if entry.lines else f"{entry.label}: {GAP}")
+        return UserMessage(content="\n".join(written), source=DIGEST_SOURCE)
+
+
+def join_kept(lines: Sequence[Line], kept: Set[int]) -> str:
+    """Return the kept lines in order, with a sign at each gap."""
+    out: list[str] = []
+    last = -1
+    for number in sorted(kept):
+        line = lines[number]
+        if number == last + 1:
+            out.append(line.text if line.continues or number == 0 else f"\n{line.text}")
+        else:
+            out.append(f"{chr(10) if out else ''}{GAP}\n{line.text}")
+        last = number
+    if last < len(lines) - 1:
+        out.append(f"\n{GAP}" if out else GAP)
+    return "".join(out)
+
+
+def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
+    """Return the kept lines away from their place, with a sign at each gap between two of them.
+
+    Pieces of one line that are neighbours are put together again.
+
+    Example:
+        >>> quoted([Line("a"), Line("b"), Line("c")], {0, 2})
+        ('a', '…', 'c')
+    """
+    out: list[str] = []
+    last = -1
+    for number in sorted(kept):
+        line = lines[number]
+        if out and number > last + 1:
+            out.append(GAP)
+        if line.continues and number == last + 1 and out:
+            out[-1] += line.text
+        else:
+            out.append(line.text)
+        last = number
+    return tuple(text.rstrip() for text in out)
+
+
+def _expand_call(unit: Unit, slot: Slot, handle: str) -> str:
+    """Return what brings a text back: of a page the lines that it shows, where they are archived already."""
+    message = unit.messages[slot.message]
+    if isinstance(message, FunctionExecutionResultMessage):
+        shown = shown_by(message.content[slot.item])
+        if shown is not None:
+            return shown.call
+    return expand_call(handle)
+
+
+def _with_mark(passage: Passage, call: str) -> str:
+    """Return all of a passage's lines; where they have marks for noise, how to get it back."""
+    if not passage.noise:
+        return passage.text()
+    return f"{passage.text()}\n[shortened: {', '.join(sorted(passage.noise))}; {call} gives the whole]"
+
+
+def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
+    """Return a passage's text with some of its lines; as long as the passage where none is missing."""
+    lines = passage.lines
+    if len(kept) == len(lines):
+        return passage.text()
+    if not kept:
+        return f"[left out: {_count(len(lines))}; {call} gives them back]"
+    mark = f"[shortened: {len(kept)} of {_count(len(lines))}; {call} gives the whole]"
+    return f"{join_kept(lines, kept)}\n{mark}"
+
+
+def _count(lines: int) -> str:
+    return "1 line" if lines == 1 else f"{lines} lines"
+
+
+def _rewrite(unit: Unit, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
+    """The unit's messages with other texts in some slots; copies where something changed, the objects elsewhere."""
+    return tuple(_rewritten(number, message, texts) for number, message in enumerate(unit.messages))
+
+
+def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMessage:
+    update: dict[str, Any] = {}
+    if isinstance(message, FunctionExecutionResultMessage):
+        slots = [Slot(number, item, "result") for item in range(len(message.content))]
+        if any(slot in texts for slot in slots):
+            update["content"] = [
+                result.model_copy(update={"content": texts[slot]}) if slot in texts else result
+                for slot, result in zip(slots, message.content, strict=True)
+            ]
+    elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+        thought = Slot(number, 0, "thought")
+        if thought in texts:
+            update["thought"] = texts[thought]
+    elif isinstance(message, UserMessage) and not isinstance(message.content, str):
+        slots = [
+            Slot(number, item, "content" if isinstance(p, str) else "image") for item, p in enumerate(message.content)
+        ]
+        if any(slot in texts for slot in slots):
+            update["content"] = [texts.get(slot, part) for slot, part in zip(slots, message.content, strict=True)]
+    else:
+        slot = Slot(number, 0, "content")
+        if slot in texts:
+            update["content"] = texts[slot]
+    return message.model_copy(update=update) if update else message
+
+
+def label_of(unit: Unit) -> str:
+    """Return who and what a unit is, in a few words, for reports."""
+    head = unit.head
+    if isinstance(head, SystemMessage):
+        return "system"
+    if isinstance(head, FunctionExecutionResultMessage):
+        return "result of " + ", ".join(result.name for result in head.content[:3])
+    if isinstance(head, AssistantMessage) and not isinstance(head.content, str):
+        return f"{head.source}: " + ", ".join(call.name for call in head.content[:3])
+    return head.source

@@ -1,0 +1,305 @@
+"""The view of a request that a model's endpoint accepts and uses best."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from autogen_core import FunctionCall
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+from ..messages.groups import is_call, repair
+from .names import ModelName
+from .profile_table import profile_of
+from .profiles import ModelProfile
+
+GO_ON = "Continue."
+"""Text of a user message that an endpoint wants and nobody wrote."""
+SEEN = "I have read the results."
+"""Text of an assistant message that an endpoint wants after tool results and nobody wrote."""
+NOTHING = "(no output)"
+"""Text of an empty tool result where an endpoint refuses empty contents."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class ModelOptimizer:
+    """Shapes requests to what a model's endpoint accepts and uses best.
+
+    Args:
+        profiles: Profiles of your own models, which come before the built-in ones: a regular expression that is
+            searched in the name (in lower case, without provider and vendor), and the profile. The first that is
+            found counts.
+
+    Raises:
+        ValueError: A pattern is no regular expression.
+        TypeError: Something else than a `ModelProfile` belongs to a pattern.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> messages = [
+        ...     SystemMessage(content="You help."),
+        ...     UserMessage(content="Hello", source="user"),
+        ...     SystemMessage(content="The user likes tea."),
+        ... ]
+        >>> optimizer = ModelOptimizer()
+        >>> [message.type for message in optimizer.optimize_for_model(messages, "claude-sonnet-4")]
+        ['SystemMessage', 'UserMessage']
+        >>> optimizer.optimize_for_model(messages, "gpt-4o") == messages
+        True
+        >>> in_house = replace(optimizer.profile("mistral-large"), system="anywhere", turns="free")
+        >>> ModelOptimizer(profiles={"^house-": in_house}).optimize_for_model(messages, "house-7b") == messages
+        True
+    """
+
+    def __init__(self, *, profiles: Mapping[str, ModelProfile] | Iterable[tuple[str, ModelProfile]] = ()) -> None:
+        self._profiles = [_row(pattern, profile) for pattern, profile in dict(profiles).items()]
+
+    def profile(self, model: str | None) -> ModelProfile:
+        """Return what the model accepts and uses best; the safe profile for unknown ones.
+
+        Args:
+            model: Name of the model.
+
+        Example:
+            >>> ModelOptimizer().profile("gpt-4.1-mini").cache.discount
+            0.75
+        """
+        name = ModelName.parse(model or "").base
+        own = (profile for pattern, profile in self._profiles if pattern.search(name))
+        return next(own, None) or profile_of(model)
+
+    def optimize_for_model(self, messages: Sequence[LLMMessage], model: str | None) -> list[LLMMessage]:
+        """Return the request as the model's endpoint accepts it.
+
+        Broken pairs of tool calls and results are repaired and lone surrogates replaced for every model; the rest is
+        as the model's profile says. A few words may come in (who said what, "Continue."), so whoever has a budget
+        counts what comes out.
+
+        Args:
+            messages: A request. Neither the list nor a message is changed.
+            model: Name of the model.
+
+        Returns:
+            The messages, the very same objects where nothing had to change. Doing it again changes nothing.
+        """
+        profile = self.profile(model)
+        view = [_encodable(message) for message in repair(messages)]
+        if not profile.sends_thought:
+            view = [_without_thought(message) for message in view]
+        if profile.refuses_empty:
+            view = [filled for message in view if (filled := _filled(message)) is not None]
+        view = _renamed_calls(view, re.compile(profile.call_id))
+        if profile.system == "head":
+            view = _one_head(view)
+        if profile.turns == "alternate":
+            view = _spoken_after_results([_merged(run) for run in _runs(view)])
+        if profile.turns != "free":
+            view = _answering(view, calls_too=profile.turns != "user_first")
+        if messages and profile.ends_with_user and _wants_user(view):
+            view.append(_go_on())
+        return view
+
+
+def _row(pattern: str, profile: ModelProfile) -> tuple[re.Pattern[str], ModelProfile]:
+    """Return a row of ``profiles``, checked."""
+    if not isinstance(profile, ModelProfile):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"profiles: {pattern!r} has {profile!r}, not a ModelProfile; ModelOptimizer().profile(name) gives the "
+            "one of a model like it, and dataclasses.replace changes what differs"
+        )
+    try:
+        return re.compile(pattern), profile
+    except re.error as error:
+        raise ValueError(f"profiles: {pattern!r} is not a regular expression ({error}); try re.escape(name)") from None
+
+
+def _go_on() -> UserMessage:
+    return UserMessage(content=GO_ON, source="user")
+
+
+def _wants_user(view: Sequence[LLMMessage]) -> bool:
+    """Return whether nothing asks for an answer: only system messages, or the assistant's text is the last."""
+    talk = [message for message in view if not isinstance(message, SystemMessage)]
+    return not talk or (isinstance(talk[-1], AssistantMessage) and not is_call(talk[-1]))
+
+
+def _clean(text: str) -> str:
+    """Return a text with surrogate pairs joined and lone surrogates replaced: neither can be sent as UTF-8."""
+    if text.isascii() or not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _clean_arguments(arguments: str) -> str:
+    """Return a call's arguments without surrogates, also those that JSON's escapes hide until a client decodes them."""
+    if _ESCAPED_SURROGATE.search(arguments):
+        try:
+            decoded = json.dumps(json.loads(arguments), ensure_ascii=False)
+        except ValueError:  # no JSON: nobody decodes it
+            return _clean(arguments)
+        if _SURROGATE.search(decoded):
+            return _clean(decoded)
+    return _clean(arguments)
+
+
+def _encodable(message: LLMMessage) -> LLMMessage:
+    """Return a message with texts that can be sent; itself where they can be already."""
+    update: dict[str, object] = {}
+    if isinstance(message, AssistantMessage) and message.thought:
+        update["thought"] = _clean(message.thought)
+    if isinstance(message.content, str):
+        update["content"] = _clean(message.content)
+    elif isinstance(message, UserMessage):
+        update["content"] = [_clean(part) if isinstance(part, str) else part for part in message.content]
+    elif isinstance(message, AssistantMessage):
+        assert not isinstance(message.content, str)
+        update["content"] = [
+            FunctionCall(id=call.id, name=call.name, arguments=_clean_arguments(call.arguments))
+            for call in message.content
+        ]
+    elif isinstance(message, FunctionExecutionResultMessage):
+        update["content"] = [_result(result, content=_clean(result.content)) for result in message.content]
+    changed = {name: value for name, value in update.items() if getattr(message, name) != value}
+    return message.model_copy(update=changed) if changed else message
+
+
+def _result(result: FunctionExecutionResult, **update: str) -> FunctionExecutionResult:
+    same = all(getattr(result, name) == value for name, value in update.items())
+    return result if same else result.model_copy(update=update)
+
+
+def _without_thought(message: LLMMessage) -> LLMMessage:
+    if isinstance(message, AssistantMessage) and is_call(message) and message.thought:
+        return message.model_copy(update={"thought": None})
+    return message
+
+
+def _filled(message: LLMMessage) -> LLMMessage | None:
+    """Return a message without its empty parts; None when nothing is left."""
+    if isinstance(message, FunctionExecutionResultMessage):
+        filled = [
+            _result(result, content=result.content if result.content.strip() else NOTHING) for result in message.content
+        ]
+        return message if filled == message.content else message.model_copy(update={"content": filled})
+    if isinstance(message.content, str):
+        return message if message.content.strip() else None
+    if isinstance(message, AssistantMessage):
+        blank = message.thought is not None and not message.thought.strip()
+        return message.model_copy(update={"thought": None}) if blank else message
+    assert isinstance(message, UserMessage)
+    parts = [part for part in message.content if not isinstance(part, str) or part.strip()]
+    if len(parts) == len(message.content):
+        return message
+    return message.model_copy(update={"content": parts}) if parts else None
+
+
+def _renamed_calls(view: Sequence[LLMMessage], valid: re.Pattern[str]) -> list[LLMMessage]:
+    """Return the view with ids of tool calls that match; a call and its result keep the same id."""
+
+    def name(call_id: str) -> str:
+        # From the id alone, so that it is the same in every request; 9 characters suit the strictest, Mistral.
+        return call_id if valid.fullmatch(call_id) else hashlib.sha256(_clean(call_id).encode()).hexdigest()[:9]
+
+    renamed: list[LLMMessage] = []
+    for message in view:
+        if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            calls = [FunctionCall(id=name(c.id), name=c.name, arguments=c.arguments) for c in message.content]
+            renamed.append(message if calls == message.content else message.model_copy(update={"content": calls}))
+        elif isinstance(message, FunctionExecutionResultMessage):
+            results = [_result(result, call_id=name(result.call_id)) for result in message.content]
+            renamed.append(message if results == message.content else message.model_copy(update={"content": results}))
+        else:
+            renamed.append(message)
+    return renamed
+
+
+def _one_head(view: Sequence[LLMMessage]) -> list[LLMMessage]:
+    """Return the view with one system message, at the head; a text that several have stands there once."""
+    system = [message for message in view if isinstance(message, SystemMessage)]
+    rest = [message for message in view if not isinstance(message, SystemMessage)]
+    if len(system) > 1:
+        texts = dict.fromkeys(message.content for message in system)
+        head = system[0]
+        if len(texts) > 1:
+            head = SystemMessage(content="\n\n".join(text for text in texts if text.strip()))
+        system = [head]
+    return [*system, *rest]
+
+
+def _runs(view: Sequence[LLMMessage]) -> list[list[LLMMessage]]:
+    """Return the messages in runs of one role; each message of a tool exchange is a run of its own."""
+    runs: list[list[LLMMessage]] = []
+    for message in view:
+        if runs and _joins(runs[-1][-1], message):
+            runs[-1].append(message)
+        else:
+            runs.append([message])
+    return runs
+
+
+def _joins(before: LLMMessage, message: LLMMessage) -> bool:
+    """Return whether two neighbours are of one role: both a user's, or both an assistant's texts."""
+    if isinstance(before, UserMessage):
+        return isinstance(message, UserMessage)
+    texts = isinstance(before, AssistantMessage) and isinstance(message, AssistantMessage)
+    return texts and not is_call(before) and not is_call(message)
+
+
+def _spoken_after_results(view: Sequence[LLMMessage]) -> list[LLMMessage]:
+    """Return the view with an assistant message wherever a user message follows tool results."""
+    out: list[LLMMessage] = []
+    caller = ""
+    for message in view:
+        if isinstance(message, AssistantMessage):
+            caller = message.source
+        if isinstance(message, UserMessage) and out and isinstance(out[-1], FunctionExecutionResultMessage):
+            out.append(AssistantMessage(content=SEEN, source=caller))
+        out.append(message)
+    return out
+
+
+def _answering(view: Sequence[LLMMessage], *, calls_too: bool) -> list[LLMMessage]:
+    """Return the view with a user message before an assistant that comes first, or calls tools after its own text."""
+    out: list[LLMMessage] = []
+    for message in view:
+        if isinstance(message, AssistantMessage):
+            last = out[-1] if out else None
+            first = last is None or isinstance(last, SystemMessage)
+            if first or (calls_too and is_call(message) and isinstance(last, AssistantMessage)):
+                out.append(_go_on())
+        out.append(message)
+    return out
+
+
+def _merged(run: Sequence[LLMMessage]) -> LLMMessage:
+    """Return one message for several of one role; where the source changes it says so, as AutoGen's prefixes do."""
+    first = run[0]
+    if len(run) == 1:
+        return first
+    assert isinstance(first, (UserMessage, AssistantMessage))
+    pieces: list[object] = []
+    speaker = first.source
+    for message in run:
+        assert isinstance(message, (UserMessage, AssistantMessage))
+        label = "" if message.source == speaker else f"{message.source} said:\n"
+        speaker = message.source
+        parts = [message.content] if isinstance(message.content, str) else list(message.content)
+        if label and isinstance(parts[0], str):
+            parts[0] = label + parts[0]
+        elif label:
+            parts = [label, *parts]
+        pieces += parts
+    texts = [piece for piece in pieces if isinstance(piece, str)]
+    content: object = "\n\n".join(texts) if len(texts) == len(pieces) else pieces
+    return first.model_copy(update={"content": content})

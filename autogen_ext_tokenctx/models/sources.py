@@ -1,0 +1,220 @@
+"""Where a model's limits come from, apart from its API: environment, files, tables, its name, a default.
+
+Each source takes a `ModelName` and gives a `LimitAnswer`; `default_sources` has their order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from ..warn import warn_once
+from .known import KNOWN_MODELS, family_of
+from .limits import LimitAnswer, ModelLimits
+from .names import ModelName, squash
+
+logger = logging.getLogger(__name__)
+
+_ENV_PREFIX = "MODEL_LIMIT_"
+_FILE_KEYS = ("context_window", "max_input_tokens", "max_output_tokens")
+
+
+class EnvironmentSource:
+    """Reads ``MODEL_LIMIT_<NAME>=<tokens>``; names compare by their letters and digits.
+
+    Args:
+        environment: The variables; the process's own by default, read anew at each look-up.
+
+    Example:
+        >>> asyncio.run(EnvironmentSource({"MODEL_LIMIT_GPT4": "6000"})(ModelName.parse("gpt-4"))).note
+        'MODEL_LIMIT_GPT4'
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+
+    async def __call__(self, name: ModelName) -> LimitAnswer:
+        """Look the model up in the environment."""
+        stated = {
+            key: variable
+            for variable in sorted(self._environment)
+            if variable.startswith(_ENV_PREFIX) and (key := squash(variable.removeprefix(_ENV_PREFIX)))
+        }
+        for variable in filter(None, (stated.get(squash(spelling)) for spelling in name.spellings)):
+            if tokens := _tokens_in_text(self._environment.get(variable, "")):
+                return LimitAnswer("environment", ModelLimits.stated(context=tokens), variable)
+            warn_once(f"env:{variable}", f"{variable} is ignored: its value is not a positive whole number of tokens.")
+        return LimitAnswer("environment", None, f"no valid {_ENV_PREFIX}… names it")
+
+
+def _tokens_in_text(text: str) -> int | None:
+    try:
+        return _positive(int(text))
+    except ValueError:
+        return None
+
+
+class FileSource:
+    """Reads JSON files that map model names to limits; of several files the first that knows a model counts.
+
+    A value is a number of tokens, or an object with any of ``context_window``, ``max_input_tokens`` and
+    ``max_output_tokens``. What cannot be used is named in one warning, and the rest still counts. Files are read again
+    when they change.
+
+    Args:
+        path: The only file to read. Without it ``./model_limits.json``, ``~/.autogen/model_limits.json`` and
+            ``/etc/autogen/model_limits.json`` are read, as far as they are there.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self._given = None if path is None else Path(path).expanduser()
+        self._read: dict[Path, tuple[tuple[int, ...], dict[str, ModelLimits]]] = {}
+
+    async def __call__(self, name: ModelName) -> LimitAnswer:
+        """Look the model up in the files."""
+        known: list[str] = []
+        for path in self._paths():
+            entries = self._entries(path)
+            if entries is None:
+                continue
+            known.append(str(path))
+            for spelling in name.spellings:
+                if limits := entries.get(spelling) or entries.get(squash(spelling)):
+                    return LimitAnswer("config_file", limits, str(path))
+        return LimitAnswer("config_file", None, f"not in {', '.join(known)}" if known else "no file")
+
+    def _paths(self) -> list[Path]:
+        if self._given is not None:
+            return [self._given]
+        home = Path(os.path.expanduser("~"))  # stays "~" where no home directory is known, and finds nothing there
+        return [place / "model_limits.json" for place in (Path(), home / ".autogen", Path("/etc/autogen"))]
+
+    def _entries(self, path: Path) -> dict[str, ModelLimits] | None:
+        """Return what a file states, read again if it changed; None if there is no such file."""
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            if path == self._given:
+                warn_once(f"file:{path}", f"{path} cannot be read: no limits are taken from it.")
+            return None
+        version = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
+        if path not in self._read or self._read[path][0] != version:
+            self._read[path] = (version, _read_file(path))
+        return self._read[path][1]
+
+
+def _read_file(path: Path) -> dict[str, ModelLimits]:
+    """Return the usable entries of a file, by the name as written and by its letters and digits."""
+    try:
+        content: object = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        warn_once(f"file:{path}", f"{path} cannot be read ({type(error).__name__}: {error}): it is ignored.")
+        return {}
+    if not isinstance(content, dict):
+        warn_once(f"file:{path}", f"{path} is ignored: it must hold one JSON object of model names and limits.")
+        return {}
+    exact: dict[str, ModelLimits] = {}
+    for key, value in cast("dict[str, object]", content).items():
+        limits, problem = _file_limits(value)
+        if problem:
+            rest = "the rest of the entry counts" if limits else "the entry is ignored"
+            warn_once(f"file:{path}:{key}", f"{path}, key {key!r}: {problem}; {rest}.")
+        if limits is not None:
+            exact[key] = limits
+    return {squashed: limits for key, limits in exact.items() if (squashed := squash(key))} | exact
+
+
+def _file_limits(value: object) -> tuple[ModelLimits | None, str]:
+    """Return the limits one entry states, and what is wrong with it."""
+    if not isinstance(value, dict):
+        limits = ModelLimits.stated(context=_positive(value))
+        return limits, "" if limits else "not a positive whole number of tokens"
+    entry = cast("dict[str, object]", value)
+    problems = [f"{key} is not one of {', '.join(_FILE_KEYS)}" for key in entry if key not in _FILE_KEYS]
+    problems += [
+        f"{key} is not a positive whole number" for key in _FILE_KEYS if key in entry and not _positive(entry[key])
+    ]
+    context, max_input, max_output = (_positive(entry.get(key)) for key in _FILE_KEYS)
+    limits = ModelLimits.stated(context, max_input, max_output)
+    if context and max(max_input or 0, max_output or 0) > context:
+        problems.append("more than context_window is stated, which counts instead")
+    if limits is None:
+        problems.append("neither context_window nor max_input_tokens is stated")
+    return limits, "; ".join(problems)
+
+
+def _positive(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+class TableSource:
+    """Looks the name up in our own table, then in the one of genai-prices if that is installed (extra ``prices``)."""
+
+    async def __call__(self, name: ModelName) -> LimitAnswer:
+        """Look the model up in the tables."""
+        # Ours is the newest and corrects the other, so all its spellings go first.
+        for spelling in name.spellings:
+            if limits := KNOWN_MODELS.get(squash(spelling)):
+                return LimitAnswer("known_table", limits, f"our own table, as {spelling}")
+        # The first look into the other reads a package's data (0.2 s): not on the event loop.
+        return await asyncio.to_thread(_in_package, name)
+
+
+def _in_package(name: ModelName) -> LimitAnswer:
+    """Return what genai-prices lists: at the host in the name, else the least of all hosts."""
+    for spelling in name.spellings:
+        if hosts := listed_windows().get(squash(spelling)):
+            tokens = hosts.get(squash(name.host)) or min(hosts.values())
+            # It has one number a model, of input and output together; a family may know that its input is limited.
+            _, family = family_of(name) or ("", None)
+            limits = family if family and family.max_input_tokens <= tokens else ModelLimits(tokens, tokens)
+            return LimitAnswer("known_table", limits, f"genai-prices, as {spelling}")
+    return LimitAnswer("known_table", None, "in none of the tables")
+
+
+@cache
+def listed_windows() -> Mapping[str, Mapping[str, int]]:
+    """Return the windows that genai-prices lists, by squashed model and host; nothing without that package."""
+    table: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    try:
+        from genai_prices.data_snapshot import get_snapshot
+
+        for host in get_snapshot().providers:
+            for model in host.models:
+                if model.context_window:
+                    hosts = table[squash(ModelName.parse(model.id).base)]
+                    hosts[squash(host.id)] = min(model.context_window, hosts.get(squash(host.id), model.context_window))
+    except Exception as error:  # not installed, or a later version of another shape: the next source is asked
+        logger.debug("genai-prices could not be read: %r", error)
+    return dict(table)
+
+
+class PatternSource:
+    """Infers the limits from the family that the name shows."""
+
+    async def __call__(self, name: ModelName) -> LimitAnswer:
+        """Look for a known family in the name."""
+        pattern, limits = family_of(name) or ("", None)
+        return LimitAnswer("name_pattern", limits, f"fits {pattern}" if limits else "shows no known family")
+
+
+class DefaultSource:
+    """Gives every model the same limit.
+
+    Args:
+        tokens: The limit.
+    """
+
+    def __init__(self, tokens: int) -> None:
+        self._limits = ModelLimits(tokens, tokens)
+
+    async def __call__(self, name: ModelName) -> LimitAnswer:
+        """Give the default, to be asked for again soon: a server or a file may know more by then."""
+        return LimitAnswer("default", self._limits, "nothing else knew it", fault=True)

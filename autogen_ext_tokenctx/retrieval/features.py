@@ -1,0 +1,273 @@
+"""The features of a group: what scoring it and choosing its form need to know, worked out once from its content."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import NamedTuple
+
+from autogen_core import FunctionCall
+from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
+
+from ..forms.compressor import ContextCompressor
+from ..forms.line import Line
+from ..forms.noise import Noise
+from ..forms.passages import Passage, Slot, SlotKind
+from ..messages.groups import Unit
+from ..tokens.counting import TokenCounter
+from .terms import is_identifier, terms, terms_of, written
+
+_MESSAGE_TOKENS, _MARK_TOKENS, _IMAGE_MARK_TOKENS = 4, 24, 5
+"""What a message, a mark with its handle, and the mark of an evicted picture cost, about; views are counted exactly."""
+
+_PICTURE_TERMS = terms("image picture photo screenshot")
+"""What a picture may be called: a message with one is found by these words, too."""
+
+_ANY_HANDLE = "0" * 8
+"""Stands in compact forms for the handle, which is known only when a view is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A line that can be kept or left out; a picture is one without words."""
+
+    passage: int
+    line: int  # number in the passage; -1 for its label
+    requires: int  # segment without which it says nothing (a table's header, the label); -1 for none
+    tokens: int  # about
+    words: tuple[str, ...]  # distinct terms
+    ids: tuple[str, ...]  # keys of one thing: identifiers, long numbers, dates, addresses, paths
+    numbers: tuple[str, ...]  # other ones
+    names: tuple[str, ...]  # of several words
+    rule: bool  # a person gives a standing instruction
+    odd: float = 0.0  # bits of surprise that such a line stands among the others of its text
+    kind: SlotKind = "content"
+
+
+class Matched(NamedTuple):
+    """A text that is matched against a query by itself."""
+
+    counts: Counter[str]
+    tokens: int  # about
+    is_thought: bool = False  # said beside calls
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One group's costs and contents."""
+
+    tokens: int  # in full, exactly
+    compact: tuple[LLMMessage, ...] | None  # None where it has no cheaper compact form
+    compact_tokens: int  # exactly; ``tokens`` where there is no compact form
+    stub_tokens: int  # in its place with no line kept, about
+    passages: tuple[Passage, ...]
+    segments: tuple[Segment, ...]
+    counts: Counter[str]  # of terms
+    thoughts: Counter[str]  # the part of ``counts`` that an agent says beside its calls
+    distinct: tuple[str, ...]  # terms
+    noise: frozenset[Noise] = frozenset()  # kinds in its text; the compact form has marks for them
+
+    def matched(self) -> tuple[Matched, ...]:
+        """Return its texts that are matched against a query: a long result must not hide what is said beside it."""
+        if not self.thoughts:
+            return (Matched(self.counts, self.tokens),)
+        said = sum(segment.tokens for segment in self.segments if segment.kind == "thought")
+        rest = Matched(self.counts - self.thoughts, max(1, self.tokens - said))
+        return Matched(self.thoughts, said, is_thought=True), rest
+
+
+class _At(NamedTuple):
+    """Where a passage stands, and what its characters cost."""
+
+    number: int
+    rate: float
+    person: bool
+
+
+class ProfileCache:
+    """Features of groups by content, of the ``size`` groups used last."""
+
+    def __init__(self, counter: TokenCounter, compressor: ContextCompressor, size: int = 3_000) -> None:
+        self._counter = counter
+        self._compressor = compressor
+        self._size = size
+        self._known: OrderedDict[Hashable, Profile] = OrderedDict()
+        self._lock = Lock()
+
+    def tokens(self, unit: Unit) -> int:
+        """Return the exact tokens of the group in full."""
+        return sum(map(self._counter.count_message, unit.messages))
+
+    def get(self, unit: Unit) -> Profile:
+        """Return the group's features."""
+        with self._lock:
+            found = self._known.get(unit.key)
+            if found is not None:
+                self._known.move_to_end(unit.key)
+                return found
+        found = self._profile(unit)  # two threads may both do this; that is no harm
+        with self._lock:
+            self._known[unit.key] = found
+            if len(self._known) > self._size:
+                self._known.popitem(last=False)
+        return found
+
+    def _profile(self, unit: Unit) -> Profile:
+        read = self._compressor.read(unit)
+        tokens = self.tokens(unit)
+        compact = self._compressor.compact(unit, read, _ANY_HANDLE)
+        compact_tokens = sum(map(self._counter.count_message, compact)) if compact else tokens
+        if compact_tokens >= tokens:
+            compact, compact_tokens = None, tokens
+        pictures = {passage.slot: self._picture_tokens(unit, passage.slot) for passage in read if _is_picture(passage)}
+        texts = [passage for passage in read if not _is_picture(passage)]
+        chars = sum(len(line.text) + 1 for passage in texts for line in passage.lines)
+        body = max(1, compact_tokens - _MESSAGE_TOKENS * len(unit.messages) - sum(pictures.values()))
+        rate = min(1.0, body / max(1, chars))
+        person = isinstance(unit.head, UserMessage)
+        segments: list[Segment] = []
+        counts: Counter[str] = Counter()
+        thoughts: Counter[str] = Counter()
+        for number, passage in enumerate(read):
+            if _is_picture(passage):
+                counts.update(_PICTURE_TERMS)
+                tokens_of = pictures[passage.slot]
+                segments.append(Segment(number, 0, -1, tokens_of, (), (), (), (), False, kind="image"))
+                continue
+            is_thought = passage.slot.kind == "thought"
+            _add_passage(segments, thoughts if is_thought else counts, passage, _At(number, rate, person))
+        counts.update(thoughts)
+        marked = sum(  # a text that is shorter than a mark stands as it is
+            _MARK_TOKENS if passage.slot.kind != "thought" else min(_MARK_TOKENS, int(rate * len(passage.text())))
+            for passage in texts
+        )
+        marked += _IMAGE_MARK_TOKENS * len(pictures)
+        stub = _MESSAGE_TOKENS * len(unit.messages) + marked + _call_chars(unit, read) // 4
+        noise = frozenset[Noise]().union(*(passage.noise for passage in read)) if compact else frozenset[Noise]()
+        return Profile(
+            tokens, compact, compact_tokens, stub, read, tuple(segments), counts, thoughts, tuple(counts), noise
+        )
+
+    def _picture_tokens(self, unit: Unit, slot: Slot) -> int:
+        """Return what a picture adds to its message."""
+        message = unit.messages[slot.message]
+        assert isinstance(message, UserMessage)
+        alone = message.model_copy(update={"content": [message.content[slot.item]]})
+        empty = message.model_copy(update={"content": []})
+        return self._counter.count_message(alone) - self._counter.count_message(empty)
+
+
+def _is_picture(passage: Passage) -> bool:
+    return passage.slot.kind == "image"
+
+
+def _call_chars(unit: Unit, read: Sequence[Passage]) -> int:
+    """Return the characters of a group's calls that are no lines of it."""
+    head = unit.messages[0] if unit.is_exchange else None
+    if not isinstance(head, AssistantMessage):
+        return 0
+    lines = {passage.slot.item for passage in read if passage.slot.kind == "arguments"}
+    calls = [call for call in head.content if isinstance(call, FunctionCall)]
+    return sum(len(call.name) + (0 if item in lines else len(call.arguments)) for item, call in enumerate(calls))
+
+
+def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage, at: _At) -> None:
+    label = len(segments)
+    kind = passage.slot.kind
+    for position, line in enumerate((Line(passage.label), *passage.lines), -1):
+        words = written(line.text)
+        found = terms_of(words)
+        counts.update(found)
+        requires = -1 if position < 0 else label if line.header < 0 else label + 1 + line.header
+        tokens = int(len(line.text) * (0.25 if position < 0 else at.rate)) + 2
+        # in order of the text, not in sets: what sums over them gives must not differ from one process to the next
+        distinct = tuple(dict.fromkeys(found))
+        if position < 0:
+            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), (), False, kind=kind))
+        else:
+            ids, numbers = facts(line.text, words)
+            rule = at.person and is_rule(line.text)
+            segments.append(
+                Segment(
+                    at.number,
+                    position,
+                    requires,
+                    tokens,
+                    distinct,
+                    tuple(ids),
+                    tuple(numbers),
+                    tuple(names(line.text)),
+                    rule,
+                    line.odd,
+                    kind,
+                )
+            )
+
+
+_NAME = re.compile(r"\b[A-Z][\w’'-]{1,40}(?:[ ](?:(?:of|the|de|and|&|for|in|to)[ ]){0,2}[A-Z][\w’'-]{1,40}){1,5}")
+_RULE = re.compile(
+    r"\b(?:(?:you |we |it |must |should |please )?(?:always|never) "
+    r"(?!been|had|seen|knew|thought|was|really|have|has)\w+"
+    r"|from now on|make sure (?:to|that|you)|must not|(?:please |^|[.!;:] )do(?: not|n['’]t) \w+|at (?:most|least) \d"
+    r"|no (?:more|less|later|earlier) than|deadline|only (?:use|if|when|ever)|not allowed|we (?:decided|agreed)"
+    r"|(?:limit|budget|maximum|minimum) (?:is|of))\b",
+    re.IGNORECASE,
+)
+
+
+_RULE_CUES = (
+    *("always", "never", "from now on", "make sure", "must not", "do not", "don", "at most", "at least", "no more"),
+    *("no less", "no later", "no earlier", "deadline", "only ", "not allowed", "we decided", "we agreed", "limit "),
+    *("budget ", "maximum ", "minimum "),
+)
+"""One of these is in every rule: to look for them is ten times faster than for the whole pattern."""
+
+
+def is_rule(text: str) -> bool:
+    """Whether a text sounds like an instruction or a decision that stays in force.
+
+    Example:
+        >>> is_rule("Never deploy on Fridays."), is_rule("I deployed it on Friday.")
+        (True, False)
+    """
+    lower = text.lower()
+    return any(cue in lower for cue in _RULE_CUES) and _RULE.search(text) is not None
+
+
+def names(text: str) -> list[str]:
+    """Return the names of more than one word: of people, places, works, headings.
+
+    Example:
+        >>> names("She met Ada Lovelace at the University of Turin.")
+        ['Ada Lovelace', 'University of Turin']
+    """
+    return list(dict.fromkeys(_NAME.findall(text)))
+
+
+def facts(text: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the identifiers of a text, and its other numbers, without the names of fields.
+
+    Example:
+        >>> text = "address1: 763 Broadway, order #W2378156 of 2024-05-20"
+        >>> facts(text, written(text))
+        (['w2378156', '2024-05-20'], ['763'])
+    """
+    ids: dict[str, None] = {}
+    numbers: dict[str, None] = {}
+    for word in [word for word in words if not word.isalpha() or word.isupper()]:
+        bare = word.lower()
+        if bare.isalpha():
+            if len(bare) > 4:
+                ids[bare] = None
+            continue
+        digits = sum(map(str.isdigit, bare))
+        if len(bare) < 3 or (digits < 2 and f"{word}: " in text):
+            continue
+        if is_identifier(bare):
+            ids[bare] = None
+        elif digits:
+            numbers[bare] = None
+    return list(ids), list(numbers)

@@ -1,0 +1,226 @@
+"""A history as it grows: its units, what they cost, and a full-text index to look up the older ones."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter, is_
+
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
+
+from ..forms.form import FitStep
+from ..messages.groups import Unit, common_prefix, is_call, message_key, split, text_of
+from ..tokens.counting import GuardedTokenCounter
+from .stems import is_finnish
+from .terms import terms, written
+
+_logger = logging.getLogger(__name__)
+
+_WORD = re.compile(r"[^\W_]{2,}")
+"""Words as SQLite's tokenizer takes them: it splits ids at their signs, and so must what looks for them."""
+
+_content = attrgetter("content")
+
+_MOST_WORDS = 40
+"""So many of the first words of a text are looked for; more of them only take time."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUnits:
+    """What does not change about units that left a view.
+
+    Args:
+        handles: Under which they were archived.
+        gone: The report on those that were left out unseen.
+    """
+
+    handles: dict[Unit, str]
+    gone: dict[Unit, FitStep]
+
+
+class HistoryIndex:
+    """Follows one history; what was read of it once is not read again.
+
+    Args:
+        counter: Counts tokens.
+
+    Example:
+        >>> from autogen_core.models import UserMessage
+        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
+        >>> index = HistoryIndex(GuardedTokenCounter(EstimatedTokenCounter()))
+        >>> index.follow([UserMessage(content=f"about {word}", source="user") for word in ("ants", "bees", "crows")])
+        >>> index.search("What of the bees?", 5)
+        [1]
+    """
+
+    def __init__(self, counter: GuardedTokenCounter) -> None:
+        self._counter = counter
+        self._restart()
+
+    def _restart(self) -> None:
+        self._estimated = self._counter.estimates
+        self._messages: list[LLMMessage] = []
+        self._contents: list[object] = []
+        self._parts = 0
+        self._words: sqlite3.Connection | None = None
+        self._indexed = 0
+        self.units: list[Unit] = []
+        self.sizes: list[int] = []
+        self.tokens = 0
+        self.known = KnownUnits({}, {})
+
+    def new(self, messages: Sequence[LLMMessage]) -> Sequence[LLMMessage]:
+        """What `follow` would have to count, about: the messages that came since."""
+        return messages[len(self._messages) :]
+
+    def follow(self, messages: Sequence[LLMMessage]) -> None:
+        """Reads what is new in a history; all of it where it does not go on from what was read before.
+
+        Afterwards ``units`` are its units, ``sizes`` their tokens as they can be sent, and ``tokens`` those of the
+        messages as they stand.
+        """
+        if self._counter.estimates != self._estimated:
+            self._restart()
+        count = self._known(messages)
+        self._keep(count, messages[count : count + 1])
+        self._read(messages[len(self._messages) :])
+
+    def add(self, message: LLMMessage, number: int) -> bool:
+        """Reads the next message of the history; False where this is not the message it would have to be.
+
+        Args:
+            message: The message.
+            number: Its number in the history.
+        """
+        if number != len(self._messages) or self._counter.estimates != self._estimated:
+            return False
+        self._read([*self._keep(number, [message]), message])
+        return True
+
+    def shared(self, messages: Sequence[LLMMessage]) -> int:
+        """Return with how many of the messages that were read a history may begin, by a look at three of them."""
+        known = self._messages
+        count = min(len(messages), len(known))
+        looked_at = dict.fromkeys((0, count // 2, count - 1)) if count else ()
+        same = common_prefix([messages[n] for n in looked_at], [known[n] for n in looked_at])
+        return count if same == len(looked_at) else min(same, 1)
+
+    def _read(self, messages: Sequence[LLMMessage]) -> None:
+        for unit in split(messages, first=len(self.units)):
+            size = sum(map(self._counter.count_message, unit.messages))
+            self.units.append(unit)
+            self.sizes.append(size)
+            self.tokens += self._cost(unit, size)
+            self._messages += unit.originals
+            self._contents += map(_content, unit.originals)
+            self._parts += _parts(unit.originals)
+
+    def search(self, text: str, most: int) -> list[int]:
+        """Numbers of the units that share words with a text, best first, by SQLite's BM25; of equals the newest.
+
+        The newest unit may still grow and is not looked at. Where SQLite has no full-text search, nothing is found,
+        with one warning.
+        """
+        telling = (word for word in written(text) if terms(word))
+        parts = (part.lower() for word in (*telling, *terms(text)) for part in _WORD.findall(word))
+        words = list(dict.fromkeys(parts))[:_MOST_WORDS]
+        if not words:
+            return []
+        try:
+            index = self._index()
+            query = " OR ".join(f'"{word}"' for word in words)
+            rows = index.execute(
+                "SELECT rowid FROM said WHERE said MATCH ? ORDER BY rank, rowid DESC LIMIT ?", (query, most)
+            )
+            return [number for (number,) in rows]
+        except sqlite3.Error as error:
+            _warn_once(str(error))
+            return []
+
+    def _index(self) -> sqlite3.Connection:
+        if self._words is None:
+            self._words = sqlite3.connect(":memory:", check_same_thread=False)
+            self._words.execute("CREATE VIRTUAL TABLE said USING fts5(text, content='', tokenize='porter unicode61')")
+            self._indexed = 0
+        new = range(self._indexed, len(self.units) - 1)
+        rows = ((number, _storable(text_of(self.units[number]))) for number in new)
+        self._words.executemany("INSERT INTO said(rowid, text) VALUES (?, ?)", rows)
+        self._indexed = max(self._indexed, len(self.units) - 1)
+        return self._words
+
+    def before(self, messages: int) -> Sequence[Unit]:
+        """The units that lie within the first messages of the history."""
+        count, end = len(self.units), len(self._messages)
+        while count and end > messages:
+            count -= 1
+            end -= len(self.units[count].originals)
+        return self.units[:count]
+
+    def _known(self, messages: Sequence[LLMMessage]) -> int:
+        """How many messages are the same as those that were read.
+
+        The same objects with the same contents are, which is quick to see; others are compared in full.
+        """
+        contents, known = list(map(_content, messages)), self._messages
+        if (
+            len(messages) >= len(known)
+            and all(map(is_, known, messages))
+            and all(map(is_, self._contents, contents))
+            and self._parts == _parts(known)
+        ):
+            return len(known)
+        same = 0
+        for message, key in zip(messages, (key for unit in self.units for key in unit.key), strict=False):
+            if message_key(message) != key:
+                break
+            same += 1
+        return same
+
+    def _keep(self, count: int, following: Sequence[LLMMessage]) -> list[LLMMessage]:
+        """Forgets the units after the first messages, and a tool exchange that goes on in what follows.
+
+        Returns:
+            The messages that were forgotten.
+        """
+        forgotten: list[LLMMessage] = []
+        more = bool(following) and isinstance(following[0], FunctionExecutionResultMessage)
+        while self.units and (len(self._messages) > count or (more and is_call(self.units[-1].originals[0]))):
+            unit, size = self.units.pop(), self.sizes.pop()
+            forgotten = [*unit.originals, *forgotten]
+            self.tokens -= self._cost(unit, size)
+            self.known.handles.pop(unit, None)
+            self.known.gone.pop(unit, None)
+            self._parts -= _parts(unit.originals)
+            del self._messages[-len(unit.originals) :]
+            del self._contents[-len(unit.originals) :]
+        if self._indexed > len(self.units):
+            self._words = None
+        return forgotten
+
+    def _cost(self, unit: Unit, size: int) -> int:
+        return sum(map(self._counter.count_message, unit.originals)) if unit.repaired else size
+
+
+def _storable(text: str) -> str:
+    """The text without the lone surrogates that a truncated tool result may have; stems beside what is not English.
+
+    SQLite's own stemmer knows English only.
+    """
+    others = [line for line in text.splitlines() if not line.isascii() or is_finnish(written(line))]
+    if others:
+        text = "\n".join([text, *(" ".join(terms(line)) for line in others)])
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _parts(messages: Sequence[LLMMessage]) -> int:
+    """In how many parts come those contents that have parts."""
+    return sum([len(message.content) for message in messages if not isinstance(message.content, str)])
+
+
+@cache
+def _warn_once(error: str) -> None:
+    _logger.warning("older messages are not looked up: %s; SQLite of this Python has no full-text search", error)

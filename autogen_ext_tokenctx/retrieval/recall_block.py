@@ -1,0 +1,106 @@
+"""The block that brings lines back: which of the best lines fit it, with what names them, and how they are written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from autogen_core.models import UserMessage
+
+from ..display import clip
+from ..forms.compressor import quoted
+from ..messages.groups import Unit
+from .features import Profile, Segment
+
+RECALL_SOURCE = "recalled_context"
+"""Source of the user message that holds what was recalled."""
+
+_LABEL_CHARS = 90
+
+_LEAST_TOKENS = 4
+"""What the shortest line costs."""
+
+_LABEL_TOKENS = 6
+"""What a label in the block costs, about."""
+
+_HEAD_TOKENS = 24
+"""What the block costs without a line, about."""
+
+
+class Spot(NamedTuple):
+    """A line of the history, and where it stands."""
+
+    unit: Unit
+    profile: Profile
+    number: int
+    segment: Segment
+    terms: tuple[str, ...]
+    label: tuple[str, ...]
+
+    @property
+    def passage(self) -> tuple[int, int]:
+        """Number of the unit, and of the passage in it."""
+        return self.unit.index, self.segment.passage
+
+
+def fitting(best: Iterable[Spot], room: int) -> list[Spot]:
+    """Of the best lines those that fit with what names their record, by their estimates."""
+    room -= _HEAD_TOKENS
+    chosen: list[Spot] = []
+    taken: set[tuple[int, int]] = set()
+    for spot in best:
+        if room < _LEAST_TOKENS:
+            break
+        segments = spot.profile.segments
+        added = [number for number in _required(spot) if (spot.unit.index, number) not in taken]
+        cost = sum(_LABEL_TOKENS if segments[number].line < 0 else segments[number].tokens for number in added)
+        if added and cost <= room:
+            room -= cost
+            chosen.append(spot)
+            taken.update((spot.unit.index, number) for number in added)
+    return chosen
+
+
+def _required(spot: Spot) -> list[int]:
+    """The numbers of a line's segment and of those without which it says nothing: its label, what names its record."""
+    segments, found = spot.profile.segments, dict[int, None]()
+    number = spot.number
+    while number >= 0 and number not in found:
+        found[number] = None
+        number = segments[number].requires
+    return list(found)
+
+
+class Quote(NamedTuple):
+    """Lines of one passage."""
+
+    label: str
+    lines: tuple[str, ...]
+    whole: bool
+
+
+def quotes_of(chosen: Sequence[Spot]) -> list[Quote]:
+    """The lines in the order of the history, by the passage they are from, with what names their records."""
+    kept: dict[tuple[int, int], set[int]] = defaultdict(set)
+    spots: dict[tuple[int, int], Spot] = {}
+    for spot in chosen:
+        lines = (spot.profile.segments[number].line for number in _required(spot))
+        kept[spot.passage].update(line for line in lines if line >= 0)
+        spots[spot.passage] = spot
+    quotes: list[Quote] = []
+    for place in sorted(kept):
+        spot = spots[place]
+        passage = spot.profile.passages[spot.segment.passage]
+        whole = len(kept[place]) == len(passage.lines) and isinstance(spot.unit.head.content, str)
+        quotes.append(Quote(clip(passage.label, _LABEL_CHARS), quoted(passage.lines, kept[place]), whole))
+    return quotes
+
+
+def written_block(quotes: Sequence[Quote], handle: str) -> UserMessage:
+    """The block: the lines of each passage below who said it, and a handle where a passage has more of them."""
+    more = "" if all(quote.whole for quote in quotes) else f': expand_context("{handle}")'
+    written = [f"[recalled from earlier messages{more}]"]
+    for label, lines, _ in quotes:
+        written.append(f"{label}: {lines[0]}" if len(lines) == 1 else "\n".join([f"{label}:", *lines]))
+    return UserMessage(content="\n".join(written), source=RECALL_SOURCE)

@@ -1,0 +1,133 @@
+"""Groups whose place a later one takes: calls and messages that are repeated, memories and sections said anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterator, Sequence, Set
+from functools import lru_cache
+
+from autogen_core import FunctionCall
+from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, SystemMessage
+
+from ..messages.groups import Unit
+from ..messages.sections import section_of
+from .prioritizer import PinReason, ScoredUnit
+
+_LARGE_CHARS = 200
+"""Less text is not worth looking for. Calls that change something answer shortly, and each of them counts."""
+
+_READ_ARGUMENTS = 2_000
+"""Longer arguments are compared as they are written."""
+
+
+def superseded(units: Sequence[ScoredUnit]) -> tuple[dict[int, str], set[int]]:
+    """Return why groups leave whose place a later one takes, and which of them later ones repeat word for word.
+
+    Both by number in the history. What the user pinned stays.
+    """
+    free = {scored.unit.index for scored in units if not scored.pinned}
+    repeated = {index: why for index, why in duplicates([scored.unit for scored in units]).items() if index in free}
+    system = [(scored.unit.index, scored.unit.head) for scored in units if scored.pinned is not PinReason.USER]
+    late_first = [(index, head) for index, head in reversed(system) if isinstance(head, SystemMessage)]
+    memories = set(_repeated_memories(late_first))
+    reasons = {
+        **repeated,
+        **dict.fromkeys(_old_sections(late_first), "a later version of this section took its place"),
+        **dict.fromkeys(memories, "repeated in a later system message"),
+    }
+    return reasons, memories.union(_repeated_in_full([scored.unit for scored in units], repeated.keys()))
+
+
+def _old_sections(late_first: Sequence[tuple[int, SystemMessage]]) -> Iterator[int]:
+    """Yield the system messages of which a later one has the same section."""
+    known: set[str] = set()
+    for index, head in late_first:
+        section = section_of(head)
+        if section is not None:
+            if section[0] in known:
+                yield index
+            known.add(section[0])
+
+
+def _repeated_memories(late_first: Sequence[tuple[int, SystemMessage]]) -> Iterator[int]:
+    """Yield the system messages of which later ones have every line."""
+    known: set[str] = set()
+    for index, head in late_first:
+        lines = {line.strip() for line in head.content.splitlines()}
+        if known and lines <= known:
+            yield index
+        known |= lines
+
+
+def _repeated_in_full(units: Sequence[Unit], repeated: Set[int]) -> Iterator[int]:
+    """Yield the repeated groups that say nothing beside their calls, or the same as later calls."""
+    known: set[str] = set()
+    for unit in reversed(units):
+        thought = unit.head.thought if unit.is_exchange and isinstance(unit.head, AssistantMessage) else None
+        if unit.index in repeated and (not thought or thought in known):
+            yield unit.index
+        if thought:
+            known.add(thought)
+
+
+def duplicates(units: Sequence[Unit]) -> dict[int, str]:
+    """Return why groups can leave that a later one repeats, by number in the history.
+
+    Tool exchanges whose calls were all made again with the same results, whatever an agent says beside them, and
+    messages that the same sender sent again word for word; only those with a large text.
+
+    Example:
+        >>> from autogen_core.models import UserMessage
+        >>> from autogen_ext_tokenctx.messages.groups import split
+        >>> page = UserMessage(content="the same page " * 20, source="user")
+        >>> duplicates(split([page, UserMessage(content="And?", source="user"), page]))
+        {0: 'repeated in a later message'}
+    """
+    found: dict[int, str] = {}
+    known: set[Hashable] = set()
+    for unit in reversed(units):
+        if unit.is_exchange:
+            answers = _answers(unit)
+            if known.issuperset(answers) and sum(len(text) for _, _, text in answers) >= _LARGE_CHARS:
+                found[unit.index] = "repeated by a later call with the same result"
+            known.update(answers)
+        elif not isinstance(unit.head, SystemMessage) and _is_large(unit):
+            if unit.key in known:
+                found[unit.index] = "repeated in a later message"
+            known.add(unit.key)
+    return found
+
+
+def _answers(unit: Unit) -> list[tuple[Hashable, bool | None, str]]:
+    """Each call of an exchange with whether it failed and its result."""
+    results = {
+        result.call_id: result
+        for message in unit.messages
+        if isinstance(message, FunctionExecutionResultMessage)
+        for result in message.content
+    }
+    return [
+        ((call.name, _ordered(call.arguments)), results[call.id].is_error, results[call.id].content)
+        for call in _calls(unit)
+    ]
+
+
+def _calls(unit: Unit) -> list[FunctionCall]:
+    return [call for call in unit.messages[0].content if isinstance(call, FunctionCall)]
+
+
+@lru_cache(maxsize=4_096)
+def _ordered(arguments: str) -> str:
+    """Arguments as they are, whatever the order of their keys and the blanks between them."""
+    if len(arguments) > _READ_ARGUMENTS:
+        return arguments
+    try:
+        return json.dumps(json.loads(arguments), sort_keys=True)
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def _is_large(unit: Unit) -> bool:
+    content = unit.head.content
+    texts = [content] if isinstance(content, str) else [part for part in content if isinstance(part, str)]
+    return sum(map(len, texts)) >= _LARGE_CHARS

@@ -1,0 +1,336 @@
+"""Which form each group takes: one multiple-choice knapsack, filled greedily by marginal utility per token.
+
+Every group climbs from evicted over single lines in the digest, its lines in place, and its compact form to its full
+form, a move at a time. A heap holds the next moves of all groups by utility per token. That of a move falls when
+another one has brought its terms into the view (the utility of a set of lines is submodular), so it is weighed again
+when it comes up, and taken only if it is still the best (Minoux, 1978, "Accelerated greedy algorithms for maximizing
+submodular set functions").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from ..forms.form import Form
+from ..retrieval.features import Segment
+from .prioritizer import PrioritizedContext, ScoredUnit
+from .utility import FIRST, LineWorth, Worth
+
+IN_DIGEST = 0.9
+"""Share of a line's utility that is left in the digest, away from its place."""
+
+BESIDE = 1.0
+"""Share that the utility of a line rises by when the one before or after it is kept: it is clear only there."""
+
+RULES_SHARE = 0.02
+"""Share of the remaining tokens that standing instructions may take before others. Of 32 that nobody asks for, in
+dialogue and among tool calls, 30, 32 and 32 stay at 10, 20 and 30 % of the history; without it 16 at each."""
+
+MAX_MISSES = 80
+"""Moves in a row that do not fit before the rest is not tried: bounds time, not choice."""
+
+NOTATION = 0.02
+"""Share of a group's utility that its own notation adds to its values."""
+
+NOISE = 1e-6
+"""The same where that is noise: it comes after all words, into tokens that nothing else needs."""
+
+ENDS = 2
+"""Lines of its head and of its tail that a pinned group keeps before others."""
+
+PINNED_END, OUTERMOST = 1e4, 1e5
+"""Utility of such a line, above all others; and of the very first and last one: more than twice as much, or the second
+of two neighbours would come before it."""
+
+CALLS_SHARE = 0.5
+"""The calls of a pinned group come before its result if they take at most this share of the remaining tokens. A call
+that lost a line is told as text, and most are short beside what comes back."""
+
+
+@dataclass(slots=True)
+class Choice:
+    """The form chosen for one group so far."""
+
+    scored: ScoredUnit
+    form: Form = Form.GONE
+    kept: set[int] = field(default_factory=set[int])  # segments, for the digest and extract forms
+    cost: int = 0  # tokens of the form, about
+    fixed: bool = False  # the form is not open to choice
+    repeated: bool = False  # a later group repeats its results: only what the agent says beside them is open
+    worth: Sequence[LineWorth] = ()  # of each segment, what does not change
+    open: dict[int, float] = field(default_factory=dict[int, float])  # utility of what is not kept, as last weighed
+    gain: float = 0.0  # sum of ``open``
+    mass: float = 0.0  # of the kept segments
+    weighed_at: int = 0  # moves that were made when ``open`` was weighed
+    latest: dict[int, float] = field(default_factory=dict[int, float])  # newest key in the heap of each move of form
+
+
+class _Undo(NamedTuple):
+    unit: int
+    form: Form
+    added: tuple[int, ...]
+    cost: int
+
+
+_UP, _IN_PLACE = -1, -2
+"""Moves that add no line: to the compact form and from it to the full one; of lines from the digest to their place."""
+
+
+class Allocation:
+    """The forms of all groups, by their number, and how to make more or less of them."""
+
+    def __init__(
+        self,
+        context: PrioritizedContext,
+        whole: Iterable[int],  # stand in full
+        in_place: Iterable[int],  # keep their place, however short
+        out: Iterable[int],  # a later group repeats them
+        room: int,  # tokens that may be filled, about
+        quotes: bool = True,  # lines may stand in the shared block, away from their place
+    ) -> None:
+        self._room, self._quotes = room, quotes
+        self._context = context
+        self.choices = {index: Choice(scored) for index, scored in context.units.items()}
+        self._newest = max(self.choices, default=0)
+        self._worth = Worth(context, int(RULES_SHARE * room))
+        self._heap: list[tuple[float, int, int]] = []
+        self._done: list[_Undo] = []
+        for i in whole:
+            choice = self.choices[i]
+            profile = choice.scored.profile
+            choice.form, choice.fixed, choice.cost = Form.FULL, True, profile.tokens
+            if context.leaves_noise_out(choice.scored):
+                choice.form, choice.cost = Form.COMPACT, profile.compact_tokens
+            self._worth.cover(choice.scored.profile)
+        for i in in_place:
+            choice = self.choices[i]
+            choice.form, choice.cost = Form.EXTRACT, choice.scored.profile.stub_tokens
+        for i in out:
+            choice = self.choices[i]
+            choice.repeated = any(segment.kind == "thought" for segment in choice.scored.profile.segments)
+            choice.fixed = not choice.repeated
+        for i, choice in self.choices.items():
+            if not choice.fixed and choice.scored.unit.messages:
+                self._open(i, choice)
+
+    def grow(self, room: int, only: Set[int] | None = None) -> bool:
+        """Make the best moves, or those of some groups, until ``room`` more tokens are used; False when none fits."""
+        misses, taken = 0, len(self._done)
+        too_large: list[tuple[int, int, float, int]] = []
+        others: list[tuple[float, int, int]] = []
+        while self._heap and misses < MAX_MISSES and room > 0:
+            key, order, step = heappop(self._heap)
+            i = -order
+            if step < 0 and self.choices[i].latest.get(step) != key:
+                continue  # weighed again since
+            if only is not None and i not in only:
+                others.append((key, order, step))
+                continue
+            gain, cost, added = self._weigh(i, step)
+            if gain <= 0.0:
+                continue
+            if self._heap and -gain / max(1, cost) > self._heap[0][0]:
+                self._push(i, step, gain, cost)
+            elif cost > room:
+                too_large.append((i, step, gain, cost))
+                misses += 1
+            else:
+                misses = 0
+                room -= cost
+                self._take(i, step, cost, added)
+        for entry in too_large:
+            self._push(*entry)
+        for entry in others:
+            heappush(self._heap, entry)
+        return len(self._done) > taken
+
+    def shrink(self, tokens: int) -> bool:
+        """Take back the last moves until ``tokens`` are free, about; False when there is none left."""
+        while tokens > 0 and self._done:
+            unit, form, added, cost = self._done.pop()
+            choice = self.choices[unit]
+            choice.form = form
+            choice.kept.difference_update(added)
+            choice.mass -= sum(choice.worth[s].mass for s in added)
+            choice.cost -= cost
+            tokens -= cost
+        return tokens <= 0
+
+    def relevance_kept(self) -> float:
+        """Return the relevance mass kept per mass there was."""
+        kept = total = 0.0
+        for choice in self.choices.values():
+            if choice.fixed and choice.form is Form.GONE:  # repeated elsewhere
+                continue
+            profile = choice.scored.profile
+            if choice.repeated:
+                total += sum(worth.mass for worth in choice.worth if worth.segment.kind == "thought")
+                kept += choice.mass
+                continue
+            worth = self._worth.of_unit(choice.scored)
+            total += worth
+            if choice.form in (Form.FULL, Form.COMPACT):
+                kept += worth
+            elif choice.kept:
+                lines = sum(profile.segments[s].tokens for s in choice.kept)
+                kept += worth * min(1.0, lines / max(1, profile.compact_tokens))
+        return kept / total if total else 1.0
+
+    def _open(self, i: int, choice: Choice) -> None:
+        scored = choice.scored
+        segments = scored.profile.segments
+        worth = self._worth.lines(scored)
+        content = [s for s, segment in enumerate(segments) if segment.line >= 0]
+        pictures = [s for s in content if segments[s].kind == "image"]
+        if choice.repeated:
+            content = [s for s in content if segments[s].kind == "thought"]
+        if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
+            text = [s for s in content if segments[s].kind != "image"]
+            for s in {*text[:ENDS], *text[-ENDS:]}:
+                worth[s] = worth[s]._replace(mass=PINNED_END)
+            for s in {*text[:1], *text[-1:], *self._whole_calls(scored)}:  # before the lines beside them
+                worth[s] = worth[s]._replace(mass=OUTERMOST)
+            for s in pictures:  # after the head and the tail of the text, before the rest of it; the newest first
+                newer = 1.0 + (i + s / len(segments)) / (self._newest + 1)
+                worth[s] = worth[s]._replace(mass=FIRST * segments[s].tokens * newer)
+        choice.worth = worth
+        choice.open = {s: self._worth.gain(worth[s]) for s in content}
+        choice.gain = sum(choice.open.values())
+        if choice.form is Form.EXTRACT or (self._quotes and (len(content) > 1 or choice.repeated)):
+            room = 2 * self._room
+            lines = content if choice.form is Form.EXTRACT else [s for s in content if s not in pictures]
+            for s in sorted(lines, key=lambda s: (-choice.open[s] / max(1, segments[s].tokens), s)):
+                self._push(i, s, choice.open[s], segments[s].tokens)
+                room -= segments[s].tokens
+                if room < 0:  # more lines than could be taken need not be tried
+                    break
+        self._push(i, _UP, choice.gain, scored.profile.compact_tokens - choice.cost)
+
+    def _whole_calls(self, scored: ScoredUnit) -> list[int]:
+        """Return the lines of the call arguments, if together they may come first: so that the calls stay calls."""
+        passages, segments = scored.profile.passages, scored.profile.segments
+        lines = [
+            s
+            for s, segment in enumerate(segments)
+            if segment.line >= 0 and passages[segment.passage].slot.kind == "arguments"
+        ]
+        return lines if sum(segments[s].tokens for s in lines) <= CALLS_SHARE * self._room else []
+
+    def _push(self, i: int, step: int, gain: float, cost: int) -> None:
+        key = -gain / max(1, cost)
+        if step == _UP and self.choices[i].repeated:
+            return
+        if step < 0:
+            self.choices[i].latest[step] = key
+        heappush(self._heap, (key, -i, step))  # of equals the newest first
+
+    def _weigh(self, i: int, step: int) -> tuple[float, int, tuple[int, ...]]:
+        """Return what a move gains and costs now, and the segments it adds."""
+        choice = self.choices[i]
+        if step >= 0:
+            return self._weigh_line(choice, step)
+        profile = choice.scored.profile
+        if step == _IN_PLACE:
+            return self._weigh_place(choice) if choice.form is Form.DIGEST else (0.0, 0, ())
+        if choice.form is Form.FULL:
+            return 0.0, 0, ()
+        if choice.form is Form.COMPACT:
+            return self._notation(choice.scored), max(1, profile.tokens - choice.cost), ()
+        self._reweigh(choice)
+        moved = (1.0 - IN_DIGEST) * choice.mass if choice.form is Form.DIGEST else 0.0
+        return choice.gain + moved, max(1, profile.compact_tokens - choice.cost), ()
+
+    def _weigh_place(self, choice: Choice) -> tuple[float, int, tuple[int, ...]]:
+        """Return the same for the move to its place, where the group's pictures are."""
+        segments = choice.scored.profile.segments
+        labels = sum(segments[s].tokens for s in choice.kept if segments[s].line < 0)
+        pictures = tuple(s for s in choice.open if segments[s].kind == "image")
+        gain = (1.0 - IN_DIGEST) * choice.mass + sum(choice.open[s] for s in pictures)
+        cost = choice.scored.profile.stub_tokens - labels + sum(segments[s].tokens for s in pictures)
+        return gain, max(1, cost), pictures
+
+    def _reweigh(self, choice: Choice) -> None:
+        """Weigh all open segments of a group again, if a move was made since."""
+        if choice.weighed_at < len(self._done):
+            choice.weighed_at = len(self._done)
+            for s in choice.open:
+                choice.open[s] = self._worth.gain(choice.worth[s])
+            choice.gain = sum(choice.open.values())
+
+    def _weigh_line(self, choice: Choice, step: int) -> tuple[float, int, tuple[int, ...]]:
+        if choice.form not in (Form.GONE, Form.DIGEST, Form.EXTRACT) or step in choice.kept:
+            return 0.0, 0, ()
+        segments = choice.scored.profile.segments
+        added = _with_required(segments, step, choice.kept)
+        gain = sum([self._worth.gain(choice.worth[s]) for s in added])
+        if any(other in choice.kept for other in _neighbours(segments, step)):
+            gain *= 1.0 + BESIDE
+        if choice.form is Form.EXTRACT:  # the message itself says whose lines they are
+            return gain, sum([segments[s].tokens for s in added if segments[s].line >= 0]), added
+        return gain * IN_DIGEST, sum([segments[s].tokens for s in added]), added
+
+    def _take(self, i: int, step: int, cost: int, added: tuple[int, ...]) -> None:
+        choice = self.choices[i]
+        profile = choice.scored.profile
+        self._done.append(_Undo(i, choice.form, added, cost))
+        choice.cost += cost
+        choice.kept.update(added)
+        for s in added:
+            self._worth.take(choice.worth[s])
+            choice.gain -= choice.open.pop(s, 0.0)
+            choice.mass += choice.worth[s].mass
+        if step >= 0:
+            for other in _neighbours(profile.segments, step):
+                if other in choice.open:
+                    self._push(i, other, (1.0 + BESIDE) * choice.open[other], profile.segments[other].tokens)
+            if choice.form is Form.GONE:
+                choice.form = Form.DIGEST
+            if choice.form is Form.DIGEST:
+                gain, placing, _ = self._weigh_place(choice)
+                self._push(i, _IN_PLACE, gain, placing)
+            self._push(i, _UP, choice.gain, profile.compact_tokens - choice.cost)
+        elif step == _IN_PLACE:
+            choice.form = Form.EXTRACT
+            self._push(i, _UP, choice.gain, profile.compact_tokens - choice.cost)
+        else:
+            self._worth.cover(profile)
+            if choice.form is Form.COMPACT or profile.compact is None:
+                choice.form = Form.FULL
+            else:
+                choice.form = Form.COMPACT
+                self._push(i, _UP, self._notation(choice.scored), profile.tokens - choice.cost)
+
+    def _notation(self, scored: ScoredUnit) -> float:
+        """Return what a group gains as it was written, noise included."""
+        return (NOISE if self._context.leaves_noise_out(scored) else NOTATION) * self._worth.of_unit(scored)
+
+
+def _with_required(segments: Sequence[Segment], number: int, kept: set[int]) -> tuple[int, ...]:
+    chain: list[int] = []
+    while number >= 0 and number not in kept:
+        chain.append(number)
+        number = segments[number].requires
+    return tuple(reversed(chain))
+
+
+def _neighbours(segments: Sequence[Segment], number: int) -> list[int]:
+    """Return the lines before and after a line in its passage."""
+    passage = segments[number].passage
+    return [
+        other
+        for other in (number - 1, number + 1)
+        if 0 <= other < len(segments) and segments[other].passage == passage and segments[other].line >= 0
+    ]
+
+
+def kept_lines(segments: Sequence[Segment], kept: Iterable[int]) -> Mapping[int, set[int]]:
+    """Return kept segments as line numbers by passage; labels are not lines."""
+    lines: dict[int, set[int]] = {}
+    for number in kept:
+        segment = segments[number]
+        if segment.line >= 0:
+            lines.setdefault(segment.passage, set()).add(segment.line)
+    return lines

@@ -1,0 +1,316 @@
+"""How much each group of a history matters to the task at hand, and why."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from math import exp, isfinite
+from typing import TypeAlias
+
+from autogen_core.models import LLMMessage, SystemMessage
+
+from ..forms.compressor import ContextCompressor
+from ..forms.noise import Noise
+from ..messages.groups import Unit, pictures_of
+from ..messages.sections import CATEGORY_OF_SECTION, section_of
+from ..retrieval.bm25 import rarity, with_neighbours
+from ..retrieval.embedding import Embedder
+from ..retrieval.features import Profile, ProfileCache
+from ..retrieval.query import (
+    asked_picture,
+    asking,
+    code_names,
+    looks_back,
+    noise_asked_for,
+    query_of,
+    question,
+    talk_of,
+)
+from ..retrieval.semantic import SemanticRelevance
+from ..retrieval.terms import is_entity
+from ..tokens.counting import EstimatedTokenCounter
+from ..tokens.task import TaskDefinition
+
+_logger = logging.getLogger(__name__)
+
+UnitScorer: TypeAlias = Callable[[Unit], float]
+"""What a user's own scorer adds to the relevance of a unit."""
+
+
+class Category(str, Enum):
+    """What a unit is to the task; structure decides it, a callable of the user's can overrule."""
+
+    CURRENT_TASK_REQUIREMENTS = "current_task_requirements"
+    """System rules, the task, what the user said, what is pinned, the newest message."""
+    RELATED_TASK_HISTORY = "related_task_history"
+    """Tool exchanges, and what agents said to each other."""
+    PROJECT_STRUCTURE = "project_structure"
+    """Listings: mostly paths and names."""
+    MEMORY_PATTERNS = "memory_patterns"
+    """System messages that came after the head, as AutoGen's memories add them."""
+    GENERAL_CONTEXT = "general_context"
+    """Short talk that names nothing."""
+
+
+class PinReason(Enum):
+    """Why a group must stay; the value is what reports say."""
+
+    SYSTEM = "system message"
+    FIRST_TASK = "first task"
+    NEWEST = "newest message"
+    USER = "pinned"
+    MEMORY = "memory"
+    """A late system message: it may go where not all of them fit."""
+
+
+DEFAULT_WEIGHTS: Mapping[Category, float] = {
+    Category.CURRENT_TASK_REQUIREMENTS: 1.0,
+    Category.RELATED_TASK_HISTORY: 0.8,
+    Category.PROJECT_STRUCTURE: 0.6,
+    Category.MEMORY_PATTERNS: 0.4,
+    Category.GENERAL_CONTEXT: 0.2,
+}
+
+_SMALL_TALK_TERMS = 3
+"""A message of so few terms, none of them an id, is general context."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredUnit:
+    """One group and its scores."""
+
+    unit: Unit
+    profile: Profile
+    category: Category
+    weight: float  # of the category
+    relevance: float  # how well it, or what stands beside it, answers the query, 0 to 1
+    recency: float  # 1 for the newest, falling with the groups that came after it
+    pinned: PinReason | None
+    notes: str = ""  # for reports
+    beside: float = 0.0  # relevance of what an agent says beside its calls, 0 to 1
+    pictured: bool = False  # its pictures are asked for
+
+    def why(self) -> str:
+        """Return the scores in words, for reports."""
+        return (
+            f"{self.category.value} {self.weight:.1f}, relevance {self.relevance:.2f}, recency {self.recency:.2f}"
+            + "".join(f", {note}" for note in (self.pinned and self.pinned.value, self.notes) if note)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PrioritizedContext:
+    """The scored groups of a history, and what they were scored against."""
+
+    units: Mapping[int, ScoredUnit]  # by their number in the history, in the order of a view
+    query: Mapping[str, float]  # term weights from the task and the newest messages
+    talk: Mapping[str, float]  # words of the dialogue and of the calls, falling with age
+    rarity: Mapping[str, float]  # inverse document frequencies
+    doubt: float  # how far it is open what is asked, from 0 (a full question was just asked) to 1
+    looks_back: bool = False  # the question names those who take part in the run, or their tools
+    code_names: frozenset[str] = frozenset()  # terms of the question that are names in code
+    noise: frozenset[Noise] = frozenset()  # kinds that the question names
+
+    def is_asked_noise(self, scored: ScoredUnit) -> bool:
+        """Whether a unit has noise of a kind that the question names: only the whole of it is of use then."""
+        return not scored.profile.noise.isdisjoint(self.noise)
+
+    def leaves_noise_out(self, scored: ScoredUnit) -> bool:
+        """Whether a unit stands without its noise even where it stands whole.
+
+        What a person pinned, and system messages, are kept word for word.
+        """
+        may_change = scored.pinned in (None, PinReason.NEWEST, PinReason.FIRST_TASK)
+        return bool(scored.profile.noise) and may_change and not self.is_asked_noise(scored)
+
+
+class ContextPrioritizer:
+    """Scores the units of a history against a task.
+
+    Args:
+        weights: Category weights; those not given are the defaults.
+        categorize: Overrules the category of a unit; None as its answer leaves it to the structure.
+        pin: Messages for which it is true are kept word for word in every view.
+        scorers: Scorers of your own by name. What one gives is added to a unit's relevance: 1 is as much as the
+            best match has, a negative number makes the unit go sooner. One that raises is left out, with one warning.
+        embedder: Adds relevance by meaning to that by words, such as `MiniLMEmbedder` of the extra ``semantic``.
+
+    Example:
+        >>> from autogen_core.models import UserMessage
+        >>> from autogen_ext_tokenctx.messages.groups import split
+        >>> history = split([UserMessage(content="Find the bug in parser.py", source="user")])
+        >>> ContextPrioritizer().prioritize_context(history).units[0].pinned
+        <PinReason.FIRST_TASK: 'first task'>
+    """
+
+    def __init__(
+        self,
+        *,
+        weights: Mapping[Category, float] | None = None,
+        categorize: Callable[[Unit], Category | None] | None = None,
+        pin: Callable[[LLMMessage], bool] | None = None,
+        scorers: Mapping[str, UnitScorer] | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
+        self.weights = {**DEFAULT_WEIGHTS, **(weights or {})}
+        self._categorize = categorize
+        self._pin = pin
+        self._scorers = dict(scorers or {})
+        self._semantic = SemanticRelevance(embedder) if embedder is not None else None
+
+    @property
+    def looks_at_all(self) -> bool:
+        """Whether what the user brought has to see every unit of a history, however long it is."""
+        return bool(self._scorers or self._pin or self._categorize or self._semantic)
+
+    def prioritize_context(
+        self,
+        units: Sequence[Unit],
+        task: str | TaskDefinition | None = None,
+        *,
+        profiles: ProfileCache | None = None,
+        pinned: Sequence[LLMMessage] = (),
+    ) -> PrioritizedContext:
+        """Score each group.
+
+        Args:
+            units: A history in units, or those of it that are looked at.
+            task: What the agent works on; without it the history's own newest messages tell.
+            profiles: Where costs and contents of units are remembered; without it they are estimated afresh.
+            pinned: Messages to keep word for word.
+        """
+        cache = profiles or ProfileCache(EstimatedTokenCounter(), ContextCompressor())
+        known = [cache.get(unit) for unit in units]
+        pins = self._pins(units, pinned)
+        idf = rarity([profile.distinct for profile in known])
+        query, doubt = query_of(units, known, task, idf)
+        asked = [i for i, unit in enumerate(units) if i not in pins or not isinstance(unit.head, SystemMessage)]
+        parts = [(i, text) for i in asked for text in known[i].matched()]
+        documents = [text.counts for _, text in parts]
+        sizes = [text.tokens for _, text in parts]
+        matches = with_neighbours(documents, sizes, query, idf)
+        near, beside = [0.0] * len(units), [0.0] * len(units)
+        for (i, text), score in zip(parts, matches, strict=True):
+            (beside if text.is_thought else near)[i] = score
+        if self._semantic is not None:
+            may_answer = [i for i in asked if pins.get(i) is not PinReason.NEWEST]
+            blended = self._semantic.blend(
+                [near[i] for i in may_answer],
+                question(units, task),
+                [units[i] for i in may_answer],
+                [known[i] for i in may_answer],
+                doubt,
+            )
+            for i, score in zip(may_answer, blended, strict=True):
+                near[i] = score
+        top = max((*near, *beside), default=0.0) or 1.0
+        recency = _recency(len(units))
+        asks = asking(units)
+        pictured = None
+        if asks is not None and not pictures_of(asks.messages):
+            pictured = asked_picture(units[: units.index(asks)], known, question(units, task))
+        scored: dict[int, ScoredUnit] = {}
+        for i, unit in enumerate(units):
+            why = pins.get(i)
+            category = self._category(unit, known[i], why)
+            added = self._added(unit)
+            more = sum(added.values())
+            relevance, thought = (min(1.0, max(0.0, score / top + more)) for score in (near[i], beside[i]))
+            notes = ", ".join(f"{name} {value:+.2f}" for name, value in added.items())
+            scores = relevance, recency[i], why, notes, max(relevance, thought), i == pictured
+            scored[unit.index] = ScoredUnit(unit, known[i], category, self.weights[category], *scores)
+        return PrioritizedContext(
+            scored,
+            query,
+            talk_of(units, known),
+            idf,
+            doubt,
+            looks_back(units),
+            code_names(units, task),
+            noise_asked_for(question(units, task)),
+        )
+
+    async def prepare(
+        self, units: Sequence[Unit], task: str | TaskDefinition | None = None, *, profiles: ProfileCache
+    ) -> None:
+        """Embed what is new, off the event loop: `prioritize_context` with the same arguments is quick then."""
+        if self._semantic is not None:
+            said = [unit for unit in units[:-1] if not isinstance(unit.head, SystemMessage)]
+            await self._semantic.learn(question(units, task), said, [profiles.get(unit) for unit in said])
+
+    def _added(self, unit: Unit) -> dict[str, float]:
+        """Return what the user's own scorers give the group, where that is not nothing."""
+        added: dict[str, float] = {}
+        for name, scorer in list(self._scorers.items()):
+            try:
+                value = float(scorer(unit))
+            except Exception as error:
+                del self._scorers[name]
+                _logger.warning("scorer %r raised %r and is left out from here on", name, error)
+                continue
+            if isfinite(value) and value:
+                added[name] = value
+        return added
+
+    def _pins(self, units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> dict[int, PinReason]:
+        """Return why groups must stay, by their place."""
+        pins: dict[int, PinReason] = {}
+        newest_memory = -1
+        in_head = True
+        for i, unit in enumerate(units):
+            if isinstance(unit.head, SystemMessage):
+                if in_head:
+                    pins[i] = PinReason.SYSTEM
+                else:
+                    pins[i] = PinReason.MEMORY
+                    if section_of(unit.head) is None:
+                        newest_memory = i
+            elif unit.messages:
+                in_head = False
+            if pinned and any(message in pinned for message in unit.originals):
+                pins[i] = PinReason.USER
+            if self._pin is not None and any(map(self._pin, unit.originals)):
+                pins[i] = PinReason.USER
+        if newest_memory >= 0:
+            pins[newest_memory] = PinReason.SYSTEM
+        sendable = [i for i, unit in enumerate(units) if unit.messages]
+        tasks = [i for i in sendable if units[i].is_user]
+        if tasks:
+            pins.setdefault(tasks[0], PinReason.FIRST_TASK)
+        if sendable:
+            pins.setdefault(sendable[-1], PinReason.NEWEST)
+        return pins
+
+    def _category(self, unit: Unit, profile: Profile, pinned: PinReason | None) -> Category:
+        chosen = self._categorize(unit) if self._categorize is not None else None
+        if chosen is not None:
+            return chosen
+        section = section_of(unit.head)
+        if section is not None:
+            return Category(CATEGORY_OF_SECTION[section[1]])
+        if isinstance(unit.head, SystemMessage) and pinned is not PinReason.SYSTEM:
+            return Category.MEMORY_PATTERNS
+        if pinned:
+            return Category.CURRENT_TASK_REQUIREMENTS
+        if (
+            not unit.is_exchange
+            and len(profile.distinct) <= _SMALL_TALK_TERMS
+            and not any(map(is_entity, profile.distinct))
+        ):
+            return Category.GENERAL_CONTEXT
+        if unit.is_exchange and _is_listing(profile):
+            return Category.PROJECT_STRUCTURE
+        return Category.RELATED_TASK_HISTORY
+
+
+def _is_listing(profile: Profile) -> bool:
+    """Whether most lines of the results are one path each."""
+    lines = [line.text for passage in profile.passages if passage.slot.kind == "result" for line in passage.lines[:200]]
+    return len(lines) >= 5 and 2 * sum("/" in line and " " not in line.strip() for line in lines) > len(lines)
+
+
+def _recency(size: int) -> list[float]:
+    """Return 1 for the group before the newest, falling to 1/e with each one before it."""
+    return [exp(-max(0, size - 2 - i)) for i in range(size)]

@@ -1,0 +1,282 @@
+"""What a line is worth, given what the view already says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ..retrieval.bm25 import rarity
+from ..retrieval.features import Profile, Segment
+from ..retrieval.terms import is_entity
+from .prioritizer import PrioritizedContext, ScoredUnit
+
+# Tuned together on histories of two-person chats, meetings, customer service with tools, and agent teams.
+_BASE = 0.02
+"""Relevance of a unit that nothing speaks for."""
+_SHARP = 1.5
+"""Power of the relevance: above 1, the best units stand out more."""
+_RECENT = 1.25
+"""What being the newest counts for."""
+_LONG = 0.2
+"""Power with which relevance per token falls with a unit's length: long units do not win by length."""
+_LONG_TOKENS, _LONG_BACK = 100.0, 0.6
+"""Who asks about the run itself is answered by whole messages: relevance per token falls with this power too, from
+about so many tokens on."""
+_SAID_AGAIN, _SAID_AGAIN_OPEN = 0.85, 0.5
+"""Share of its relevance that a line keeps when the view has all its words: after a full question, of which several
+places may hold a part of the answer; and as long as it is open what is asked."""
+_FIT_BASE = 0.5
+"""Share of a line's part in its unit's relevance that does not depend on the line's own words."""
+_NEW_BASE = 0.4
+"""Share of the worth of what is new that does not depend on the unit's own relevance."""
+_WORDS = 0.05
+"""Worth of a new word of greatest rarity."""
+_IDS = 60.0
+"""Worth of a new identifier in a tool result, if the words beside it are those of the conversation."""
+_NAMES = 0.2
+"""Share of it for a new name of several words, wherever it stands."""
+_TALKED = 0.01
+"""Share of it for an identifier in what people and agents say."""
+_FLOOR = 0.25
+"""Share of it when the words beside it were never spoken."""
+_MOST = 5.0
+"""Multiple of it that words of the conversation beside it can bring."""
+_MANY = 30.0
+"""Facts of one unit in the view that halve the worth of its next ones: a listing must not crowd out the rest."""
+# What a line gains for words of the query. Of 60 questions about source files .181 .328 .553 are found without both at
+# 10, 20 and 30 %, .371 .487 .697 with them (tests.benchmarks.code_and_logs); retention has little code, shows nothing.
+_ASKED = 0.2
+"""Worth of a word of the query of greatest rarity: in a huge result it is what leads to the line that answers."""
+_NAMED = 15.0
+"""Worth of an id, a number or a name in code that the query has."""
+_AGAIN = 0.5
+"""What is left of either in the next line that has it."""
+_QUERY = 3.0
+"""How much more a word of the query than one of the conversation says about a line of its unit."""
+_ODD = 4.0
+"""Worth of a token of a line that differs from the others of its text, for each bit of surprise: what a failed build or
+a person's word among pasted rows says is in no query, and worth more than any usual line."""
+
+_PICTURE = 0.3
+"""What speaks for the newest picture, against 1 for the unit that answers best."""
+
+FIRST = 50.0
+"""Worth of a token of what comes before all lines, which have a few each at most: a standing instruction within the
+reserve of those, a picture that is asked for or must stay."""
+
+_APART = ("thought", "image")
+"""Kinds of segments that are not weighed among the lines of their unit."""
+
+_STEPS = 1 << 16
+"""Rarities are whole multiples of 1 / _STEPS: their sums are exact, so that the order of a set changes nothing."""
+
+
+class LineWorth(NamedTuple):
+    """What does not change about the worth of a segment while a view grows.
+
+    Args:
+        mass: Its share of the unit's relevance.
+        weight: The rarities of its words together.
+        per_word: Worth of rarity 1 that is new.
+        per_id: Worth of a new identifier.
+        per_name: Worth of a new name.
+        per_odd: Worth of its difference from the other lines of its text, as long as the view has nothing like it.
+        asked: Its words that the query has.
+        unit: Number of the unit.
+        segment: The segment.
+    """
+
+    mass: float
+    weight: float
+    per_word: float
+    per_id: float
+    per_name: float
+    per_odd: float
+    asked: tuple[str, ...]
+    unit: int
+    segment: Segment
+
+
+class _Text(NamedTuple):
+    """Segments of a unit that are weighed together.
+
+    Args:
+        scored: The unit.
+        segments: Its segments, or some of them.
+        score: What speaks for them.
+        mass: The same for each of their tokens.
+    """
+
+    scored: ScoredUnit
+    segments: Sequence[Segment]
+    score: float
+    mass: float
+
+
+def _score(scored: ScoredUnit, relevance: float) -> float:
+    return scored.weight * (_BASE + relevance**_SHARP + _RECENT * scored.recency)
+
+
+class Worth:
+    """The worth of the lines of one history, falling as the view comes to say the same.
+
+    A line's worth is its share of the unit's relevance (mass, which grows slower than a unit's length, so that long
+    units do not win by length, and falls by what the view says already) and what it would bring that the view does
+    not have: words by rarity; identifiers and names by how much the words beside them are those of the
+    conversation. Where a person asks about the run itself, what counts is which messages are relevant: the facts of
+    records are for the next call, and none comes next.
+
+    Args:
+        context: The history with its scores.
+        rules_room: Tokens that standing instructions may take before others.
+    """
+
+    def __init__(self, context: PrioritizedContext, rules_room: int = 0) -> None:
+        self._covered: set[str] = set()
+        self._facts: Counter[int] = Counter()
+        lines = [segment.words for scored in context.units.values() for segment in scored.profile.segments]
+        rare = rarity(lines)  # among lines: with few units, what several of them say would count for nothing
+        scale = _STEPS / (max(rare.values(), default=1.0) or 1.0)
+        self._rare = {term: float(round(idf * scale)) for term, idf in rare.items()}
+        self._talk = self._weighed(context.talk)
+        query = self._weighed(context.query)
+        self._asked = {
+            term: value * (_NAMED if is_entity(term) or term in context.code_names else _ASKED)
+            for term, value in query.items()
+        }
+        self._wanted = {term: max(self._talk.get(term, 0.0), _QUERY * value) for term, value in query.items()}
+        self._wanted = {**self._talk, **self._wanted}
+        self._doubt = context.doubt
+        self._looks_back = context.looks_back
+        self._repeats = 1.0 - _SAID_AGAIN + (_SAID_AGAIN - _SAID_AGAIN_OPEN) * context.doubt
+        self._rules_room = rules_room
+        self._score: dict[int, float] = {}
+        self._mass: dict[int, float] = {}
+        for index, scored in context.units.items():
+            self._score[index] = score = _score(scored, scored.relevance)
+            self._mass[index] = score * self._per_token(scored.profile.tokens)
+        self._newest = max(context.units, default=0)
+
+    def cover(self, profile: Profile) -> None:
+        """The view has this unit now."""
+        for segment in profile.segments:
+            self._cover(segment)
+
+    def take(self, line: LineWorth) -> None:
+        """The view has this line now; one more line that answers the same words is worth less."""
+        segment = line.segment
+        self._facts[line.unit] += len(segment.ids)
+        self._cover(segment)
+        if segment.rule:
+            self._rules_room -= segment.tokens
+        for term in segment.words:
+            if term in self._asked:
+                self._asked[term] *= _AGAIN
+
+    def of_unit(self, scored: ScoredUnit) -> float:
+        """The whole unit's relevance."""
+        return self._mass[scored.unit.index] * scored.profile.tokens
+
+    def lines(self, scored: ScoredUnit) -> list[LineWorth]:
+        """What does not change about the worth of each segment of a unit."""
+        segments = scored.profile.segments
+        index = scored.unit.index
+        own = [segment for segment in segments if segment.kind not in _APART]
+        lines = self._lines(_Text(scored, own, self._score[index], self._mass[index]))
+        if len(own) == len(segments):
+            return lines
+        # what an agent says beside its calls is weighed as a message of its own: no result makes it older or longer
+        beside = [segment for segment in segments if segment.kind == "thought"]
+        score = _score(scored, scored.beside)
+        mass = score * self._per_token(sum(segment.tokens for segment in beside))
+        said = self._lines(_Text(scored, beside, score, mass))
+        pictures = [self._picture(scored, segment) for segment in segments if segment.kind == "image"]
+        apart = {"thought": iter(said), "image": iter(pictures)}
+        rest = iter(lines)
+        return [next(apart.get(segment.kind, rest)) for segment in segments]
+
+    def _picture(self, scored: ScoredUnit, segment: Segment) -> LineWorth:
+        """The worth of a picture. Unless it is asked for, nothing is known of it but how new it is."""
+        index = scored.unit.index
+        if scored.pictured:
+            mass = FIRST * segment.tokens
+        else:
+            newness = (index + 1) / (self._newest + 1)
+            mass = scored.weight * _PICTURE * newness * self._per_token(segment.tokens) * segment.tokens
+        return LineWorth(mass, 1.0, 0.0, 0.0, 0.0, 0.0, (), index, segment)
+
+    def _lines(self, text: _Text) -> list[LineWorth]:
+        """What does not change about the worth of the segments of a text."""
+        segments = text.segments
+        lines = [self._line(text, segment) for segment in segments]
+        if len(segments) <= 2:  # a label and a line
+            return lines
+        wanted = self._wanted
+        fits: list[float] = []
+        for segment in segments:
+            found = sum([wanted[term] for term in segment.words if term in wanted])
+            fits.append(_FIT_BASE + found / (found + 1.0))
+        tokens = sum([segment.tokens for segment in segments])
+        mean = sum([fit * segment.tokens for fit, segment in zip(fits, segments, strict=True)]) / tokens
+        return [line._replace(mass=line.mass * fit / mean) for fit, line in zip(fits, lines, strict=True)]
+
+    def gain(self, line: LineWorth) -> float:
+        """What the segment would add to the view as it is now."""
+        covered, segment = self._covered, line.segment
+        rare = self._rare
+        known = sum([rare[term] for term in covered.intersection(segment.words)])
+        new = 1.0 - known / line.weight
+        gain = (line.mass + line.per_odd) * (1.0 - self._repeats + self._repeats * new)
+        gain += line.per_word * (line.weight - known)
+        if line.per_id:
+            facts = len(segment.ids) - len(covered.intersection(segment.ids))
+            named = len(segment.names) - len(covered.intersection(segment.names))
+            gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.unit])
+        if line.asked:
+            gain += sum([self._asked[term] for term in line.asked])
+        if segment.rule and self._rules_room >= segment.tokens:
+            gain += FIRST * segment.tokens
+        return gain
+
+    def _cover(self, segment: Segment) -> None:
+        self._covered.update(segment.words)
+        self._covered.update(segment.ids)
+        self._covered.update(segment.names)
+
+    def _weighed(self, weights: Mapping[str, float]) -> dict[str, float]:
+        rare = self._rare
+        return {term: rare[term] / _STEPS * weight for term, weight in weights.items() if term in rare}
+
+    def _per_token(self, tokens: int) -> float:
+        """Share of a text's relevance that each of its tokens has, by how long it is."""
+        tokens = max(1, tokens)
+        longer = (1.0 + tokens / _LONG_TOKENS) ** -_LONG_BACK if self._looks_back else 1.0
+        return tokens**-_LONG * longer
+
+    def _line(self, text: _Text, segment: Segment) -> LineWorth:
+        scored, rare = text.scored, self._rare
+        new = scored.weight * (_NEW_BASE + text.score)
+        per_id = per_name = 0.0
+        if (segment.ids or segment.names) and not self._looks_back:
+            talk = self._talk
+            beside = sum([talk[term] for term in segment.words if term in talk])
+            in_calls = scored.unit.is_exchange and segment.kind != "thought"
+            fit = new * _IDS * min(_MOST, _FLOOR + beside)
+            if not in_calls:
+                fit *= self._doubt
+            per_id = fit if in_calls else fit * _TALKED
+            per_name = fit * _NAMES
+        weight = sum([rare[term] for term in segment.words]) or 1.0
+        asked = () if self._looks_back else tuple([term for term in segment.words if term in self._asked])
+        return LineWorth(
+            mass=text.mass * segment.tokens,
+            weight=weight,
+            per_word=new * _WORDS / _STEPS,
+            per_id=per_id,
+            per_name=per_name,
+            per_odd=text.score * _ODD * segment.odd * segment.tokens,
+            asked=asked,
+            unit=scored.unit.index,
+            segment=segment,
+        )

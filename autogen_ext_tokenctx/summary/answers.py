@@ -1,0 +1,161 @@
+"""Asking a model, for JSON or in words, finding what was asked for in its answer, and telling it once what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateResult, LLMMessage, UserMessage
+from pydantic import BaseModel, ValidationError
+
+from ..display import clip
+
+T = TypeVar("T")
+
+_PROBLEM_CHARS, _PROBLEMS = 200, 8
+"""So much of what is wrong with an answer is sent back: one fault often shows in every part."""
+
+_QUOTED_CHARS = 8_000
+"""So much of an answer is sent back: a plan of twelve detailed steps has about 7,000."""
+
+_ANSWER_CHARS = 200_000
+"""So much of an answer is looked through for JSON."""
+
+_JSON_TRIES = 50
+
+
+class UnusableAnswerError(ValueError):
+    """An answer that cannot be used, with the problems in words for the model; none where its client failed."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = [clip(problem, _PROBLEM_CHARS) for problem in problems[:_PROBLEMS]]
+        self.answer = ""
+        super().__init__("; ".join(self.problems))
+
+    def messages(self) -> list[LLMMessage]:
+        """The messages that send the answer back."""
+        problems = "\n".join(f"- {problem}" for problem in self.problems)
+        asked = f"This cannot be used:\n{problems}\nGive the whole answer again, corrected, in the same form."
+        request: list[LLMMessage] = [UserMessage(content=asked, source="user")]
+        if self.answer.strip():  # providers refuse messages without content
+            request.insert(0, AssistantMessage(content=clip(self.answer, _QUOTED_CHARS), source="assistant"))
+        return request
+
+
+async def checked_answer(
+    ask: Callable[[UnusableAnswerError | None], Awaitable[CreateResult]],
+    parse: Callable[[str], T],
+    attempts: int = 2,
+) -> T:
+    """Return what ``parse`` makes of a model's answer. One that cannot be used is sent back.
+
+    Args:
+        ask: Asks the model; is given what was wrong with the answer before, None at first.
+        parse: Checks an answer, in a worker thread.
+        attempts: Answers to ask for, one after the other.
+
+    Raises:
+        UnusableAnswerError: No answer can be used; what was wrong with the last one. Whatever else ``ask`` raises
+            comes through.
+    """
+    rejected: UnusableAnswerError | None = None
+    for _ in range(attempts):
+        answer = ""
+        try:
+            answer = _text_of(await ask(rejected))
+            return await asyncio.to_thread(parse, answer)
+        except UnusableAnswerError as error:
+            rejected = error
+            rejected.answer = answer
+    raise rejected or ValueError(f"attempts must be 1 or more, not {attempts}")
+
+
+def _text_of(result: CreateResult) -> str:
+    if not isinstance(result.content, str):
+        raise UnusableAnswerError("It called tools instead of answering.")
+    if not result.content.strip():
+        raise UnusableAnswerError("It was empty.")
+    return result.content
+
+
+def json_output_of(client: ChatCompletionClient, form: type[BaseModel]) -> type[BaseModel] | bool | None:
+    """How to ask a client for an answer of a form: by its schema, as any JSON, or in words only."""
+    info = client.model_info
+    return form if info.get("structured_output") else True if info["json_output"] else None
+
+
+async def result_of(
+    client: ChatCompletionClient,
+    request: Sequence[LLMMessage],
+    json_output: type[BaseModel] | bool | None,
+    timeout: float,
+) -> CreateResult:
+    """What a client makes of a request, within some seconds, though it may not let itself be cancelled.
+
+    Raises:
+        TimeoutError: It took longer. Whatever the client raises comes through.
+        RuntimeError: It cancelled its own call.
+    """
+    call = asyncio.ensure_future(client.create(request, json_output=json_output))
+    call.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else may ask for it
+    try:
+        # not wait_for, which waits for ever for a client that does not let itself be cancelled
+        await asyncio.wait({call}, timeout=timeout)
+        if not call.done():
+            raise TimeoutError(f"no answer within {timeout:g} seconds")
+    finally:
+        call.cancel()
+    if call.cancelled():
+        raise RuntimeError("the client cancelled its own call")
+    return call.result()
+
+
+def json_in(text: str) -> Iterator[Any]:
+    """The outermost JSON objects and lists in a text, whatever is said around them.
+
+    Example:
+        >>> list(json_in('Here you are: {"steps": []}. Or [1, 2]?'))
+        [{'steps': []}, [1, 2]]
+    """
+    text = text[:_ANSWER_CHARS]
+    decoder = json.JSONDecoder()
+    at = 0
+    for _ in range(_JSON_TRIES):
+        start = min((found for found in (text.find("{", at), text.find("[", at)) if found >= 0), default=-1)
+        if start < 0:
+            return
+        try:
+            value, at = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            at = start + 1
+            continue
+        yield value
+
+
+def objects_with(text: str, *fields: str) -> list[dict[str, Any]]:
+    """The JSON objects in a text that have one of some fields, in whatever they are wrapped.
+
+    Example:
+        >>> objects_with('A draft: {"steps": []}. The plan: {"plan": {"steps": [1]}}', "steps")
+        [{'steps': []}, {'steps': [1]}]
+    """
+    return [found for value in json_in(text) for found in _objects_with(value, fields)]
+
+
+def _objects_with(value: Any, fields: Sequence[str]) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        mapping = cast("dict[str, Any]", value)
+        if any(field in mapping for field in fields):
+            yield mapping
+            return
+        value = list(mapping.values())
+    if isinstance(value, list):
+        for item in cast("list[Any]", value):
+            yield from _objects_with(item, fields)
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """What pydantic finds wrong with an answer, with the place of each problem."""
+    return [": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in error.errors()]

@@ -1,0 +1,224 @@
+"""Having a model write a summary: requests that fit its window, answers that are waited for and checked."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autogen_core import CacheStore
+from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage
+
+from ..models.overflow import Overflow, overflow_of
+from ..tokens.counting import TokenCounter
+from .answers import UnusableAnswerError, checked_answer, result_of
+from .text import HEADINGS, PROBLEM_TOKENS, PROMPT_VERSION, rendered, request_of, take
+from .validation import read
+
+logger = logging.getLogger(__name__)
+
+_PREFIX = "tokenctx-summary-"
+_BEGINNING = f"## {HEADINGS[0]}\n"
+"""How each summary begins; what is in a store and begins otherwise is none."""
+
+_LEAST_ROOM = 200
+"""Tokens of messages that a request has room for at least."""
+
+_DEFAULT_WINDOW = 8_192
+_LARGEST_WINDOW = 128_000
+"""So much is given to a model at once, unless more is asked for: longer requests are answered late and less well."""
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryUsage:
+    """What summaries have used.
+
+    Args:
+        calls: Calls of the model, those that failed too.
+        prompt_tokens: Tokens the model read, as its client tells.
+        completion_tokens: Tokens the model wrote.
+        cached: Summaries, and parts of them, that came out of the cache instead.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached: int = 0
+
+
+class NoSummaryError(Exception):
+    """No summary can be had, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is to be added to a summary by one request."""
+
+    standing: str
+    """The summary so far; "" for none."""
+    chunk: str
+    """The messages, as text."""
+    rest: tuple[str, ...]
+    """Messages that come after them, for the next requests."""
+    limit: int
+    """Tokens the summary may have."""
+    key: str
+    """What the summary is cached by."""
+
+
+@dataclass(kw_only=True)
+class SummaryWriter:
+    """Adds messages to a summary, in as many parts as the window of its model needs; settings of the summariser."""
+
+    client: ChatCompletionClient
+    model: str
+    """The model's name; "" where that is not known."""
+    counter: TokenCounter
+    store: CacheStore[str]
+    max_tokens: int
+    max_input_tokens: int | None
+    timeout: float
+    attempts: int
+    _window: int | None = None
+    _warned: bool = False
+
+    @property
+    def _name(self) -> str:
+        return self.model or type(self.client).__name__
+
+    @property
+    def _held_back(self) -> int:
+        """Tokens a first request leaves free: for the answer, and to say what was wrong with it."""
+        return self.max_tokens + PROBLEM_TOKENS
+
+    def whole(self, standing: str, messages: Sequence[LLMMessage], limit: int) -> Part:
+        """All there is to summarise, as one part that no request was made of yet."""
+        texts = tuple(map(rendered, messages))
+        return Part(standing, "", texts, limit, self._key(standing, "\n\n".join(texts), limit))
+
+    def cached(self, key: str, used: Counter[str]) -> str | None:
+        """Return a summary that was paid for before."""
+        try:
+            text: object = self.store.get(_PREFIX + key)
+        except Exception as error:
+            self._warn(error)
+            return None
+        if not isinstance(text, str) or not text.startswith(_BEGINNING):
+            return None
+        used["cached"] += 1
+        return text
+
+    def _cache(self, key: str, text: str) -> None:
+        try:
+            self.store.set(_PREFIX + key, text)
+        except Exception as error:
+            self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning("summaries cannot be cached in %s: %r", type(self.store).__name__, error)
+
+    async def write(self, whole: Part, used: Counter[str]) -> str:
+        """Return the summary of `whole`, whose messages are in ``rest``; each part is added to that of those before it.
+
+        Raises:
+            NoSummaryError: The model gave none that can be used, or its window is too small.
+        """
+        text, rest, key = whole.standing, whole.rest, ""
+        if self.counter.count_text(text) > self.max_tokens:  # written under another limit: there is no room for it
+            text, rest = "", (text, *rest)
+        while rest:
+            window = await self._known_window()
+            part = await asyncio.to_thread(self._next_part, text, rest, whole.limit, window)
+            added = self.cached(part.key, used)
+            if added is None:
+                try:
+                    added = await self._summary_of(part, used)
+                except _TooLongError as refused:
+                    self._window = min(self._window or window, refused.window)
+                    continue
+                self._cache(part.key, added)
+            text, rest, key = added, part.rest, part.key
+        if key != whole.key:
+            self._cache(whole.key, text)
+        return text
+
+    def _next_part(self, standing: str, texts: tuple[str, ...], limit: int, window: int) -> Part:
+        most = window - self._held_back
+        room = most - self.counter.count_request(request_of(standing, "", limit))
+        while room >= _LEAST_ROOM:
+            chunk, rest = take(texts, room, self.counter.count_text)
+            over = self.counter.count_request(request_of(standing, chunk, limit)) - most
+            if over <= 0:
+                return Part(standing, chunk, rest, limit, self._key(standing, chunk, limit))
+            room -= over  # tokens of a whole need not be those of its pieces
+        self._window = None  # what taught it may have been wrong
+        raise NoSummaryError(
+            f"a window of {window} tokens has no room for summaries of {self.max_tokens} tokens and their messages; "
+            "give a smaller max_tokens, or a model with a larger window"
+        )
+
+    async def _summary_of(self, part: Part, used: Counter[str]) -> str:
+        async def ask(rejected: UnusableAnswerError | None) -> CreateResult:
+            problems = rejected.problems if rejected else ()
+            return await self._ask(request_of(part.standing, part.chunk, part.limit, problems), used)
+
+        source = f"{part.standing}\n{part.chunk}"
+        try:
+            return await checked_answer(
+                ask, lambda answer: read(answer, source, part.limit, self.counter.count_text), self.attempts
+            )
+        except UnusableAnswerError as error:
+            why = str(error) or repr(error.__cause__)
+            raise NoSummaryError(f"{self._name} gave none that can be used: {why}") from error
+
+    async def _ask(self, request: Sequence[LLMMessage], used: Counter[str]) -> CreateResult:
+        used["calls"] += 1
+        try:
+            result = await result_of(self.client, request, None, self.timeout)
+            if not result.cached:
+                used["prompt_tokens"] += result.usage.prompt_tokens
+                used["completion_tokens"] += result.usage.completion_tokens
+        except Exception as error:
+            overflow = overflow_of(error)
+            if overflow is not None:
+                raise _TooLongError(await asyncio.to_thread(self._window_after, request, overflow)) from error
+            raise UnusableAnswerError from error  # asked again: nobody waits for a summary
+        if result.finish_reason == "length":
+            raise UnusableAnswerError("It was cut off in the middle: write a shorter one.")
+        return result
+
+    def _key(self, standing: str, text: str, limit: int) -> str:
+        made_of = json.dumps((PROMPT_VERSION, self._name, limit, standing, text))
+        return hashlib.sha256(made_of.encode()).hexdigest()
+
+    async def _known_window(self) -> int:
+        if self._window is None:
+            window = self.max_input_tokens or _DEFAULT_WINDOW
+            if self.max_input_tokens is None and self.model:
+                from ..models.token_manager import TokenManager
+
+                window = min(_LARGEST_WINDOW, await TokenManager().get_limit(self.model))
+            self._window = window
+        return self._window
+
+    def _window_after(self, request: Sequence[LLMMessage], overflow: Overflow) -> int:
+        """The window that a refused request teaches, in the tokens of the counter: always less than was sent."""
+        sent = self.counter.count_request(request)
+        if overflow.limit is None:
+            return sent // 2 + self._held_back
+        stated = overflow.limit * sent // overflow.requested if overflow.requested else overflow.limit
+        return min(stated, sent * 3 // 4 + self._held_back)
+
+
+class _TooLongError(Exception):
+    """A request was refused as too long; with the window that this teaches."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__(f"the window has {window} tokens")
+        self.window = window
