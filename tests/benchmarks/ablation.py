@@ -20,7 +20,7 @@ from tests.benchmarks.retention import FAMILIES, family_means
 PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "nothing off": ("selection.utility", {}),
     "relevance of units": ("selection.utility", {"_BASE": 1.0, "_SHARP": 0.0}),
-    "relevance of neighbours": ("bm25", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
+    "relevance of neighbours": ("retrieval.bm25", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
     "recency": ("selection.utility", {"_RECENT": 0.0}),
     "identifiers and names": ("selection.utility", {"_IDS": 0.0}),
     "names": ("selection.utility", {"_NAMES": 0.0}),
@@ -30,7 +30,7 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "a line's own words": ("selection.utility", {"_FIT_BASE": 1e6}),
     "words of the query in a line": ("selection.utility", {"_ASKED": 0.0, "_NAMED": 0.0}),
     "new words": ("selection.utility", {"_WORDS": 0.0}),
-    "passages of short turns": ("bm25", {"_PASSAGE_SHARE": 0.0}),
+    "passages of short turns": ("retrieval.bm25", {"_PASSAGE_SHARE": 0.0}),
     "questions about the run": ("selection.prioritizer", {"looks_back": not_}),
     "neighbouring lines": ("selection.knapsack", {"BESIDE": 0.0}),
     "reserve of rules": ("selection.knapsack", {"RULES_SHARE": 0.0}),
