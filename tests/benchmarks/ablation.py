@@ -1,6 +1,6 @@
 """What each part of choosing context is worth: the retention benchmark with one part off at a time.
 
-    python -m tests.benchmarks.ablation ../shared/eval [--budget r20] [--only near,facts]
+    python -m tests.benchmarks.ablation ../shared/eval [--budgets r10,r20,r30] [--only near,facts]
 
 It needs what `tests.benchmarks.retention` needs, and works by setting constants of the package in this process before
 the harness forks its workers.
@@ -41,7 +41,7 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 def main() -> int:
     """Measures and prints one row a part."""
     parser = arguments(__doc__)
-    parser.add_argument("--budget", default="r20")
+    parser.add_argument("--budgets", default="r10,r20,r30")
     parser.add_argument("--only", default="", help="parts to switch off, by the start of their names, with commas")
     parser.add_argument("--procs", type=int, default=2)
     options = parser.parse_args()
@@ -49,6 +49,7 @@ def main() -> int:
         return 0
     bench: Any = importlib.import_module("ctxbench.run")
     print(f"| off | {' | '.join(FAMILIES)} |\n|---|{'---|' * len(FAMILIES)}")
+    budgets = str(options.budgets).split(",")
     wanted = tuple(str(options.only).split(",")) if options.only else ()
     for part, (name, constants) in PARTS.items():
         if wanted and not part.startswith(wanted):
@@ -57,10 +58,11 @@ def main() -> int:
         before = {constant: getattr(module, constant) for constant in constants}
         for constant, value in constants.items():
             setattr(module, constant, value)
-        rows = bench.run("dev", ["tests.benchmarks.retention:reduce"], [options.budget], fast=True, procs=options.procs)
+        rows = bench.run("dev", ["tests.benchmarks.retention:reduce"], budgets, fast=True, procs=options.procs)
         for constant, value in before.items():
             setattr(module, constant, value)
-        cells = [f"{mean:.3f}" for mean in family_means(rows, options.budget).values()]
+        means = [family_means(rows, budget) for budget in budgets]
+        cells = [" ".join(f"{mean[family]:.3f}".lstrip("0") for mean in means) for family in FAMILIES]
         print(f"| {part} | {' | '.join(cells)} |", flush=True)
     return 0
 
