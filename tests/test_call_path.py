@@ -87,7 +87,7 @@ def traced(work: Coroutine[Any, Any, object], messages: int) -> Path:
         finally:
             sys.setprofile(None)
 
-    with patch("autogen_ext_tokenctx.context.manager._MANY_UNITS", 10**6):  # all of it in this thread
+    with patch("autogen_ext_tokenctx.context.manager._MANY_GROUPS", 10**6):  # all of it in this thread
         asyncio.run(main())
     return path
 

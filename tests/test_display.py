@@ -20,10 +20,10 @@ REPORT = FitReport(
     tokens_before=2_000,
     tokens_after=900,
     level=Level.STRONG,
-    steps=(FitStep(1, "coder: read_file", Form.STUB, 1_500, 12, "general_context 0.2", "cafe0123"),),
+    steps=(FitStep(1, "coder: read_file", Form.PLACEHOLDER, 1_500, 12, "general_context 0.2", "cafe0123"),),
     quality=0.5,
     seconds=0.0123,
-    units=7,
+    groups=7,
     categories={"related_task_history": (1_500, 12), "unweighed": (500, 888)},
 )
 
@@ -42,7 +42,7 @@ def in_notebook(report: FitReport) -> str:
 @pytest.mark.parametrize(
     "part",
     (
-        "2,000|900 of 1,000 tokens (90%)|level strong|read_file|stub|12|general_context 0.2|cafe0123|"
+        "2,000|900 of 1,000 tokens (90%)|level strong|read_file|placeholder|12|general_context 0.2|cafe0123|"
         "related_task_history|unweighed|quality 0.50|12.3 ms|7 units"
     ).split("|"),
 )
@@ -69,7 +69,7 @@ def test_long_reports_are_cut_and_say_so() -> None:
 @given(st.text(max_size=40))
 def test_no_text_is_markup(text: str) -> None:
     hostile = f"<script>[red]{text}[/blue]&"
-    step = FitStep(1, hostile, Form.GONE, 5, 0, hostile, hostile)
+    step = FitStep(1, hostile, Form.EVICTED, 5, 0, hostile, hostile)
     report = FitReport(budget=9, tokens_before=9, tokens_after=4, steps=(step,), categories={hostile: (5, 0)})
     page = in_notebook(report)
     assert "<script>" not in page

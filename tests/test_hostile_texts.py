@@ -35,7 +35,7 @@ from autogen_ext_tokenctx.models.overflow import overflow_of
 from autogen_ext_tokenctx.models.profile_table import profile_of
 from autogen_ext_tokenctx.models.sources import PatternSource
 from autogen_ext_tokenctx.planning.strategies import derived
-from autogen_ext_tokenctx.retrieval.features import ProfileCache
+from autogen_ext_tokenctx.retrieval.features import FeatureCache
 from autogen_ext_tokenctx.summary.answers import UnusableAnswerError
 from autogen_ext_tokenctx.summary.validation import read as read_summary
 from autogen_ext_tokenctx.telemetry.redaction import redact
@@ -59,9 +59,9 @@ def _result(text: str) -> list[LLMMessage]:
 
 
 def _read(messages: list[LLMMessage]) -> None:
-    profiles = ProfileCache(EstimatedTokenCounter(), ContextCompressor())
-    for unit in split(messages):
-        profiles.get(unit)
+    profiles = FeatureCache(EstimatedTokenCounter(), ContextCompressor())
+    for group in split(messages):
+        profiles.get(group)
 
 
 def as_result(text: str) -> None:
@@ -112,9 +112,9 @@ def as_name(text: str) -> None:
     profile_of(text)
 
 
-def of(head: str, unit: str, tail: str = "") -> Callable[[int], str]:
-    """A text of one unit many times."""
-    return lambda chars: head + unit * ((chars - len(head) - len(tail)) // len(unit)) + tail
+def of(head: str, group: str, tail: str = "") -> Callable[[int], str]:
+    """A text of one group many times."""
+    return lambda chars: head + group * ((chars - len(head) - len(tail)) // len(group)) + tail
 
 
 def deep(opening: str, inner: str, closing: str, levels: int = 100) -> Callable[[int], str]:

@@ -38,7 +38,7 @@ def test_what_is_not_used_is_not_imported() -> None:
 
 
 def _stub_names(kind: type[ast.Assign | ast.ImportFrom]) -> list[str]:
-    """The names that the stub imports, or those of its ``__all__``."""
+    """The names that the placeholder imports, or those of its ``__all__``."""
     tree = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
     names: list[str] = []
     for node in tree.body:

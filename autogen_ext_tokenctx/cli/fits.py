@@ -1,4 +1,4 @@
-"""What a fit makes of a saved history, unit by unit."""
+"""What a fit makes of a saved history, group by group."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .saved_states import SavedHistory
 
 
 @dataclass(frozen=True, slots=True)
-class FittedUnit:
-    """A unit of a history, its messages there and in the view; of a digest these are the shared block."""
+class FittedGroup:
+    """A group of a history, its messages there and in the view; of a digest these are the shared block."""
 
     step: FitStep
     before: Sequence[LLMMessage]
@@ -31,7 +31,7 @@ class FittedHistory:
     """A history and what a fit made of it; where it does not fit, the error alone."""
 
     history: SavedHistory
-    units: Sequence[FittedUnit] = ()
+    groups: Sequence[FittedGroup] = ()
     report: FitReport | None = None
     error: str = ""
     # what else the request holds: the shared block, and the priming of the reply
@@ -44,23 +44,25 @@ async def fitted(history: SavedHistory, budget: int, task: str | None, manager: 
         result = await manager.fit(history.messages, budget, task=task, tools=history.tools)
     except BudgetTooSmallError as error:
         return FittedHistory(history, error=str(error))
-    steps = {step.unit: step for step in result.report.steps}
+    steps = {step.group: step for step in result.report.steps}
     known = set(map(id, history.messages))
     block = [message for message in result.messages if _is_block(message) and id(message) not in known]
     made = set(map(id, block))
     view = (message for message in result.messages if id(message) not in made)
-    units: list[FittedUnit] = []
-    for unit in split(history.messages):
-        tokens = sum(map(manager.counter.count_message, unit.originals))
-        step = steps.get(unit.index) or FitStep(unit.index, label_of(unit), Form.FULL, tokens, tokens, "")
+    groups: list[FittedGroup] = []
+    for group in split(history.messages):
+        tokens = sum(map(manager.counter.count_message, group.originals))
+        step = steps.get(group.index) or FitStep(group.index, label_of(group), Form.FULL, tokens, tokens, "")
         after: Sequence[LLMMessage] = block if step.form is Form.DIGEST else ()
-        if step.form not in (Form.GONE, Form.DIGEST):  # every other form has the messages of the unit, one for one
-            after = list(islice(view, len(unit.messages)))
-        units.append(FittedUnit(replace(step, tokens_before=tokens), unit.originals, after))  # of what was broken, too
+        if step.form not in (Form.EVICTED, Form.DIGEST):  # every other form has the messages of the group, one for one
+            after = list(islice(view, len(group.messages)))
+        groups.append(
+            FittedGroup(replace(step, tokens_before=tokens), group.originals, after)
+        )  # of what was broken, too
     priming = manager.counter.count_request(())
-    others = [step for step in result.report.steps if step.unit < 0]
+    others = [step for step in result.report.steps if step.group < 0]
     others.append(FitStep(-1, "reply priming", Form.FULL, priming, priming, ""))
-    return FittedHistory(history, units, result.report, others=others)
+    return FittedHistory(history, groups, result.report, others=others)
 
 
 def _is_block(message: LLMMessage) -> bool:

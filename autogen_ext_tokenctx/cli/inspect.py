@@ -39,7 +39,7 @@ from .output import (
 from .saved_states import SavedHistory
 
 _COLUMNS = {
-    "unit": RIGHT,
+    "group": RIGHT,
     "who: what": {**CUT, "max_width": 24},
     "form": LEFT,
     "before": RIGHT,
@@ -54,14 +54,14 @@ _STYLES = {
     Form.EXTRACT: "yellow",
     Form.DIGEST: "magenta",
     Form.BLOCK: "magenta",
-    Form.STUB: "red",
-    Form.GONE: "bright_black",
+    Form.PLACEHOLDER: "red",
+    Form.EVICTED: "bright_black",
     Form.SUMMARY: "blue",
     Form.RECALLED: "blue",
 }
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
-# so many units in a row that were kept, or left out, are one row of the table
+# so many groups in a row that were kept, or left out, are one row of the table
 _RUN = 4
 
 # lines of more characters are compared sentence by sentence
@@ -77,8 +77,8 @@ def inspect(
     agent: AgentName = None,
     task: Annotated[str | None, typer.Option(help="What the agent works on; else the history tells.")] = None,
     model: ModelName = None,
-    diff: Annotated[int | None, typer.Option(metavar="UNIT", help="Show one unit before and after.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="A row for every unit.")] = False,
+    diff: Annotated[int | None, typer.Option(metavar="GROUP", help="Show one message group before and after.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="A row for every message group.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a budget would keep, shorten and leave out of a saved agent or team."""
@@ -86,7 +86,11 @@ def inspect(
         histories = load_state(state).of_agent(agent)
     if diff is not None and len(histories) != 1:
         names = ", ".join(history.agent for history in histories)
-        fail(f"--diff shows a unit of one agent; give --agent, one of: {names}" if names else "no messages to show")
+        fail(
+            f"--diff shows a message group of one agent; give --agent, one of: {names}"
+            if names
+            else "no messages to show"
+        )
     fits = asyncio.run(_fit_all(histories, budget, task, model))
     is_fit = not any(fit.error for fit in fits)
     if diff is not None:
@@ -121,7 +125,7 @@ def _told(fit: FittedHistory) -> dict[str, object]:
     if report is None:
         return found
     found |= {"level": report.level.name.lower(), **{name: getattr(report, name) for name in _SCORES}}
-    return found | {"units": [unit.step for unit in fit.units], "others": fit.others}
+    return found | {"groups": [group.step for group in fit.groups], "others": fit.others}
 
 
 def _show(fit: FittedHistory, budget: int, every: bool) -> None:
@@ -130,7 +134,7 @@ def _show(fit: FittedHistory, budget: int, every: bool) -> None:
         terminal().print(Text(f"{plain(_name(fit))}: does not fit {budget:,} tokens", "bold red"))
         terminal().print(Text(f"{plain(fit.error)}\n"))
         return
-    steps = [unit.step for unit in fit.units]
+    steps = [group.step for group in fit.groups]
     runs = [*([[step] for step in steps] if every else _runs(steps)), *([step] for step in fit.others)]
     show(
         f"{_name(fit)}: {report.tokens_before:,} > {report.tokens_after:,} of {report.budget:,} tokens",
@@ -146,10 +150,10 @@ def _name(fit: FittedHistory) -> str:
 
 
 def _runs(steps: Iterable[FitStep]) -> Iterator[list[FitStep]]:
-    """Give the units one by one, and long runs of those that are all there, or all gone, together."""
+    """Give the groups one by one, and long runs of those that are all there, or all gone, together."""
     for form, members in groupby(steps, key=lambda step: step.form):
         run = list(members)
-        if form in (Form.FULL, Form.GONE) and len(run) >= _RUN:
+        if form in (Form.FULL, Form.EVICTED) and len(run) >= _RUN:
             yield run
         else:
             yield from ([step] for step in run)
@@ -157,10 +161,10 @@ def _runs(steps: Iterable[FitStep]) -> Iterator[list[FitStep]]:
 
 def _row(run: Sequence[FitStep]) -> Sequence[int | str | Text]:
     first, is_one = run[0], len(run) == 1
-    unit = "" if first.unit < 0 else str(first.unit) if is_one else f"{first.unit}-{run[-1].unit}"
+    group = "" if first.group < 0 else str(first.group) if is_one else f"{first.group}-{run[-1].group}"
     return (
-        unit,
-        first.what if is_one else f"{len(run)} units",
+        group,
+        first.what if is_one else f"{len(run)} groups",
         Text(first.form.value, _STYLES[first.form]),
         sum(step.tokens_before for step in run),
         sum(step.tokens_after for step in run),
@@ -172,19 +176,19 @@ def _row(run: Sequence[FitStep]) -> Sequence[int | str | Text]:
 def _show_diff(fit: FittedHistory, number: int, as_json: bool) -> None:
     if fit.error:
         fail(fit.error, DOES_NOT_FIT)
-    if not 0 <= number < len(fit.units):
-        fail(f"there is no unit {number}; the units are 0 to {len(fit.units) - 1}")
-    unit = fit.units[number]
-    step, before, after = unit.step, _lines(unit.before), _lines(unit.after)
-    if step.form is Form.DIGEST:  # the block has lines of other units, too
+    if not 0 <= number < len(fit.groups):
+        fail(f"there is no message group {number}; they are 0 to {len(fit.groups) - 1}")
+    group = fit.groups[number]
+    step, before, after = group.step, _lines(group.before), _lines(group.after)
+    if step.form is Form.DIGEST:  # the block has lines of other groups, too
         block = "\n".join(after)
         after = [line for line in before if line.strip() and line.strip() in block]
     lines = list(difflib.unified_diff(before, after, "before", "after", lineterm="", n=2))
     if as_json:
-        diff = {"before": unit.before, "after": unit.after, "diff": lines}
+        diff = {"before": group.before, "after": group.after, "diff": lines}
         print_json({"agent": fit.history.agent, **step.as_dict(), **diff})
         return
-    heading = f"{_name(fit)}, unit {number}, {step.what}: {step.tokens_before:,} > {step.tokens_after:,} tokens, "
+    heading = f"{_name(fit)}, group {number}, {step.what}: {step.tokens_before:,} > {step.tokens_after:,} tokens, "
     terminal().print(Text(plain(heading), "bold"), Text(step.form.value, _STYLES[step.form]), sep="")
     shown = [Text(plain(line), _DIFF_STYLES.get(line[:1], "")) for line in lines]
     terminal().print(Text("\n").join(shown) if shown else "Nothing changed.")

@@ -60,7 +60,7 @@ class SavedHistory:
         return "archive" in self.extra
 
     def archive(self) -> ContextArchive:
-        """Return what left this agent's views, and every unit of the history, which has the same handle everywhere.
+        """Return what left this agent's views, and every group of the history, which has the same handle everywhere.
 
         Raises:
             BadFileError: The archive that was saved is broken.
@@ -72,8 +72,8 @@ class SavedHistory:
             except Exception as error:  # an image of it may be broken in any way
                 whose = self.agent or "the agent"
                 raise BadFileError(f"the archive saved for {whose} is broken: {one_line(error)}") from error
-        for unit in split(self.messages):
-            archive.put(unit.originals)
+        for group in split(self.messages):
+            archive.put(group.originals)
         return archive
 
 

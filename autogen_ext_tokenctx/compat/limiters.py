@@ -14,17 +14,17 @@ from autogen_core import Component
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 from pydantic import BaseModel
 
-from ..messages.groups import Unit, pictures_of, split
+from ..messages.groups import MessageGroup, pictures_of, split
 from ..models.counters import counter_for_model
 from .edits import REMEMBERED_TEXTS, Configured, MessageFilter, Said, all_texts, edited, head_of
 
 
-def _is_system(unit: Unit) -> bool:
-    return isinstance(unit.head, SystemMessage)
+def _is_system(group: MessageGroup) -> bool:
+    return isinstance(group.head, SystemMessage)
 
 
-def _source(unit: Unit) -> str | None:
-    return unit.head.source if isinstance(unit.head, (UserMessage, AssistantMessage)) else None
+def _source(group: MessageGroup) -> str | None:
+    return group.head.source if isinstance(group.head, (UserMessage, AssistantMessage)) else None
 
 
 class MessageHistoryLimiterConfig(BaseModel):
@@ -51,8 +51,8 @@ class MessageHistoryLimiter(Configured[MessageHistoryLimiterConfig], Component[M
         ValueError: ``max_messages`` is below 1.
 
     Example:
-        >>> talk = [UserMessage(content=f"Step {number}.", source="ann") for number in range(5)]
-        >>> [m.content for m in MessageHistoryLimiter(3, keep_first_message=True).apply_transform(talk)]
+        >>> dialogue = [UserMessage(content=f"Step {number}.", source="ann") for number in range(5)]
+        >>> [m.content for m in MessageHistoryLimiter(3, keep_first_message=True).apply_transform(dialogue)]
         ['Step 0.', 'Step 3.', 'Step 4.']
     """
 
@@ -81,15 +81,15 @@ class MessageHistoryLimiter(Configured[MessageHistoryLimiterConfig], Component[M
         Args:
             messages: A history; it is not changed.
         """
-        units = split(messages)
-        spoken = [unit for unit in units if not _is_system(unit)]
+        groups = split(messages)
+        spoken = [group for group in groups if not _is_system(group)]
         # Something has to be sent: when all names are excluded, the newest stays.
-        kept = [unit for unit in spoken if _source(unit) not in (self._config.exclude_names or ())] or spoken[-1:]
+        kept = [group for group in spoken if _source(group) not in (self._config.exclude_names or ())] or spoken[-1:]
         if self._config.max_messages is not None:
             kept = self._last(kept, self._config.max_messages)
-        numbers = {unit.index for unit in kept}
-        staying = (unit for unit in units if _is_system(unit) or unit.index in numbers)
-        return [message for unit in staying for message in unit.originals]
+        numbers = {group.index for group in kept}
+        staying = (group for group in groups if _is_system(group) or group.index in numbers)
+        return [message for group in staying for message in group.originals]
 
     def get_logs(
         self, pre_transform_messages: list[LLMMessage], post_transform_messages: list[LLMMessage]
@@ -98,15 +98,15 @@ class MessageHistoryLimiter(Configured[MessageHistoryLimiterConfig], Component[M
         before, after = len(pre_transform_messages), len(post_transform_messages)
         return (f"kept {after} of {before} messages", True) if after < before else ("kept all messages", False)
 
-    def _last(self, units: list[Unit], room: int) -> list[Unit]:
-        first = units[:1] if self._config.keep_first_message else []
-        room -= sum(len(unit.originals) for unit in first)
-        newest: list[Unit] = []
-        for unit in reversed(units[len(first) :]):
-            if newest and len(unit.originals) > room:
+    def _last(self, groups: list[MessageGroup], max_tokens: int) -> list[MessageGroup]:
+        first = groups[:1] if self._config.keep_first_message else []
+        max_tokens -= sum(len(group.originals) for group in first)
+        newest: list[MessageGroup] = []
+        for group in reversed(groups[len(first) :]):
+            if newest and len(group.originals) > max_tokens:
                 break
-            newest.append(unit)
-            room -= len(unit.originals)
+            newest.append(group)
+            max_tokens -= len(group.originals)
         return [*first, *reversed(newest)]
 
 
@@ -146,8 +146,8 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
         ValueError: A number is below 0, ``min_tokens`` is above ``max_tokens``, or the filter has unknown keys.
 
     Example:
-        >>> talk = [UserMessage(content=text, source="ann") for text in ("one two", "three four five", "six")]
-        >>> [m.content for m in MessageTokenLimiter(max_tokens_per_message=2, max_tokens=4).apply_transform(talk)]
+        >>> dialogue = [UserMessage(content=text, source="ann") for text in ("one two", "three four five", "six")]
+        >>> [m.content for m in MessageTokenLimiter(max_tokens_per_message=2, max_tokens=4).apply_transform(dialogue)]
         ['one', 'three four', 'six']
     """
 
@@ -186,17 +186,17 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
         """
         if self._tokens(messages) < (self._config.min_tokens or 0):
             return list(messages)
-        room = _Room(math.inf if self._config.max_tokens is None else self._config.max_tokens)
+        max_tokens = _Room(math.inf if self._config.max_tokens is None else self._config.max_tokens)
         kept: list[list[LLMMessage]] = []
         is_newest = True
-        for unit in reversed(split(messages)):
-            if _is_system(unit):
-                kept.append(self._cut(unit, _Room(math.inf)))
-            elif not room.is_full:
-                speaks = _source(unit) is not None and not unit.is_exchange
-                room.least = 1 if is_newest and speaks else 0
-                shortened = self._cut(unit, room)
-                if is_newest or not _is_emptied(unit, shortened, room):
+        for group in reversed(split(messages)):
+            if _is_system(group):
+                kept.append(self._cut(group, _Room(math.inf)))
+            elif not max_tokens.is_full:
+                speaks = _source(group) is not None and not group.is_exchange
+                max_tokens.least = 1 if is_newest and speaks else 0
+                shortened = self._cut(group, max_tokens)
+                if is_newest or not _is_emptied(group, shortened, max_tokens):
                     kept.append(shortened)
                 is_newest = False
         return [message for shortened in reversed(kept) for message in shortened]
@@ -211,30 +211,32 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
     def _tokens(self, messages: Iterable[LLMMessage]) -> int:
         return sum(map(self._count, all_texts(messages)))
 
-    def _cut(self, unit: Unit, room: _Room) -> list[LLMMessage]:
-        newest_first = [edited(message, lambda said: self._texts(said, room)) for message in reversed(unit.originals)]
+    def _cut(self, group: MessageGroup, max_tokens: _Room) -> list[LLMMessage]:
+        newest_first = [
+            edited(message, lambda said: self._texts(said, max_tokens)) for message in reversed(group.originals)
+        ]
         return newest_first[::-1]
 
-    def _texts(self, said: Said, room: _Room) -> tuple[str, ...]:
+    def _texts(self, said: Said, max_tokens: _Room) -> tuple[str, ...]:
         """Return the heads of the texts that fit."""
         tokens = sum(map(self._count, said.texts))
         if not self._filter.selects(said):
-            room.left -= tokens
+            max_tokens.left -= tokens
             return said.texts
         limit = self._config.max_tokens_per_message
         share = tokens if limit is None else min(tokens, limit)
-        if share > room.left:
-            room.is_full = True
-            share = max(0, int(room.left))
+        if share > max_tokens.left:
+            max_tokens.is_full = True
+            share = max(0, int(max_tokens.left))
         texts: list[str] = []
         for text in said.texts:
             # The parts of one message share what it may have, the first ones first.
-            head = self._head(text, share) or text[: room.least]
+            head = self._head(text, share) or text[: max_tokens.least]
             if head:
-                room.least = 0
+                max_tokens.least = 0
             texts.append(head)
             share -= min(share, self._count(head))
-            room.left -= self._count(head)
+            max_tokens.left -= self._count(head)
         return tuple(texts)
 
 
@@ -250,8 +252,8 @@ class _Room:
     least: int = 0
 
 
-def _is_emptied(unit: Unit, shortened: list[LLMMessage], room: _Room) -> bool:
+def _is_emptied(group: MessageGroup, shortened: list[LLMMessage], max_tokens: _Room) -> bool:
     """Whether cutting left nothing worth a message; a call is worth one, unless nothing of its results had room."""
-    if not any(all_texts(unit.originals)) or any(all_texts(shortened)):
+    if not any(all_texts(group.originals)) or any(all_texts(shortened)):
         return False
-    return room.is_full if unit.is_exchange else not pictures_of(unit.originals)
+    return max_tokens.is_full if group.is_exchange else not pictures_of(group.originals)

@@ -11,7 +11,7 @@ from ..messages.groups import pictures_of
 from ..messages.pages import is_paging
 from ..selection.duplicates import superseded
 from ..selection.knapsack import Allocation
-from ..selection.prioritizer import PinReason, PrioritizedContext, ScoredUnit
+from ..selection.prioritizer import PinReason, PrioritizedContext, ScoredGroup
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import CONTEXT_TYPE_OF_CATEGORY
 from .view import View, ViewBuilder
@@ -39,36 +39,36 @@ class Compaction:
         self._limit = allowed.available - overhead
         self._goal = allowed.target_tokens - overhead
         self._overhead = overhead
-        self.reasons, self.repeats = superseded(list(context.units.values()))
+        self.reasons, self.repeats = superseded(list(context.groups.values()))
 
     def solve(self) -> tuple[View, Allocation]:
         """Return the fullest view within the target, counted exactly."""
         whole, in_place = self._pinned()
-        units = self._context.units
-        least = {i: self._tokens(units[i]) for i in whole} | {i: self._least(units[i]) for i in in_place}
+        groups = self._context.groups
+        least = {i: self._tokens(groups[i]) for i in whole} | {i: self._least(groups[i]) for i in in_place}
         floor = sum(least.values())
         if floor > self._limit:
             raise self._too_small(least)
         goal = max(self._goal, min(self._limit, floor + _BLOCK_TOKENS))
-        if in_place and floor + sum(units[i].profile.tokens - least[i] for i in in_place) > self._goal:
+        if in_place and floor + sum(groups[i].profile.tokens - least[i] for i in in_place) > self._goal:
             goal = self._limit  # room that is left free while what must be there is cut helps nobody
-        room = goal - floor - _BLOCK_TOKENS
-        allocation = Allocation(self._context, whole, in_place, self.reasons, max(room, 0))
-        view = self._fill(allocation, goal, room)
+        max_tokens = goal - floor - _BLOCK_TOKENS
+        allocation = Allocation(self._context, whole, in_place, self.reasons, max(max_tokens, 0))
+        view = self._fill(allocation, goal, max_tokens)
         if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
             allocation = Allocation(self._context, whole, in_place, self.reasons, 0)
             view = self._builder.build(allocation.choices.values(), self.reasons)
             if view.tokens > self._limit:  # nor does the block; what its mark would have taken may hold a short message
-                room = self._limit - floor
-                allocation = Allocation(self._context, whole, in_place, self.reasons, room, quotes=False)
+                max_tokens = self._limit - floor
+                allocation = Allocation(self._context, whole, in_place, self.reasons, max_tokens, quotes=False)
                 bare = self._builder.build(allocation.choices.values(), self.reasons, block=False)
-                view = self._fill(allocation, self._limit, room, block=False) or bare
+                view = self._fill(allocation, self._limit, max_tokens, block=False) or bare
         return view, allocation
 
-    def _fill(self, allocation: Allocation, goal: int, room: int, *, block: bool = True) -> View | None:
+    def _fill(self, allocation: Allocation, goal: int, max_tokens: int, *, block: bool = True) -> View | None:
         """Return the fullest view within the goal; None when not even the emptiest is."""
         best: View | None = None
-        allocation.grow(room - self._grow_shares(allocation, goal, room))
+        allocation.grow(max_tokens - self._grow_shares(allocation, goal, max_tokens))
         for _ in range(_ROUNDS):
             view = self._builder.build(allocation.choices.values(), self.reasons, block=block)
             slack = goal - view.tokens
@@ -81,68 +81,68 @@ class Compaction:
                 break
         return best
 
-    def _grow_shares(self, allocation: Allocation, goal: int, room: int) -> int:
+    def _grow_shares(self, allocation: Allocation, goal: int, max_tokens: int) -> int:
         """Fill the guaranteed share of each kind of context with its best lines; return the tokens that took."""
         used = 0
         for kind, share in self._allowed.shares.items():
             own = {
                 i
-                for i, scored in self._context.units.items()
+                for i, scored in self._context.groups.items()
                 if CONTEXT_TYPE_OF_CATEGORY[scored.category.value] == kind
             }
             before = sum(allocation.choices[i].cost for i in own)
-            allocation.grow(min(int(share * goal) - before, room - used), own)
+            allocation.grow(min(int(share * goal) - before, max_tokens - used), own)
             used += sum(allocation.choices[i].cost for i in own) - before
         return used
 
     def _pinned(self) -> tuple[list[int], list[int]]:
         """Return the groups that stand in full, and those that must be shortened in their place to fit."""
-        units = self._context.units
-        pinned = [i for i, scored in units.items() if scored.pinned and i not in self.reasons]
-        cost = sum(self._tokens(units[i]) for i in pinned)
+        groups = self._context.groups
+        pinned = [i for i, scored in groups.items() if scored.pinned and i not in self.reasons]
+        cost = sum(self._tokens(groups[i]) for i in pinned)
         if cost > self._limit:  # of memories only the newest is sure of its place
-            pinned = [i for i in pinned if units[i].pinned is not PinReason.MEMORY]
-            cost = sum(self._tokens(units[i]) for i in pinned)
+            pinned = [i for i in pinned if groups[i].pinned is not PinReason.MEMORY]
+            cost = sum(self._tokens(groups[i]) for i in pinned)
         # a tool result that would take most of the room competes with the rest; it may still come out whole
-        in_place = [i for i in pinned if units[i].pinned is PinReason.NEWEST and self._is_greedy(units[i])]
-        cost -= sum(self._tokens(units[i]) - self._least(units[i]) for i in in_place)
+        in_place = [i for i in pinned if groups[i].pinned is PinReason.NEWEST and self._is_greedy(groups[i])]
+        cost -= sum(self._tokens(groups[i]) - self._least(groups[i]) for i in in_place)
         for why in (PinReason.NEWEST, PinReason.FIRST_TASK, PinReason.USER):
             for i in pinned:
-                if why is PinReason.USER and not pictures_of(units[i].unit.messages):
+                if why is PinReason.USER and not pictures_of(groups[i].group.messages):
                     continue  # what a user pinned stays word for word, unless a picture leaves its text no room
-                saved = self._tokens(units[i]) - self._least(units[i])
-                if i not in in_place and units[i].pinned is why and cost > self._limit and saved > 0:
+                saved = self._tokens(groups[i]) - self._least(groups[i])
+                if i not in in_place and groups[i].pinned is why and cost > self._limit and saved > 0:
                     in_place.append(i)
                     cost -= saved
         whole = [i for i in pinned if i not in in_place]
-        for i in reversed(list(units)):
-            if i not in pinned and i not in self.reasons and self._context.is_asked_noise(units[i]):
-                cost += self._tokens(units[i])
+        for i in reversed(list(groups)):
+            if i not in pinned and i not in self.reasons and self._context.is_asked_noise(groups[i]):
+                cost += self._tokens(groups[i])
                 if cost > self._goal - _BLOCK_TOKENS:
                     break
                 whole.append(i)
         return whole, in_place
 
-    def _tokens(self, scored: ScoredUnit) -> int:
+    def _tokens(self, scored: ScoredGroup) -> int:
         """Return the exact tokens of a group that stands whole."""
         if self._context.leaves_noise_out(scored):
             return self._builder.without_noise(scored)[1]
         return scored.profile.tokens
 
-    def _is_greedy(self, scored: ScoredUnit) -> bool:
+    def _is_greedy(self, scored: ScoredGroup) -> bool:
         if self._tokens(scored) <= _GREEDY_SHARE * self._goal:
             return False
         # pages are as large as they may be, and asked for because less did not do
-        return scored.unit.is_exchange and not is_paging(scored.unit.messages)
+        return scored.group.is_exchange and not is_paging(scored.group.messages)
 
-    def _least(self, scored: ScoredUnit) -> int:
+    def _least(self, scored: ScoredGroup) -> int:
         """Return the exact tokens of the shortest form of a group in its place."""
         return min(scored.profile.compact_tokens, self._builder.placeholder_tokens(scored))
 
     def _too_small(self, least: Mapping[int, int]) -> BudgetTooSmallError:
-        units = self._context.units
+        groups = self._context.groups
         parts = sorted(least.items(), key=lambda item: (-item[1], item[0]))
-        what = [f"{_name(units[i])} ({tokens} tokens)" for i, tokens in parts]
+        what = [f"{_name(groups[i])} ({tokens} tokens)" for i, tokens in parts]
         what.append(f"tools and reply priming ({self._overhead} tokens)")
         if self._allowed.reserve:
             what.append(f"the reserve ({self._allowed.reserve} tokens)")
@@ -150,7 +150,7 @@ class Compaction:
         return BudgetTooSmallError(self._allowed.limit, needed, what)
 
 
-def _name(scored: ScoredUnit) -> str:
+def _name(scored: ScoredGroup) -> str:
     text = next((passage.text() for passage in scored.profile.passages), "")
     assert scored.pinned is not None
-    return f"{scored.pinned.value} of {label_of(scored.unit)} {clip(text, 30)!r}"
+    return f"{scored.pinned.value} of {label_of(scored.group)} {clip(text, 30)!r}"

@@ -109,16 +109,16 @@ def _up_to(
     failed: FunctionExecutionResult, messages: Sequence[LLMMessage]
 ) -> tuple[tuple[LLMMessage, ...], tuple[LLMMessage, ...]]:
     """The history up to a failed result, and earlier failures of the same tool; nothing where it is not there."""
-    units = split(messages)
-    at = next((i for i in reversed(range(len(units))) if failed.call_id in _results(*units[i].messages)), None)
+    groups = split(messages)
+    at = next((i for i in reversed(range(len(groups))) if failed.call_id in _results(*groups[i].messages)), None)
     if at is None:
         return (), ()
     earlier: list[LLMMessage] = []
-    for unit in reversed(units[:at]):
-        results = _results(*unit.messages).values()
+    for group in reversed(groups[:at]):
+        results = _results(*group.messages).values()
         if len(earlier) < 2 * _EARLIER and any(one.is_error and one.name == failed.name for one in results):
-            earlier += unit.messages
-    return tuple(message for unit in units[: at + 1] for message in unit.messages), tuple(earlier)
+            earlier += group.messages
+    return tuple(message for group in groups[: at + 1] for message in group.messages), tuple(earlier)
 
 
 def _results(*messages: LLMMessage) -> dict[str, FunctionExecutionResult]:

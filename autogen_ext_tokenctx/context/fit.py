@@ -12,7 +12,7 @@ from autogen_core.models import LLMMessage, UserMessage
 from ..forms.compressor import ContextCompressor, label_of
 from ..forms.form import FitStep, Form, Level
 from ..messages.archive import ContextArchive
-from ..messages.groups import STRAY_SOURCE, Unit
+from ..messages.groups import STRAY_SOURCE, MessageGroup
 from ..retrieval.index import HistoryIndex
 from ..selection.knapsack import Allocation
 from ..selection.prioritizer import PrioritizedContext
@@ -61,20 +61,20 @@ class Fit:
 
     def untouched(self) -> FitResult:
         """Return the history as it can be sent, and a report of what had to be repaired for that."""
-        steps = [self._repair_step(unit) for unit in self._history.units if unit.repaired]
-        if self._whole.messages and not any(unit.messages for unit in self._history.units):
+        steps = [self._repair_step(group) for group in self._history.groups if group.repaired]
+        if self._whole.messages and not any(group.messages for group in self._history.groups):
             why = "a request must not be empty"
             steps.append(FitStep(-1, STRAY_SOURCE, Form.REPAIRED, 0, self._whole.tokens, why))
         level = Level.LOSSLESS if steps else Level.NONE
         categories = {UNWEIGHED: (self._history.tokens, self._whole.tokens)}
-        report = self._report(self._whole.tokens, level, tuple(steps), len(self._history.units), categories)
+        report = self._report(self._whole.tokens, level, tuple(steps), len(self._history.groups), categories)
         return FitResult(list(self._whole.messages), report)
 
     def compacted(self, context: PrioritizedContext, scope: Scope, summary: Summary | None) -> FitResult:
-        """Return the view that the forms of all units make.
+        """Return the view that the forms of all groups make.
 
         Args:
-            context: The units, scored.
+            context: The groups, scored.
             scope: What of the history they are.
             summary: What stands among them for the first ones; None for nothing.
 
@@ -85,18 +85,18 @@ class Fit:
         compaction = Compaction(context, builder, self._request.budget, self._overhead)
         view, allocation = compaction.solve()
         steps = builder.steps(view, compaction.reasons)
-        is_lossless = view.is_lossless(compaction.repeats) and not scope.beyond
+        is_lossless = view.is_lossless(compaction.repeats) and not scope.not_considered
         level = Level.LOSSLESS if is_lossless else _level(self._whole.tokens, view.tokens)
         if summary is not None:
             level, steps = Level.SUMMARY, (self._summary_step(summary), *steps)
-        units = len(self._history.units)
-        report = self._report(view.tokens, level, steps, units, _by_category(allocation, scope))
+        groups = len(self._history.groups)
+        report = self._report(view.tokens, level, steps, groups, _by_category(allocation, scope))
         return FitResult(
             view.messages,
             replace(
                 report,
                 relevance=allocation.relevance_kept(),
-                quality=quality(context, allocation.choices.values(), sum(size for _, size in scope.beyond)),
+                quality=quality(context, allocation.choices.values(), sum(size for _, size in scope.not_considered)),
                 compacted=any(step.form is not Form.REPAIRED for step in steps),
             ),
         )
@@ -106,7 +106,7 @@ class Fit:
         tokens: int,
         level: Level,
         steps: tuple[FitStep, ...],
-        units: int,
+        groups: int,
         categories: dict[str, tuple[int, int]],
     ) -> FitReport:
         return FitReport(
@@ -116,7 +116,7 @@ class Fit:
             level=level,
             steps=steps,
             seconds=perf_counter() - self._started,
-            units=units,
+            groups=groups,
             reserve=self._request.budget.reserve,
             categories=categories,
         )
@@ -126,10 +126,10 @@ class Fit:
         why = f"stands for {summary.covers} messages"
         return FitStep(-1, SUMMARY_SOURCE, Form.SUMMARY, summary.tokens_before, after, why)
 
-    def _repair_step(self, unit: Unit) -> FitStep:
-        before, after = (sum(map(self._counter.count_message, part)) for part in (unit.originals, unit.messages))
-        handle = self._archive.put(unit.originals)
-        return FitStep(unit.index, label_of(unit), Form.REPAIRED, before, after, unit.repaired, handle)
+    def _repair_step(self, group: MessageGroup) -> FitStep:
+        before, after = (sum(map(self._counter.count_message, part)) for part in (group.originals, group.messages))
+        handle = self._archive.put(group.originals)
+        return FitStep(group.index, label_of(group), Form.REPAIRED, before, after, group.repaired, handle)
 
 
 class _Whole(NamedTuple):
@@ -140,9 +140,9 @@ class _Whole(NamedTuple):
 
     @classmethod
     def of(cls, history: HistoryIndex, messages: Sequence[LLMMessage], counter: TokenCounter) -> _Whole:
-        if not any(unit.repaired for unit in history.units):
+        if not any(group.repaired for group in history.groups):
             return cls(messages, sum(history.sizes))
-        sendable = [message for unit in history.units for message in unit.messages]
+        sendable = [message for group in history.groups for message in group.messages]
         if sendable:
             return cls(sendable, sum(history.sizes))
         mark = UserMessage(content=f"[{len(messages)} empty messages]", source=STRAY_SOURCE)
@@ -155,9 +155,9 @@ def _level(before: int, after: int) -> Level:
 
 def _by_category(allocation: Allocation, scope: Scope) -> dict[str, tuple[int, int]]:
     """Return the tokens in the history and in the view, by category; of what was not looked at under one of its own."""
-    found = {UNWEIGHED: (sum(size for _, size in scope.beyond), 0)} if scope.beyond else {}
+    found = {UNWEIGHED: (sum(size for _, size in scope.not_considered), 0)} if scope.not_considered else {}
     for choice in allocation.choices.values():
-        if choice.scored.unit.index == NOTE:
+        if choice.scored.group.index == NOTE:
             continue
         before, after = found.get(choice.scored.category.value, (0, 0))
         tokens = choice.scored.profile.tokens

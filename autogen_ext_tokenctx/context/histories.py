@@ -9,7 +9,7 @@ from threading import Lock
 
 from autogen_core.models import LLMMessage
 
-from ..messages.groups import Unit
+from ..messages.groups import MessageGroup
 from ..retrieval.index import HistoryIndex
 from ..tokens.counting import GuardedTokenCounter
 
@@ -30,7 +30,7 @@ class Histories:
         >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
         >>> histories = Histories(GuardedTokenCounter(EstimatedTokenCounter()))
         >>> with histories.lent([UserMessage(content="Hello", source="user")]) as history:
-        ...     len(history.units)
+        ...     len(history.groups)
         1
     """
 
@@ -61,7 +61,7 @@ class Histories:
             history = self._known(messages)
             return messages if history is None else history.new(messages)
 
-    def add(self, message: LLMMessage, number: int) -> Unit | None:
+    def add(self, message: LLMMessage, number: int) -> MessageGroup | None:
         """Read the next message of the history that was used last; None where this is not the one it would have to be.
 
         Args:
@@ -72,7 +72,7 @@ class Histories:
             if not self._idle:
                 self._idle.append(HistoryIndex(self._counter))
             history = self._idle[-1]
-            return history.units[-1] if history.add(message, number) else None
+            return history.groups[-1] if history.add(message, number) else None
 
     def _known(self, messages: Sequence[LLMMessage]) -> HistoryIndex | None:
         """Return the history that these messages go on from: the longest that they begin as, of equals the newest."""

@@ -1,4 +1,4 @@
-"""The one way through: messages → units → count → score → choose forms → verify → messages and a report."""
+"""The one way through: messages → groups → count → score → choose forms → verify → messages and a report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..forms.compressor import ContextCompressor
 from ..messages.archive import ContextArchive
 from ..messages.groups import is_call, pictures_of, texts
 from ..models.counters import TiktokenCounter, counter_for_model
-from ..retrieval.features import ProfileCache
+from ..retrieval.features import FeatureCache
 from ..retrieval.index import HistoryIndex
 from ..retrieval.pictures import with_pictures
 from ..retrieval.query import asked_picture
@@ -45,11 +45,11 @@ _Result = TypeVar("_Result")
 _QUERY_CHARS = 2_000
 
 _RECALL_ALL, _RECALL_FOUND = 150, 60
-"""A history of up to so many units is looked through for what to recall; of a longer one so many that an index finds,
+"""A history of up to so many groups is looked through for what to recall; of a longer one so many that an index finds,
 and those after them."""
 
-_MANY_UNITS = 60
-"""So many units are weighed outside of the event loop: it takes several milliseconds."""
+_MANY_GROUPS = 60
+"""So many groups are weighed outside of the event loop: it takes several milliseconds."""
 
 _LONG_CHARS = 40_000
 """To count so much text may take 5 ms."""
@@ -62,7 +62,7 @@ class ContextManager:
         counter: Counts tokens; without it OpenAI's o200k_base does. One that raises is replaced by estimates, with
             one warning.
         compressor: Writes shorter forms.
-        prioritizer: Scores units against the task.
+        prioritizer: Scores groups against the task.
         archive: Keeps what left the view. One agent, one archive: see `for_agent`.
 
     Example:
@@ -89,7 +89,7 @@ class ContextManager:
         )
         self.compressor = compressor or ContextCompressor()
         self.prioritizer = prioritizer or ContextPrioritizer()
-        self._profiles = ProfileCache(self.counter, self.compressor)
+        self._profiles = FeatureCache(self.counter, self.compressor)
         self._counts_anywhere = counter is None or isinstance(counter, (TiktokenCounter, EstimatedTokenCounter))
         self._own(archive if archive is not None else ContextArchive())
 
@@ -145,7 +145,7 @@ class ContextManager:
         earlier: Sequence[LLMMessage],
         asked: Sequence[LLMMessage],
         view: Sequence[LLMMessage],
-        room: int,
+        max_tokens: int,
         pictures: int = 0,
     ) -> Recalled | None:
         """The lines of earlier messages that the newest ones ask for and a view lacks, as one message to put back.
@@ -165,7 +165,7 @@ class ContextManager:
             >>> from autogen_core.models import UserMessage
             >>> earlier = [UserMessage(content="Ann's parcel to Lyon has the number LY-4711.", source="user")]
             >>> asked = [UserMessage(content="Which number has the parcel to Lyon?", source="user")]
-            >>> block = asyncio.run(ContextManager().recall(earlier, asked, view=asked, room=200))
+            >>> block = asyncio.run(ContextManager().recall(earlier, asked, view=asked, max_tokens=200))
             >>> block is not None and "LY-4711" in block.message.content
             True
         """
@@ -181,17 +181,17 @@ class ContextManager:
 
         def recalled() -> Recalled | None:
             lines = recall(
-                *(looked_at, len(groups), asked, view, room),
+                *(looked_at, len(groups), asked, view, max_tokens),
                 profiles=self._profiles,
                 counter=self.counter,
                 archive=self.archive,
             )
             if pictures <= 0 or pictures_of(asked):
                 return lines
-            pictured = asked_picture(looked_at, [self._profiles.get(unit) for unit in looked_at], said_in(asked))
+            pictured = asked_picture(looked_at, [self._profiles.get(group) for group in looked_at], said_in(asked))
             if pictured is None:
                 return lines
-            return with_pictures(lines, looked_at[pictured], view, room + pictures, self.counter, self.archive)
+            return with_pictures(lines, looked_at[pictured], view, max_tokens + pictures, self.counter, self.archive)
 
         return await self._elsewhere(recalled, len(looked_at))
 
@@ -298,18 +298,18 @@ class ContextManager:
 
     async def _compacted(self, fit: Fit, scope: Scope, request: FitRequest) -> FitResult:
         """Return the view of what is looked at of a history."""
-        units, task, pinned = scope.units, request.task, request.pinned
-        await self.prioritizer.prepare(units, task, profiles=self._profiles)
+        groups, task, pinned = scope.groups, request.task, request.pinned
+        await self.prioritizer.prepare(groups, task, profiles=self._profiles)
 
         def compacted() -> FitResult:
-            context = self.prioritizer.prioritize_context(units, task, profiles=self._profiles, pinned=pinned)
+            context = self.prioritizer.prioritize_context(groups, task, profiles=self._profiles, pinned=pinned)
             return fit.compacted(context, scope, request.summary)
 
-        return await self._elsewhere(compacted, len(units))
+        return await self._elsewhere(compacted, len(groups))
 
-    async def _elsewhere(self, work: Callable[[], _Result], units: int) -> _Result:
-        """What takes long for so many units is done in a thread, unless it meets what the user brought."""
-        if self.prioritizer.looks_at_all or not self._counts_anywhere or units < _MANY_UNITS:
+    async def _elsewhere(self, work: Callable[[], _Result], groups: int) -> _Result:
+        """What takes long for so many groups is done in a thread, unless it meets what the user brought."""
+        if self.prioritizer.looks_at_all or not self._counts_anywhere or groups < _MANY_GROUPS:
             return work()
         return await asyncio.to_thread(work)
 
@@ -333,13 +333,13 @@ class ContextManager:
         is_long = _chars(message) > _LONG_CHARS and self._counts_anywhere
         if is_long:
             await asyncio.to_thread(self.counter.count_message, message)
-        unit = self._histories.add(message, number)
-        if unit is None:
+        group = self._histories.add(message, number)
+        if group is None:
             return
         if is_long:
-            await asyncio.to_thread(self._profiles.get, unit)
+            await asyncio.to_thread(self._profiles.get, group)
         elif not is_call(message):  # its results are still to come
-            self._profiles.get(unit)
+            self._profiles.get(group)
 
     async def _count_long(self, messages: Sequence[LLMMessage]) -> None:
         """Counts what is new and takes long outside of the event loop; it is remembered by the counter."""

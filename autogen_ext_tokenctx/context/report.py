@@ -16,7 +16,7 @@ MAX_ROWS = 50
 _MAX_CHARS = 120
 
 UNWEIGHED = "unweighed"
-"""Where the tokens of units are counted that no fit has weighed."""
+"""Where the tokens of groups are counted that no fit has weighed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +28,20 @@ class FitReport(Shown):
         tokens_before: Tokens of the request as it came.
         tokens_after: Tokens of the request as it goes out.
         level: How hard the fit had to press.
-        steps: One step per unit that changed, and one for the shared block; empty when the view is the history.
+        steps: One step per group that changed, and one for the shared block; empty when the view is the history.
         relevance: Context relevance score, worth kept per worth there was against the task, 0 to 1.
         quality: Compression quality score, about the share of what the next step may need (task words, ids, numbers,
             names, rules) of all that may be shortened that is still in the view, 0 to 1; see ``selection/quality.py``.
         seconds: Time the fit took; 0.0 where the call went on with the view of an earlier one.
-        units: Number of units of the history.
+        groups: Number of groups of the history.
         cached_tokens: Tokens of ``tokens_after`` that were the start of the request before, as far as the provider's
             prompt cache can serve them. Only the hooks know the request before.
         cache_break: Why the provider's prompt cache cannot serve the start of the request before; "" when it can, or
             when there was none.
         reserve: Tokens of ``budget`` held back for what is not in the history.
-        categories: For each category of units their tokens in the history and, about, in the view. What came after
+        categories: For each category of groups their tokens in the history and, about, in the view. What came after
             the last compaction, or never needed one, was not looked at and stands under ``"unweighed"``.
-        compacted: Units were shortened or left out for this very call. A later one that goes on with the view has the
+        compacted: Groups were shortened or left out for this very call. A later one that goes on with the view has the
             same level and steps, and was not compacted.
         call_id: Which model call it was. Where an agent has both hooks, their reports of one call have the same. Only
             the hooks know it.
@@ -59,7 +59,7 @@ class FitReport(Shown):
     relevance: float = 1.0
     quality: float = 1.0
     seconds: float = 0.0
-    units: int = 0
+    groups: int = 0
     cached_tokens: int = 0
     reserve: int = 0
     categories: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
@@ -77,19 +77,19 @@ class FitReport(Shown):
         """Share of the budget that the request uses."""
         return self.tokens_after / self.budget
 
-    def with_unweighed(self, tokens: int, units: int = 0) -> FitReport:
+    def with_unweighed(self, tokens: int, groups: int = 0) -> FitReport:
         """The report of a view that more was added to, as it is.
 
         Args:
             tokens: What was added; negative for what was taken away.
-            units: Number of units of it.
+            groups: Number of groups of it.
         """
         before, after = self.categories.get(UNWEIGHED, (0, 0))
         return replace(
             self,
             tokens_before=self.tokens_before + tokens,
             tokens_after=self.tokens_after + tokens,
-            units=self.units + units,
+            groups=self.groups + groups,
             categories={**self.categories, UNWEIGHED: (before + tokens, after + tokens)},
         )
 
@@ -119,7 +119,7 @@ class FitReport(Shown):
             f"({self.utilization:.0%}), level {self.level.name.lower()}"
         )
         note = (
-            f"{self.units:,} units, {self.tokens_saved:,} tokens saved, {self.cached_tokens:,} cached, "
+            f"{self.groups:,} units, {self.tokens_saved:,} tokens saved, {self.cached_tokens:,} cached, "
             f"relevance {self.relevance:.2f}, quality {self.quality:.2f}, {self.seconds * 1e3:.1f} ms"
         )
         if self.cache_break:

@@ -13,9 +13,9 @@ from ..display import clip
 from ..forms.compressor import DIGEST_SOURCE, ContextCompressor, DigestEntry, label_of, quoted
 from ..forms.form import FitStep, Form
 from ..messages.archive import ContextArchive
-from ..messages.groups import Unit
+from ..messages.groups import MessageGroup
 from ..selection.knapsack import Choice, kept_lines
-from ..selection.prioritizer import ScoredUnit
+from ..selection.prioritizer import ScoredGroup
 from ..selection.scope import NOTE, Scope
 from ..tokens.counting import TokenCounter
 
@@ -28,7 +28,7 @@ BEYOND = "neither recent nor of what is asked"
 class _Changed(NamedTuple):
     """A group that is not in the view as it was, its form there, and its tokens."""
 
-    scored: ScoredUnit
+    scored: ScoredGroup
     form: Form
     tokens: int
 
@@ -55,7 +55,7 @@ class View:
     def is_lossless(self, repeats: Set[int]) -> bool:
         """Whether nothing but notation went, and groups that later ones repeat word for word."""
         return all(
-            changed.form in (Form.REPAIRED, Form.COMPACT) or changed.scored.unit.index in repeats
+            changed.form in (Form.REPAIRED, Form.COMPACT) or changed.scored.group.index in repeats
             for changed in self.changed
         )
 
@@ -73,17 +73,17 @@ class ViewBuilder:
         self._without_noise: dict[int, tuple[tuple[LLMMessage, ...], int]] = {}
         self._extracts: dict[tuple[int, frozenset[int]], tuple[tuple[LLMMessage, ...], int]] = {}
 
-    def placeholder_tokens(self, scored: ScoredUnit) -> int:
+    def placeholder_tokens(self, scored: ScoredGroup) -> int:
         """Return the exact tokens of the shortest form of a group that keeps its place."""
         return self._extract(scored, frozenset())[1]
 
-    def without_noise(self, scored: ScoredUnit) -> tuple[tuple[LLMMessage, ...], int]:
+    def without_noise(self, scored: ScoredGroup) -> tuple[tuple[LLMMessage, ...], int]:
         """Return the compact form of a group, with what brings its noise back, and its exact tokens."""
-        unit = scored.unit
-        known = self._without_noise.get(unit.index)
+        group = scored.group
+        known = self._without_noise.get(group.index)
         if known is None:
-            compact = self._compressor.compact(unit, scored.profile.passages, self._handle(unit)) or unit.messages
-            known = self._without_noise[unit.index] = compact, self._cost(compact)
+            compact = self._compressor.compact(group, scored.profile.passages, self._handle(group)) or group.messages
+            known = self._without_noise[group.index] = compact, self._cost(compact)
         return known
 
     def _cost(self, messages: Sequence[LLMMessage]) -> int:
@@ -100,16 +100,16 @@ class ViewBuilder:
         shared: _Block | None = None
         in_head = True
         for place, choice in enumerate(choices):
-            unit = choice.scored.unit
-            in_head = in_head and unit.index == place and (bool(choice.scored.pinned) or not unit.messages)
+            group = choice.scored.group
+            in_head = in_head and group.index == place and (bool(choice.scored.pinned) or not group.messages)
             messages, form, cost = self._written(choice)
             tokens += cost
             (head if in_head else tail).extend(messages)
-            if form is Form.DIGEST or (form is Form.GONE and unit.messages and unit.index not in reasons):
+            if form is Form.DIGEST or (form is Form.EVICTED and group.messages and group.index not in reasons):
                 away.append(choice)
-            if form is not Form.FULL and unit.index != NOTE:
+            if form is not Form.FULL and group.index != NOTE:
                 changed.append(_Changed(choice.scored, form, choice.cost if form is Form.DIGEST else cost))
-        if (away or self._scope.beyond) and block:
+        if (away or self._scope.not_considered) and block:
             shared = self._block(away)
             tokens += shared.tokens
             head.append(shared.message)
@@ -120,18 +120,18 @@ class ViewBuilder:
         steps = [self._step(changed, reasons) for changed in view.changed]
         if view.block is not None:
             steps = _sharing(steps, view.block)
-        return tuple(sorted([*steps, *self._unseen], key=lambda step: step.unit))
+        return tuple(sorted([*steps, *self._unseen], key=lambda step: step.group))
 
     def _written(self, choice: Choice) -> tuple[tuple[LLMMessage, ...], Form, int]:
         """Return the messages of a form, the form it came out as, and its exact tokens."""
         scored, form = choice.scored, choice.form
-        unit, profile = scored.unit, scored.profile
-        if not unit.messages:
+        group, profile = scored.group, scored.profile
+        if not group.messages:
             return (), Form.REPAIRED, 0
         if form is Form.EXTRACT:
             shortened, cost = self._extract(scored, frozenset(choice.kept))
             if cost < profile.compact_tokens:
-                return shortened, Form.EXTRACT if choice.kept else Form.STUB, cost
+                return shortened, Form.EXTRACT if choice.kept else Form.PLACEHOLDER, cost
             form = Form.COMPACT  # shortening must never make a message longer
         if form is Form.COMPACT and profile.compact is not None:
             if not profile.noise:
@@ -139,26 +139,26 @@ class ViewBuilder:
             marked, cost = self.without_noise(scored)
             return marked, Form.EXTRACT, cost
         if form in (Form.FULL, Form.COMPACT):
-            return unit.messages, Form.REPAIRED if unit.repaired else Form.FULL, profile.tokens
+            return group.messages, Form.REPAIRED if group.repaired else Form.FULL, profile.tokens
         return (), form, 0
 
-    def _extract(self, scored: ScoredUnit, kept: frozenset[int]) -> tuple[tuple[LLMMessage, ...], int]:
+    def _extract(self, scored: ScoredGroup, kept: frozenset[int]) -> tuple[tuple[LLMMessage, ...], int]:
         """Return a group with some of its segments in place, and its exact tokens."""
-        known = self._extracts.get((scored.unit.index, kept))
+        known = self._extracts.get((scored.group.index, kept))
         if known is None:  # several views are tried, and most of their forms are the same
             lines = kept_lines(scored.profile.segments, kept)
-            unit = scored.unit
-            messages = self._compressor.extract(unit, scored.profile.passages, lines, self._handle(unit))
-            known = self._extracts[unit.index, kept] = messages, self._cost(messages)
+            group = scored.group
+            messages = self._compressor.extract(group, scored.profile.passages, lines, self._handle(group))
+            known = self._extracts[group.index, kept] = messages, self._cost(messages)
         return known
 
     def _step(self, changed: _Changed, reasons: dict[int, str]) -> FitStep:
         scored, form = changed.scored, changed.form
-        unit = scored.unit
-        why = reasons.get(unit.index) or (unit.repaired if form is Form.REPAIRED else scored.why())
-        before = scored.profile.tokens if unit.messages else self._cost(unit.originals)
+        group = scored.group
+        why = reasons.get(group.index) or (group.repaired if form is Form.REPAIRED else scored.why())
+        before = scored.profile.tokens if group.messages else self._cost(group.originals)
         after = min(before, changed.tokens) if form is Form.DIGEST else changed.tokens
-        return FitStep(unit.index, label_of(unit), form, before, after, why, self._handle(unit))
+        return FitStep(group.index, label_of(group), form, before, after, why, self._handle(group))
 
     def _block(self, away: Sequence[Choice]) -> _Block:
         entries: list[DigestEntry] = []
@@ -171,11 +171,13 @@ class ViewBuilder:
                 entries.append(
                     DigestEntry(clip(passage.label, _LABEL_CHARS), quoted(passage.lines, lines.get(number, ())))
                 )
-        units = [choice.scored.unit for choice in away]
-        handles = {unit.index: self._handle(unit) for unit in units} | {step.unit: step.handle for step in self._unseen}
+        groups = [choice.scored.group for choice in away]
+        handles = {group.index: self._handle(group) for group in groups} | {
+            step.group: step.handle for step in self._unseen
+        }
         handle = self._archive.put_group([handles[number] for number in sorted(handles)])
-        beyond = (unit for unit, _ in self._scope.beyond)
-        left_out = sum(len(unit.originals) for unit in (*units, *beyond))
+        not_considered = (group for group, _ in self._scope.not_considered)
+        left_out = sum(len(group.originals) for group in (*groups, *not_considered))
         message = self._compressor.digest(entries, left_out, handle)
         head = self._cost([self._compressor.digest((), left_out, handle)])
         return _Block(message, left_out, handle, head, self._cost([message]))
@@ -183,19 +185,19 @@ class ViewBuilder:
     @cached_property
     def _unseen(self) -> list[FitStep]:
         """Return the report on the groups that were not looked at; each is made once for ever."""
-        gone = self._scope.known.gone
-        for unit, size in self._scope.beyond:
-            handle = self._handle(unit)
-            if unit not in gone:
-                gone[unit] = FitStep(unit.index, label_of(unit), Form.GONE, size, 0, BEYOND, handle)
-        return [gone[unit] for unit, _ in self._scope.beyond]
+        evicted = self._scope.known.evicted
+        for group, size in self._scope.not_considered:
+            handle = self._handle(group)
+            if group not in evicted:
+                evicted[group] = FitStep(group.index, label_of(group), Form.EVICTED, size, 0, BEYOND, handle)
+        return [evicted[group] for group, _ in self._scope.not_considered]
 
-    def _handle(self, unit: Unit) -> str:
+    def _handle(self, group: MessageGroup) -> str:
         """Return the handle of a group; what it was once archived under is not worked out again."""
         handles = self._scope.known.handles
-        handle = handles.get(unit)
+        handle = handles.get(group)
         if handle is None or handle not in self._archive:
-            handle = handles[unit] = self._archive.put(unit.originals)
+            handle = handles[group] = self._archive.put(group.originals)
         return handle
 
 

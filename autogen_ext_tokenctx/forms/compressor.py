@@ -1,4 +1,4 @@
-"""The shorter forms of a unit, as messages.
+"""The shorter forms of a group, as messages.
 
 Which lines a form keeps is decided elsewhere; here it is only written down: in place with a mark that says what is
 missing and how to get it back, or as entries of the shared digest block.
@@ -18,7 +18,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from ..messages.groups import Unit
+from ..messages.groups import MessageGroup
 from ..messages.pages import expand_call, shown_by
 from ..warn import warn
 from .json import compact_json
@@ -67,9 +67,9 @@ class ContextCompressor:
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.messages.groups import split
         >>> text = "\\n".join(f"{name} has {name} things to do" for name in ("Ann", "Ben", "Cleo", "Dan", "Eve"))
-        >>> unit = split([UserMessage(content=text, source="planner")])[0]
+        >>> group = split([UserMessage(content=text, source="planner")])[0]
         >>> compressor = ContextCompressor(readers)
-        >>> print(compressor.extract(unit, compressor.read(unit), {0: {2}}, "c0ffee00")[0].content)
+        >>> print(compressor.extract(group, compressor.read(group), {0: {2}}, "c0ffee00")[0].content)
         …
         Cleo has Cleo things to do
         …
@@ -80,9 +80,9 @@ class ContextCompressor:
         self._readers = READERS if readers is None else tuple(readers)
         self._warned: set[TextReader] = set()
 
-    def read(self, unit: Unit) -> tuple[Passage, ...]:
-        """Return the unit's text as passages of lines."""
-        return passages(unit, self._lines)
+    def read(self, group: MessageGroup) -> tuple[Passage, ...]:
+        """Return the group's text as passages of lines."""
+        return passages(group, self._lines)
 
     def _lines(self, text: str) -> Sequence[Line]:
         """Return what the first reader that knows a text makes of it."""
@@ -100,13 +100,13 @@ class ContextCompressor:
                 warn(f"text reader {name} {fault}; the next reader is asked: mend it or leave it out", RuntimeWarning)
         return built_in_lines(text)
 
-    def compact(self, unit: Unit, read: Sequence[Passage], handle: str = "") -> tuple[LLMMessage, ...] | None:
-        """Return the unit with the same values in less notation, without noise; None where that changes nothing.
+    def compact(self, group: MessageGroup, read: Sequence[Passage], handle: str = "") -> tuple[LLMMessage, ...] | None:
+        """Return the group with the same values in less notation, without noise; None where that changes nothing.
 
         Call arguments stay as they are: they are code's business.
 
         Args:
-            unit: The unit.
+            group: The group.
             read: Its passages.
             handle: What brings the noise back.
         """
@@ -114,18 +114,18 @@ class ContextCompressor:
         for passage in read:
             if passage.compact and passage.slot.kind != "arguments":
                 texts[passage.slot] = _with_mark(passage, expand_call(handle))
-        return _rewrite(unit, texts) if texts else None
+        return _rewrite(group, texts) if texts else None
 
     def extract(
-        self, unit: Unit, read: Sequence[Passage], kept: Mapping[int, Set[int]], handle: str
+        self, group: MessageGroup, read: Sequence[Passage], kept: Mapping[int, Set[int]], handle: str
     ) -> tuple[LLMMessage, ...]:
-        """Return the unit in its place with some of its lines.
+        """Return the group in its place with some of its lines.
 
         Call arguments are never shortened: who repeats a call of its history must do what was done. An exchange whose
         arguments are not kept whole is told as text instead; see `transcript`.
 
         Args:
-            unit: The unit.
+            group: The group.
             read: Its passages.
             kept: Numbers of the lines to keep, by number of the passage. A passage that is not in it keeps none.
             handle: What brings the whole back.
@@ -141,17 +141,17 @@ class ContextCompressor:
                 if not lines:
                     texts[passage.slot] = IMAGE_LEFT_OUT
                 continue
-            shorter = _shortened(passage, lines, _expand_call(unit, passage.slot, handle))
+            shorter = _shortened(passage, lines, _expand_call(group, passage.slot, handle))
             if len(shorter) < len(passage.text()):
                 texts[passage.slot] = shorter
             elif passage.compact and passage.slot.kind != "arguments":
                 texts[passage.slot] = _with_mark(passage, expand_call(handle))
         if any(slot.kind == "arguments" for slot in texts):
-            return transcript(unit, texts)
-        return _rewrite(unit, texts)
+            return transcript(group, texts)
+        return _rewrite(group, texts)
 
     def digest(self, entries: Sequence[DigestEntry], left_out: int, handle: str) -> UserMessage:
-        """Return the shared block: the best lines of the units that left their place, each with who said it.
+        """Return the shared block: the best lines of the groups that left their place, each with who said it.
 
         Args:
             entries: What is kept, in the order of the history.
@@ -209,9 +209,9 @@ def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
     return tuple(text.rstrip() for text in out)
 
 
-def _expand_call(unit: Unit, slot: Slot, handle: str) -> str:
+def _expand_call(group: MessageGroup, slot: Slot, handle: str) -> str:
     """Return what brings a text back: of a page the lines that it shows, where they are archived already."""
-    message = unit.messages[slot.message]
+    message = group.messages[slot.message]
     if isinstance(message, FunctionExecutionResultMessage):
         shown = shown_by(message.content[slot.item])
         if shown is not None:
@@ -241,9 +241,9 @@ def _count(lines: int) -> str:
     return "1 line" if lines == 1 else f"{lines} lines"
 
 
-def _rewrite(unit: Unit, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
-    """The unit's messages with other texts in some slots; copies where something changed, the objects elsewhere."""
-    return tuple(_rewritten(number, message, texts) for number, message in enumerate(unit.messages))
+def _rewrite(group: MessageGroup, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
+    """The group's messages with other texts in some slots; copies where something changed, the objects elsewhere."""
+    return tuple(_rewritten(number, message, texts) for number, message in enumerate(group.messages))
 
 
 def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMessage:
@@ -272,9 +272,9 @@ def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> L
     return message.model_copy(update=update) if update else message
 
 
-def label_of(unit: Unit) -> str:
-    """Return who and what a unit is, in a few words, for reports."""
-    head = unit.head
+def label_of(group: MessageGroup) -> str:
+    """Return who and what a group is, in a few words, for reports."""
+    head = group.head
     if isinstance(head, SystemMessage):
         return "system"
     if isinstance(head, FunctionExecutionResultMessage):

@@ -7,7 +7,7 @@ from enum import Enum, IntEnum
 
 
 class Form(str, Enum):
-    """How a unit of the history stands in the view, from nothing lost to nothing there."""
+    """How a group of the history stands in the view, from nothing lost to nothing there."""
 
     FULL = "full"
     """As it is in the history."""
@@ -20,15 +20,20 @@ class Form(str, Enum):
     DIGEST = "digest"
     """Left its place; its best lines are in the shared block."""
     BLOCK = "block"
-    """The shared block itself, which stands for all units that left; what of it is their lines stands with them."""
-    STUB = "stub"
+    """The shared block itself, which stands for all groups that left; what of it is their lines stands with them."""
+    PLACEHOLDER = "placeholder"
     """One line and a handle."""
-    GONE = "gone"
+    EVICTED = "evicted"
     """Not in the view; the archive has it."""
     SUMMARY = "summary"
-    """A model's summary, which stands for the first units."""
+    """A model's summary, which stands for the first groups."""
     RECALLED = "recalled"
-    """Lines of units that left, back for one turn in a block of their own."""
+    """Lines of groups that left, back for one turn in a block of their own."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Form | None:
+        """Return the form by the name that versions before 0.2 saved."""
+        return {"stub": cls.PLACEHOLDER, "gone": cls.EVICTED}.get(str(value))
 
 
 class Level(IntEnum):
@@ -48,19 +53,19 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class FitStep:
-    """One change of one unit.
+    """One change of one group.
 
     Args:
-        unit: Number of the unit in the history, from 0; -1 for a block that stands for several units.
+        group: Number of the group in the history, from 0; -1 for a block that stands for several groups.
         what: Who and what, such as ``"coder: read_file"``.
-        form: The form the unit has in the view.
-        tokens_before: Tokens of the unit in the history.
+        form: The form the group has in the view.
+        tokens_before: Tokens of the group in the history.
         tokens_after: Tokens of it in the view. The lines of the shared block share its tokens by about what each costs.
         why: The reason in a few words, with scores where there are any.
         handle: ``ContextManager.expand(handle)`` gives the original back; empty where nothing left the view.
     """
 
-    unit: int
+    group: int
     what: str
     form: Form
     tokens_before: int
@@ -71,7 +76,7 @@ class FitStep:
     def as_dict(self) -> dict[str, int | str]:
         """The step as JSON values."""
         return {
-            "unit": self.unit,
+            "group": self.group,
             "what": self.what,
             "form": self.form.value,
             "tokens_before": self.tokens_before,

@@ -1,6 +1,6 @@
-"""Where the text of a unit stands, and the lines it is made of.
+"""Where the text of a group stands, and the lines it is made of.
 
-A unit's text sits in slots: the content of a message, the result of a call, the arguments of a call, a thought.
+A group's text sits in slots: the content of a message, the result of a call, the arguments of a call, a thought.
 A passage is one slot's text as lines, the smallest pieces that can be kept or left out. A picture is a passage of one
 line, which says its size.
 """
@@ -17,7 +17,7 @@ from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, SystemMessage, UserMessage
 
 from ..display import clip
-from ..messages.groups import Unit
+from ..messages.groups import MessageGroup
 from ..messages.pages import SHORT_ARGUMENTS, shown_by
 from .json import compact_json
 from .line import Line, join
@@ -41,10 +41,10 @@ _READ_ARGUMENTS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place for text in a unit.
+    """A place for text in a group.
 
     Args:
-        message: Number of the message in the unit.
+        message: Number of the message in the group.
         item: Number of the result, call or content part in the message.
         kind: What the text is.
     """
@@ -77,8 +77,8 @@ class Passage:
         return join(self.lines)
 
 
-def passages(unit: Unit, read: Callable[[str], Sequence[Line]] | None = None) -> tuple[Passage, ...]:
-    """Return the passages of a unit, in the order in which they stand.
+def passages(group: MessageGroup, read: Callable[[str], Sequence[Line]] | None = None) -> tuple[Passage, ...]:
+    """Return the passages of a group, in the order in which they stand.
 
     Example:
         >>> from autogen_core.models import UserMessage
@@ -86,7 +86,7 @@ def passages(unit: Unit, read: Callable[[str], Sequence[Line]] | None = None) ->
         >>> [p.label for p in passages(split([UserMessage(content="hi", source="ann")])[0])]
         ['ann']
     """
-    return tuple(_passages(unit, read or built_in_lines))
+    return tuple(_passages(group, read or built_in_lines))
 
 
 def built_in_lines(text: str) -> list[Line]:
@@ -115,9 +115,9 @@ def call_values(arguments: str) -> str:
     return ", ".join(clip(text, _LABEL_CHARS // 2) for text in written)
 
 
-def _passages(unit: Unit, read: Callable[[str], Sequence[Line]]) -> Iterator[Passage]:
+def _passages(group: MessageGroup, read: Callable[[str], Sequence[Line]]) -> Iterator[Passage]:
     labels: dict[str, str] = {}
-    for number, message in enumerate(unit.messages):
+    for number, message in enumerate(group.messages):
         if isinstance(message, FunctionExecutionResultMessage):
             for item, result in enumerate(message.content):
                 slot, label = Slot(number, item, "result"), labels.get(result.call_id, result.name)

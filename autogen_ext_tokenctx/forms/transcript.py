@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, UserMessage
 
-from ..messages.groups import STRAY_SOURCE, Unit
+from ..messages.groups import STRAY_SOURCE, MessageGroup
 from ..messages.turns import CALL_SOURCE
 from .passages import Slot
 
 
-def transcript(unit: Unit, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
+def transcript(group: MessageGroup, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
     """Return a tool exchange as user messages that say what was called and what came back.
 
     Example:
@@ -27,13 +27,13 @@ def transcript(unit: Unit, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
         >>> from autogen_ext_tokenctx.messages.groups import split
         >>> call = FunctionCall(id="1", name="write", arguments='{"path": "a.py", "content": "…"}')
         >>> result = FunctionExecutionResult(call_id="1", name="write", content="done", is_error=False)
-        >>> unit = split(
+        >>> group = split(
         ...     [
         ...         AssistantMessage(content=[call], source="coder"),
         ...         FunctionExecutionResultMessage(content=[result]),
         ...     ]
         ... )[0]
-        >>> called, answered = transcript(unit, {Slot(0, 0, "arguments"): "path: a.py"})
+        >>> called, answered = transcript(group, {Slot(0, 0, "arguments"): "path: a.py"})
         >>> print(called.content)
         [coder called write with:]
         path: a.py
@@ -41,7 +41,7 @@ def transcript(unit: Unit, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
         [write answered:]
         done
     """
-    return tuple(_told(number, message, texts) for number, message in enumerate(unit.messages))
+    return tuple(_told(number, message, texts) for number, message in enumerate(group.messages))
 
 
 def _told(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMessage:

@@ -59,8 +59,8 @@ class FitEvent:
         report = self.report
         forms: dict[str, dict[str, int]] = {}
         for step in report.steps:
-            form = forms.setdefault(step.form.value, {"units": 0, "tokens_before": 0, "tokens_after": 0})
-            form["units"] += 1
+            form = forms.setdefault(step.form.value, {"groups": 0, "tokens_before": 0, "tokens_after": 0})
+            form["groups"] += 1
             form["tokens_before"] += step.tokens_before
             form["tokens_after"] += step.tokens_after
         return {
@@ -80,7 +80,7 @@ class FitEvent:
             "relevance": report.relevance,
             "quality": report.quality,
             "seconds": report.seconds,
-            "units": report.units,
+            "groups": report.groups,
             "compacted": report.compacted,
             "call_id": report.call_id,
             "categories": {name: list(tokens) for name, tokens in report.categories.items()},

@@ -125,7 +125,9 @@ class IncrementalView:
         more = len(new) - len(old)
         tokens = sum(map(counter.count_message, new)) - sum(map(counter.count_message, old))
         report = self.report.with_unweighed(tokens, more)
-        steps = tuple(replace(step, unit=step.unit + more) if step.unit >= len(old) else step for step in report.steps)
+        steps = tuple(
+            replace(step, group=step.group + more) if step.group >= len(old) else step for step in report.steps
+        )
         return replace(
             self,
             covered=(*new, *self.covered[len(old) :]),
@@ -171,9 +173,9 @@ class IncrementalView:
     @property
     def shortens_newest(self) -> bool:
         """Whether the newest message is not in the view with all that it says."""
-        newest = self.report.units - 1
+        newest = self.report.groups - 1
         lossless = (Form.FULL, Form.COMPACT, Form.REPAIRED)
-        return any(step.unit == newest and step.form not in lossless for step in self.report.steps)
+        return any(step.group == newest and step.form not in lossless for step in self.report.steps)
 
     def recalling(self, turn: Turn | None, found: Recalled | None) -> IncrementalView:
         """Return the view with what a turn of the history recalls."""
@@ -196,10 +198,10 @@ class IncrementalView:
         Args:
             start: Number of the message of the history.
         """
-        away = {step.unit for step in self.report.steps if step.form in (Form.DIGEST, Form.GONE)}
+        away = {step.group for step in self.report.steps if step.form in (Form.DIGEST, Form.EVICTED)}
         tail = split(self.covered[start:])
-        first = self.report.units - len(tail)
-        return len(self.view) - sum(len(unit.messages) for unit in tail if first + unit.index not in away)
+        first = self.report.groups - len(tail)
+        return len(self.view) - sum(len(group.messages) for group in tail if first + group.index not in away)
 
 
 def head_of(messages: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]:
@@ -227,9 +229,9 @@ class SentPrefix:
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
         >>> cache = PromptCache(automatic=True, minimum=0, granularity=1, discount=0.5)
-        >>> talk = [UserMessage(content="Hello there", source="user")]
-        >>> prefix, tokens = SentPrefix(EstimatedTokenCounter()), EstimatedTokenCounter().count_request(talk)
-        >>> prefix.served(talk, tokens, (), cache), prefix.served(talk, tokens, (), cache) == tokens
+        >>> dialogue = [UserMessage(content="Hello there", source="user")]
+        >>> prefix, tokens = SentPrefix(EstimatedTokenCounter()), EstimatedTokenCounter().count_request(dialogue)
+        >>> prefix.served(dialogue, tokens, (), cache), prefix.served(dialogue, tokens, (), cache) == tokens
         (0, True)
     """
 

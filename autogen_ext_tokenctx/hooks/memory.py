@@ -15,7 +15,7 @@ from typing_extensions import Self
 
 from ..context.manager import ContextManager
 from ..messages.sections import ProjectContext, Section, SectionText, read_section
-from ..retrieval.bm25 import bm25, rarity
+from ..retrieval.bm25 import bm25, idf_of
 from ..retrieval.terms import terms
 from .chat_context import TokenBudgetChatCompletionContext
 
@@ -99,19 +99,19 @@ class ProjectContextMemory(Memory, Component[ProjectContextMemoryConfig]):
             What entered.
         """
         wanted = await self._project.read()
-        held = await self._held(model_context)
+        reserved = await self._held(model_context)
         self._names.update(section.name for section in wanted)
-        gone = [
+        evicted = [
             SectionText(before.name, before.type, "")
-            for name, before in held.items()
+            for name, before in reserved.items()
             # Sections of somebody else's memory are not ours to remove.
             if name in self._names and before.text and all(section.name != name for section in wanted)
         ]
-        entering = [*gone, *(section for section in wanted if held.get(section.name) != section)]
+        entering = [*evicted, *(section for section in wanted if reserved.get(section.name) != section)]
         for section in entering:
-            before = held.get(section.name)
+            before = reserved.get(section.name)
             await model_context.add_message(section.message(replaces=before is not None and bool(before.text)))
-            held[section.name] = section
+            reserved[section.name] = section
         return UpdateContextResult(memories=_result([section for section in entering if section.text]))
 
     async def query(
@@ -132,7 +132,7 @@ class ProjectContextMemory(Memory, Component[ProjectContextMemoryConfig]):
         if not words:
             return _result(sections)
         documents = [_counts(terms(f"{section.name}\n{section.text}")) for section in sections]
-        scores = bm25(documents, dict.fromkeys(words, 1.0), rarity(documents))
+        scores = bm25(documents, dict.fromkeys(words, 1.0), idf_of(documents))
         best = sorted(range(len(sections)), key=lambda number: -scores[number])
         return _result([sections[number] for number in best if scores[number] > 0])
 
@@ -179,10 +179,10 @@ class ProjectContextMemory(Memory, Component[ProjectContextMemoryConfig]):
         if manager is not None and manager in self._entered:
             return self._entered[manager]
         versions = [read_section(message) for message in await model_context.get_messages()]
-        held = {version.name: version for version in versions if version is not None}
+        reserved = {version.name: version for version in versions if version is not None}
         if manager is not None:
-            self._entered[manager] = held
-        return held
+            self._entered[manager] = reserved
+        return reserved
 
 
 def _config(section: Section) -> SectionConfig:

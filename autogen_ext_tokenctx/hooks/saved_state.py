@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from autogen_core.models import LLMMessage
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from typing_extensions import Self
 
 from ..context.report import FitReport
@@ -29,6 +29,18 @@ class _SavedView(BaseModel):
     report: FitReport
     settings: str
     recalled: TurnRecall | None = None
+
+    @field_validator("report", mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, report: Any) -> Any:
+        """Read a message group where versions before 0.2 saved a unit."""
+        if not isinstance(report, dict):
+            return cast("object", report)
+        saved = cast("dict[str, Any]", report)
+        if "units" not in saved:
+            return saved
+        steps = [{**step, "group": step["unit"]} for step in saved["steps"]]
+        return {**saved, "groups": saved["units"], "steps": steps}
 
 
 class SavedContext(BaseModel):

@@ -174,8 +174,8 @@ class Session:
         view = await self._recalling(view, call, tokens, _PICTURES * tokens)
         return _Made(view.plus(still_open, counter), view)
 
-    async def _compacted(self, call: CallRequest, *, goes_on: bool, held: int = 0) -> _Made | None:
-        """Return a view made anew that leaves ``held`` tokens to what is recalled; None when that failed.
+    async def _compacted(self, call: CallRequest, *, goes_on: bool, reserved: int = 0) -> _Made | None:
+        """Return a view made anew that leaves ``reserved`` tokens to what is recalled; None when that failed.
 
         Raises:
             BudgetTooSmallError: What has to be there does not fit.
@@ -185,7 +185,8 @@ class Session:
         # What goes on from no view will not grow either, as far as anyone knows: nothing is to be left for that.
         changes = {"target": 1.0} if call.must_fill and not goes_on else {}
         budgets = [
-            budget.model_copy(update={**changes, "reserve": budget.reserve + held}) for budget in (allowed, call.given)
+            budget.model_copy(update={**changes, "reserve": budget.reserve + reserved})
+            for budget in (allowed, call.given)
         ]
         translation = BudgetTranslation(call.counter, asked.messages, asked.tools, budgets)
         best: FitResult | None = None
@@ -210,7 +211,7 @@ class Session:
         )
         tokens = int(call.recall * allowed.available)
         pictures = _PICTURES * tokens
-        if held:  # there is no second try
+        if reserved:  # there is no second try
             free = allowed.available - self._size(best.messages, best.report, call)
             tokens = min(tokens, free)
             pictures = min(pictures, free - tokens)
@@ -220,7 +221,7 @@ class Session:
     async def _making_room(self, made: _Made, call: CallRequest, *, goes_on: bool) -> _Made:
         """Return a view with what is recalled: the history makes room for it, the newest message does not."""
         try:
-            smaller = await self._compacted(call, goes_on=goes_on, held=made.view.recalled_tokens)
+            smaller = await self._compacted(call, goes_on=goes_on, reserved=made.view.recalled_tokens)
         except BudgetTooSmallError:
             smaller = None
         if smaller is not None and smaller.view.recalled_tokens:

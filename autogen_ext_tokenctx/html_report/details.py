@@ -124,7 +124,7 @@ def _fit(fit: LoggedFit, room: int) -> dict[str, Any]:
     sent = [[message.who, message.text] for message in fit.texts.view] if fit.texts else []
     if len(json.dumps((steps, sent))) > room:
         sent = []
-    logged = max(len(fit.steps), sum(form.get("units", 0) for form in fit.forms.values()))
+    logged = max(len(fit.steps), sum(form.get("groups", form.get("units", 0)) for form in fit.forms.values()))
     return {
         **fit.model_dump(exclude={"type", "call_id", "forms", "steps", "texts", "categories"}),
         "categories": [[name, *tokens] for name, tokens in fit.categories.items()],

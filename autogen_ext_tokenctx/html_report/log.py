@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Annotated, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 VERSION = 1
 """The newest version of the log that is understood."""
@@ -34,9 +34,9 @@ class _Logged(BaseModel):
 
 
 class LoggedStep(_Logged):
-    """One change of one unit; the fields are those of `FitStep`."""
+    """One change of one message group; the fields are those of `FitStep`. Earlier versions wrote unit for group."""
 
-    unit: int = -1
+    group: int = Field(default=-1, validation_alias=AliasChoices("group", "unit"))
     what: str = ""
     form: str = ""
     tokens_before: int = 0
@@ -92,7 +92,7 @@ class LoggedFit(_Logged):
     relevance: Share = 1.0
     quality: Share = 1.0
     seconds: Annotated[float, Field(ge=0)] = 0.0
-    units: int = 0
+    groups: int = Field(default=0, validation_alias=AliasChoices("groups", "units"))
     compacted: bool | None = None
     """Whether a new, shorter view was made for this call; None only in a line of an earlier version."""
     call_id: str = ""

@@ -48,7 +48,7 @@ class ContextArchive:
         return list(self._originals)
 
     def put(self, messages: Sequence[LLMMessage]) -> str:
-        """Keeps one unit's originals and gives their handle."""
+        """Keeps one group's originals and gives their handle."""
         handle = self._handle(content_hash(messages))
         self._originals.setdefault(handle, tuple(messages))
         return handle

@@ -1,7 +1,7 @@
-"""Units: the smallest pieces of a history that are kept or left out, and the repair of broken ones.
+"""Groups: the smallest pieces of a history that are kept or left out, and the repair of broken ones.
 
-A unit is one message, or a tool-calling assistant message together with all its results. Splitting and repairing
-are one step, because what is broken about a history is exactly what does not form a unit: a call without its
+A group is one message, or a tool-calling assistant message together with all its results. Splitting and repairing
+are one step, because what is broken about a history is exactly what does not form a group: a call without its
 result (a cancelled run), a result without its call, an assistant message that calls nothing.
 """
 
@@ -33,16 +33,16 @@ STRAY_SOURCE = "tool_result"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Unit:
+class MessageGroup:
     """One message, or one tool exchange.
 
     Args:
-        index: Number of the unit in its history, from 0.
-        messages: The unit as a provider accepts it. The very objects of the history where nothing was broken;
-            empty when nothing of the unit can be sent.
-        originals: The unit as it stands in the history.
+        index: Number of the group in its history, from 0.
+        messages: The group as a provider accepts it. The very objects of the history where nothing was broken;
+            empty when nothing of the group can be sent.
+        originals: The group as it stands in the history.
         repaired: What was broken; empty when ``messages`` are the originals.
-        key: Equal for units of equal content; what caches go by.
+        key: Equal for groups of equal content; what caches go by.
     """
 
     index: int
@@ -58,7 +58,7 @@ class Unit:
 
     @property
     def is_exchange(self) -> bool:
-        """Whether the unit is a tool-calling message with its results."""
+        """Whether the group is a tool-calling message with its results."""
         return bool(self.messages) and is_call(self.messages[0])
 
     @property
@@ -72,22 +72,22 @@ def is_call(message: LLMMessage) -> bool:
     return isinstance(message, AssistantMessage) and not isinstance(message.content, str)
 
 
-def split(messages: Sequence[LLMMessage], first: int = 0) -> list[Unit]:
-    """The units of a history, each one repaired where it was broken.
+def split(messages: Sequence[LLMMessage], first: int = 0) -> list[MessageGroup]:
+    """The groups of a history, each one repaired where it was broken.
 
     Args:
         messages: A history, broken or not. It is not changed.
-        first: Number of the first unit.
+        first: Number of the first group.
 
     Returns:
-        The units in order. Their ``originals``, put end to end, are ``messages``.
+        The groups in order. Their ``originals``, put end to end, are ``messages``.
 
     Example:
         >>> from autogen_core.models import UserMessage
-        >>> [unit.repaired for unit in split([UserMessage(content="hi", source="user")])]
+        >>> [group.repaired for group in split([UserMessage(content="hi", source="user")])]
         ['']
     """
-    units: list[Unit] = []
+    groups: list[MessageGroup] = []
     start = 0
     while start < len(messages):
         end = start + 1
@@ -97,9 +97,9 @@ def split(messages: Sequence[LLMMessage], first: int = 0) -> list[Unit]:
         originals = tuple(messages[start:end])
         sendable, why = _repair(originals)
         key = tuple(message_key(message) for message in originals)
-        units.append(Unit(first + len(units), sendable, originals, why, key))
+        groups.append(MessageGroup(first + len(groups), sendable, originals, why, key))
         start = end
-    return units
+    return groups
 
 
 def repair(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
@@ -120,7 +120,7 @@ def repair(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
         >>> [message.type for message in repair([call])]
         ['AssistantMessage', 'FunctionExecutionResultMessage']
     """
-    return [message for unit in split(messages) for message in unit.messages]
+    return [message for group in split(messages) for message in group.messages]
 
 
 def message_key(message: LLMMessage) -> MessageKey:
@@ -189,9 +189,9 @@ def pictures_of(messages: Iterable[LLMMessage]) -> list[Image]:
     ]
 
 
-def text_of(unit: Unit) -> str:
-    """Everything that a unit says as it can be sent."""
-    return "\n".join(text for message in unit.messages for text in texts(message))
+def text_of(group: MessageGroup) -> str:
+    """Everything that a group says as it can be sent."""
+    return "\n".join(text for message in group.messages for text in texts(message))
 
 
 def content_hash(messages: Iterable[LLMMessage]) -> str:

@@ -24,7 +24,7 @@ CATEGORY_OF_SECTION: Mapping[str, str] = MappingProxyType(
     }
 )
 """The types a section can have, in the order in which they enter a context, each with the value of the `Category` its
-message belongs to: weights and shares apply to it as to any other unit of that category."""
+message belongs to: weights and shares apply to it as to any other group of that category."""
 
 _NAME = re.compile(r"[^\[\]()\s](?:[^\[\]()\n\r]{0,78}[^\[\]()\s])?")
 _HEADING = re.compile(

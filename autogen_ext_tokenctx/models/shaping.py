@@ -130,8 +130,8 @@ def _go_on() -> UserMessage:
 
 def _wants_user(view: Sequence[LLMMessage]) -> bool:
     """Return whether nothing asks for an answer: only system messages, or the assistant's text is the last."""
-    talk = [message for message in view if not isinstance(message, SystemMessage)]
-    return not talk or (isinstance(talk[-1], AssistantMessage) and not is_call(talk[-1]))
+    dialogue = [message for message in view if not isinstance(message, SystemMessage)]
+    return not dialogue or (isinstance(dialogue[-1], AssistantMessage) and not is_call(dialogue[-1]))
 
 
 def _clean(text: str) -> str:

@@ -176,7 +176,7 @@ class ErrorRecovery:
         try:
             strategies = await self._proposed(view, plan, failed)
         except Exception as error:
-            _logger.warning("the model gave no recovery strategy, the failure decides: %s", _said(error))
+            _logger.warning("the model gave no recovery strategy, the failure decides: %s", _text_of(error))
             strategies = derived(failed, plan is not None)[: self._attempts]
             source = "fallback"
         tried = [] if run is None else await _run(strategies, run)
@@ -279,7 +279,7 @@ async def _run(
         try:
             value = await run(strategy)
         except Exception as error:
-            tried.append(RecoveryAttempt(strategy, _said(error), None))
+            tried.append(RecoveryAttempt(strategy, _text_of(error), None))
             continue
         tried.append(RecoveryAttempt(strategy, _error_in(value), value))
         if tried[-1].error is None:
@@ -296,7 +296,7 @@ def _error_in(value: object) -> str | None:
     return None
 
 
-def _said(error: Exception) -> str:
+def _text_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 

@@ -162,7 +162,7 @@ class TaskDecomposer:
         """The requirements in their order, a step each; neighbours share a step where there are too many."""
         parts = [part for part in map(str.strip, task.requirements) if part] or [task.description.strip()]
         count = min(len(parts), self._max_steps, available // (_STEP_TOKENS + _TEXT_TOKENS))
-        room = available // count - _STEP_TOKENS
+        max_tokens = available // count - _STEP_TOKENS
         counter = self._manager.counter
         steps: list[PlanStep] = []
         for i in range(count):
@@ -174,7 +174,7 @@ class TaskDecomposer:
                 depends_on=(steps[-1].id,) if steps else (),
                 token_budget=_STEP_TOKENS,
             )
-            steps.append(_shortened(step, room, counter))
+            steps.append(_shortened(step, max_tokens, counter))
         steps = _with_budgets(steps, {step.id: 1.0 for step in steps}, available, counter)
         return ExecutionPlan(task=task, steps=tuple(steps), token_budget=available, source="fallback")
 
@@ -264,14 +264,14 @@ def _with_budgets(
     return [step.model_copy(update={"token_budget": texts[step.id] + given[step.id]}) for step in steps]
 
 
-def _shortened(step: PlanStep, room: int, counter: TokenCounter) -> PlanStep:
+def _shortened(step: PlanStep, max_tokens: int, counter: TokenCounter) -> PlanStep:
     """A step whose text fits; its agent also has the whole task, as the first message of the team."""
     whole = step.instruction
-    chars = _CHARS_A_TOKEN * room
+    chars = _CHARS_A_TOKEN * max_tokens
     if len(whole) > chars:
         step = step.model_copy(update={"instruction": clip(whole, chars)})
     chars = min(chars, len(whole))
-    while chars > 1 and _text_tokens(step, counter) > room:
+    while chars > 1 and _text_tokens(step, counter) > max_tokens:
         chars //= 2
         step = step.model_copy(update={"instruction": clip(whole, chars)})
     return step

@@ -25,7 +25,7 @@ _PASSAGE_TOKENS, _PASSAGE_SHARE, _TURN_TOKENS = 800.0, 1.5, 12.0
 with so many tokens of the median group, for turns of a meeting say little one by one and long messages stand alone."""
 
 
-def rarity(documents: Collection[Iterable[str]], of: int = 0) -> dict[str, float]:
+def idf_of(documents: Collection[Iterable[str]], of: int = 0) -> dict[str, float]:
     """Return the inverse document frequency of each term, from the distinct terms of ``of`` documents or more."""
     counts = Counter(chain.from_iterable(documents))
     size = max(of, len(documents))
@@ -52,7 +52,7 @@ def with_neighbours(
 ) -> list[float]:
     """Return the score of each document, given its tokens, with what its neighbours and its passage add."""
     scores = bm25(documents, query, idf)
-    near, far = spread(scores, sizes, _NEAR_TOKENS), spread(scores, sizes, _FAR_TOKENS)
+    near, far = proximity_scores(scores, sizes, _NEAR_TOKENS), proximity_scores(scores, sizes, _FAR_TOKENS)
     own = [
         score + _NEAR_SHARE * (beside - score) + _FAR_SHARE * (further - score)
         for score, beside, further in zip(scores, near, far, strict=True)
@@ -81,7 +81,7 @@ def _passages(
         shorter, other = (document, postings) if len(document) < len(postings) else (postings, document)
         for term in [term for term in shorter if term in other]:
             postings[term].append((i, document[term]))
-    change = [0.0] * (len(documents) + 1)  # of the score, from each unit to the next
+    change = [0.0] * (len(documents) + 1)  # of the score, from each group to the next
     for term, places in postings.items():
         weight = query[term] * idf[term] * (K1 + 1.0)
         counts: Counter[int] = Counter()
@@ -98,7 +98,7 @@ def _passages(
     return list(accumulate(change[:-1]))
 
 
-def spread(scores: Sequence[float], sizes: Sequence[int], reach: float) -> list[float]:
+def proximity_scores(scores: Sequence[float], sizes: Sequence[int], reach: float) -> list[float]:
     """Return each score plus those of its neighbours, which fall to 1/e over ``reach`` tokens."""
     out = list(scores)
     for order in (range(len(scores)), range(len(scores) - 1, -1, -1)):

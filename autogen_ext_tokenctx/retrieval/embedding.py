@@ -223,8 +223,8 @@ class SemanticIndex:
             return [0.0] * len(texts)
         own = _above_mean(rows @ asked, there)
         own[~there] = 0.0
-        around = _above_mean(_passages(rows, sizes) @ asked, there)
-        return [float(value) for value in _OWN * own + (1.0 - _OWN) * around]
+        passage_scores = _above_mean(_passages(rows, sizes) @ asked, there)
+        return [float(value) for value in _OWN * own + (1.0 - _OWN) * passage_scores]
 
     async def learn(self, query: str, texts: Sequence[tuple[Hashable, str]]) -> None:
         """Embeds what is not known yet in a worker thread, so that the event loop goes on meanwhile.

@@ -16,7 +16,7 @@ from ..forms.compressor import ContextCompressor
 from ..forms.line import Line
 from ..forms.noise import Noise
 from ..forms.passages import Passage, Slot, SlotKind
-from ..messages.groups import Unit
+from ..messages.groups import MessageGroup
 from ..tokens.counting import TokenCounter
 from .terms import is_identifier, terms, terms_of, written
 
@@ -56,13 +56,13 @@ class Matched(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class GroupFeatures:
     """One group's costs and contents."""
 
     tokens: int  # in full, exactly
     compact: tuple[LLMMessage, ...] | None  # None where it has no cheaper compact form
     compact_tokens: int  # exactly; ``tokens`` where there is no compact form
-    stub_tokens: int  # in its place with no line kept, about
+    placeholder_tokens: int  # in its place with no line kept, about
     passages: tuple[Passage, ...]
     segments: tuple[Segment, ...]
     counts: Counter[str]  # of terms
@@ -87,47 +87,47 @@ class _At(NamedTuple):
     person: bool
 
 
-class ProfileCache:
+class FeatureCache:
     """Features of groups by content, of the ``size`` groups used last."""
 
     def __init__(self, counter: TokenCounter, compressor: ContextCompressor, size: int = 3_000) -> None:
         self._counter = counter
         self._compressor = compressor
         self._size = size
-        self._known: OrderedDict[Hashable, Profile] = OrderedDict()
+        self._known: OrderedDict[Hashable, GroupFeatures] = OrderedDict()
         self._lock = Lock()
 
-    def tokens(self, unit: Unit) -> int:
+    def tokens(self, group: MessageGroup) -> int:
         """Return the exact tokens of the group in full."""
-        return sum(map(self._counter.count_message, unit.messages))
+        return sum(map(self._counter.count_message, group.messages))
 
-    def get(self, unit: Unit) -> Profile:
+    def get(self, group: MessageGroup) -> GroupFeatures:
         """Return the group's features."""
         with self._lock:
-            found = self._known.get(unit.key)
+            found = self._known.get(group.key)
             if found is not None:
-                self._known.move_to_end(unit.key)
+                self._known.move_to_end(group.key)
                 return found
-        found = self._profile(unit)  # two threads may both do this; that is no harm
+        found = self._profile(group)  # two threads may both do this; that is no harm
         with self._lock:
-            self._known[unit.key] = found
+            self._known[group.key] = found
             if len(self._known) > self._size:
                 self._known.popitem(last=False)
         return found
 
-    def _profile(self, unit: Unit) -> Profile:
-        read = self._compressor.read(unit)
-        tokens = self.tokens(unit)
-        compact = self._compressor.compact(unit, read, _ANY_HANDLE)
+    def _profile(self, group: MessageGroup) -> GroupFeatures:
+        read = self._compressor.read(group)
+        tokens = self.tokens(group)
+        compact = self._compressor.compact(group, read, _ANY_HANDLE)
         compact_tokens = sum(map(self._counter.count_message, compact)) if compact else tokens
         if compact_tokens >= tokens:
             compact, compact_tokens = None, tokens
-        pictures = {passage.slot: self._picture_tokens(unit, passage.slot) for passage in read if _is_picture(passage)}
+        pictures = {passage.slot: self._picture_tokens(group, passage.slot) for passage in read if _is_picture(passage)}
         texts = [passage for passage in read if not _is_picture(passage)]
         chars = sum(len(line.text) + 1 for passage in texts for line in passage.lines)
-        body = max(1, compact_tokens - _MESSAGE_TOKENS * len(unit.messages) - sum(pictures.values()))
+        body = max(1, compact_tokens - _MESSAGE_TOKENS * len(group.messages) - sum(pictures.values()))
         rate = min(1.0, body / max(1, chars))
-        person = isinstance(unit.head, UserMessage)
+        person = isinstance(group.head, UserMessage)
         segments: list[Segment] = []
         counts: Counter[str] = Counter()
         thoughts: Counter[str] = Counter()
@@ -145,15 +145,15 @@ class ProfileCache:
             for passage in texts
         )
         marked += _IMAGE_MARK_TOKENS * len(pictures)
-        stub = _MESSAGE_TOKENS * len(unit.messages) + marked + _call_chars(unit, read) // 4
+        placeholder = _MESSAGE_TOKENS * len(group.messages) + marked + _call_chars(group, read) // 4
         noise = frozenset[Noise]().union(*(passage.noise for passage in read)) if compact else frozenset[Noise]()
-        return Profile(
-            tokens, compact, compact_tokens, stub, read, tuple(segments), counts, thoughts, tuple(counts), noise
+        return GroupFeatures(
+            tokens, compact, compact_tokens, placeholder, read, tuple(segments), counts, thoughts, tuple(counts), noise
         )
 
-    def _picture_tokens(self, unit: Unit, slot: Slot) -> int:
+    def _picture_tokens(self, group: MessageGroup, slot: Slot) -> int:
         """Return what a picture adds to its message."""
-        message = unit.messages[slot.message]
+        message = group.messages[slot.message]
         assert isinstance(message, UserMessage)
         alone = message.model_copy(update={"content": [message.content[slot.item]]})
         empty = message.model_copy(update={"content": []})
@@ -164,9 +164,9 @@ def _is_picture(passage: Passage) -> bool:
     return passage.slot.kind == "image"
 
 
-def _call_chars(unit: Unit, read: Sequence[Passage]) -> int:
+def _call_chars(group: MessageGroup, read: Sequence[Passage]) -> int:
     """Return the characters of a group's calls that are no lines of it."""
-    head = unit.messages[0] if unit.is_exchange else None
+    head = group.messages[0] if group.is_exchange else None
     if not isinstance(head, AssistantMessage):
         return 0
     lines = {passage.slot.item for passage in read if passage.slot.kind == "arguments"}

@@ -1,4 +1,4 @@
-"""A history as it grows: its units, what they cost, and a full-text index to look up the older ones."""
+"""A history as it grows: its groups, what they cost, and a full-text index to look up the older ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from operator import attrgetter, is_
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from ..forms.form import FitStep
-from ..messages.groups import Unit, common_prefix, is_call, message_key, split, text_of
+from ..messages.groups import MessageGroup, common_prefix, is_call, message_key, split, text_of
 from ..tokens.counting import GuardedTokenCounter
 from .stems import is_finnish
 from .terms import terms, written
@@ -30,16 +30,16 @@ _MOST_WORDS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class KnownUnits:
-    """What does not change about units that left a view.
+class KnownGroups:
+    """What does not change about groups that left a view.
 
     Args:
         handles: Under which they were archived.
         gone: The report on those that were left out unseen.
     """
 
-    handles: dict[Unit, str]
-    gone: dict[Unit, FitStep]
+    handles: dict[MessageGroup, str]
+    evicted: dict[MessageGroup, FitStep]
 
 
 class HistoryIndex:
@@ -68,10 +68,10 @@ class HistoryIndex:
         self._parts = 0
         self._words: sqlite3.Connection | None = None
         self._indexed = 0
-        self.units: list[Unit] = []
+        self.groups: list[MessageGroup] = []
         self.sizes: list[int] = []
         self.tokens = 0
-        self.known = KnownUnits({}, {})
+        self.known = KnownGroups({}, {})
 
     def new(self, messages: Sequence[LLMMessage]) -> Sequence[LLMMessage]:
         """What `follow` would have to count, about: the messages that came since."""
@@ -80,7 +80,7 @@ class HistoryIndex:
     def follow(self, messages: Sequence[LLMMessage]) -> None:
         """Reads what is new in a history; all of it where it does not go on from what was read before.
 
-        Afterwards ``units`` are its units, ``sizes`` their tokens as they can be sent, and ``tokens`` those of the
+        Afterwards ``groups`` are its groups, ``sizes`` their tokens as they can be sent, and ``tokens`` those of the
         messages as they stand.
         """
         if self._counter.estimates != self._estimated:
@@ -110,23 +110,23 @@ class HistoryIndex:
         return count if same == len(looked_at) else min(same, 1)
 
     def _read(self, messages: Sequence[LLMMessage]) -> None:
-        for unit in split(messages, first=len(self.units)):
-            size = sum(map(self._counter.count_message, unit.messages))
-            self.units.append(unit)
+        for group in split(messages, first=len(self.groups)):
+            size = sum(map(self._counter.count_message, group.messages))
+            self.groups.append(group)
             self.sizes.append(size)
-            self.tokens += self._cost(unit, size)
-            self._messages += unit.originals
-            self._contents += map(_content, unit.originals)
-            self._parts += _parts(unit.originals)
+            self.tokens += self._cost(group, size)
+            self._messages += group.originals
+            self._contents += map(_content, group.originals)
+            self._parts += _parts(group.originals)
 
     def search(self, text: str, most: int) -> list[int]:
-        """Numbers of the units that share words with a text, best first, by SQLite's BM25; of equals the newest.
+        """Numbers of the groups that share words with a text, best first, by SQLite's BM25; of equals the newest.
 
-        The newest unit may still grow and is not looked at. Where SQLite has no full-text search, nothing is found,
+        The newest group may still grow and is not looked at. Where SQLite has no full-text search, nothing is found,
         with one warning.
         """
-        telling = (word for word in written(text) if terms(word))
-        parts = (part.lower() for word in (*telling, *terms(text)) for part in _WORD.findall(word))
+        discriminative = (word for word in written(text) if terms(word))
+        parts = (part.lower() for word in (*discriminative, *terms(text)) for part in _WORD.findall(word))
         words = list(dict.fromkeys(parts))[:_MOST_WORDS]
         if not words:
             return []
@@ -146,19 +146,19 @@ class HistoryIndex:
             self._words = sqlite3.connect(":memory:", check_same_thread=False)
             self._words.execute("CREATE VIRTUAL TABLE said USING fts5(text, content='', tokenize='porter unicode61')")
             self._indexed = 0
-        new = range(self._indexed, len(self.units) - 1)
-        rows = ((number, _storable(text_of(self.units[number]))) for number in new)
+        new = range(self._indexed, len(self.groups) - 1)
+        rows = ((number, _storable(text_of(self.groups[number]))) for number in new)
         self._words.executemany("INSERT INTO said(rowid, text) VALUES (?, ?)", rows)
-        self._indexed = max(self._indexed, len(self.units) - 1)
+        self._indexed = max(self._indexed, len(self.groups) - 1)
         return self._words
 
-    def before(self, messages: int) -> Sequence[Unit]:
-        """The units that lie within the first messages of the history."""
-        count, end = len(self.units), len(self._messages)
+    def before(self, messages: int) -> Sequence[MessageGroup]:
+        """The groups that lie within the first messages of the history."""
+        count, end = len(self.groups), len(self._messages)
         while count and end > messages:
             count -= 1
-            end -= len(self.units[count].originals)
-        return self.units[:count]
+            end -= len(self.groups[count].originals)
+        return self.groups[:count]
 
     def _known(self, messages: Sequence[LLMMessage]) -> int:
         """How many messages are the same as those that were read.
@@ -174,35 +174,35 @@ class HistoryIndex:
         ):
             return len(known)
         same = 0
-        for message, key in zip(messages, (key for unit in self.units for key in unit.key), strict=False):
+        for message, key in zip(messages, (key for group in self.groups for key in group.key), strict=False):
             if message_key(message) != key:
                 break
             same += 1
         return same
 
     def _keep(self, count: int, following: Sequence[LLMMessage]) -> list[LLMMessage]:
-        """Forgets the units after the first messages, and a tool exchange that goes on in what follows.
+        """Forgets the groups after the first messages, and a tool exchange that goes on in what follows.
 
         Returns:
             The messages that were forgotten.
         """
         forgotten: list[LLMMessage] = []
         more = bool(following) and isinstance(following[0], FunctionExecutionResultMessage)
-        while self.units and (len(self._messages) > count or (more and is_call(self.units[-1].originals[0]))):
-            unit, size = self.units.pop(), self.sizes.pop()
-            forgotten = [*unit.originals, *forgotten]
-            self.tokens -= self._cost(unit, size)
-            self.known.handles.pop(unit, None)
-            self.known.gone.pop(unit, None)
-            self._parts -= _parts(unit.originals)
-            del self._messages[-len(unit.originals) :]
-            del self._contents[-len(unit.originals) :]
-        if self._indexed > len(self.units):
+        while self.groups and (len(self._messages) > count or (more and is_call(self.groups[-1].originals[0]))):
+            group, size = self.groups.pop(), self.sizes.pop()
+            forgotten = [*group.originals, *forgotten]
+            self.tokens -= self._cost(group, size)
+            self.known.handles.pop(group, None)
+            self.known.evicted.pop(group, None)
+            self._parts -= _parts(group.originals)
+            del self._messages[-len(group.originals) :]
+            del self._contents[-len(group.originals) :]
+        if self._indexed > len(self.groups):
             self._words = None
         return forgotten
 
-    def _cost(self, unit: Unit, size: int) -> int:
-        return sum(map(self._counter.count_message, unit.originals)) if unit.repaired else size
+    def _cost(self, group: MessageGroup, size: int) -> int:
+        return sum(map(self._counter.count_message, group.originals)) if group.repaired else size
 
 
 def _storable(text: str) -> str:

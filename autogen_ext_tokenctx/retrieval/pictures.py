@@ -11,29 +11,29 @@ from autogen_core.models import LLMMessage, UserMessage
 from ..forms.compressor import label_of
 from ..forms.form import FitStep, Form
 from ..messages.archive import ContextArchive
-from ..messages.groups import Unit, pictures_of
+from ..messages.groups import MessageGroup, pictures_of
 from ..tokens.counting import TokenCounter
 from .recall import RECALL_SOURCE, Recalled
 
 
 def with_pictures(
     lines: Recalled | None,
-    unit: Unit,
+    group: MessageGroup,
     view: Sequence[LLMMessage],
     most: int,
     counter: TokenCounter,
     archive: ContextArchive,
 ) -> Recalled | None:
-    """Return recalled lines with the pictures of a unit that a view lacks, as many of the newest as fit."""
-    handle = archive.put(unit.originals)
-    head = f'[pictures from an earlier message of {label_of(unit)}: expand_context("{handle}")]'
-    text = f"{lines.message.content}\n[pictures from a message of {label_of(unit)}]" if lines else head
-    pictures = lacking(unit, view)
+    """Return recalled lines with the pictures of a group that a view lacks, as many of the newest as fit."""
+    handle = archive.put(group.originals)
+    head = f'[pictures from an earlier message of {label_of(group)}: expand_context("{handle}")]'
+    text = f"{lines.message.content}\n[pictures from a message of {label_of(group)}]" if lines else head
+    pictures = lacking(group, view)
     while pictures:
         message = UserMessage(content=[text, *pictures], source=RECALL_SOURCE)
         cost = counter.count_message(message)
         if cost <= most:
-            before = sum(map(counter.count_message, unit.messages))
+            before = sum(map(counter.count_message, group.messages))
             why = f"pictures: {len(pictures)}"
             if lines is None:
                 return Recalled(message, FitStep(-1, RECALL_SOURCE, Form.RECALLED, before, cost, why, handle))
@@ -42,10 +42,10 @@ def with_pictures(
     return lines
 
 
-def lacking(unit: Unit, view: Sequence[LLMMessage]) -> list[Image]:
-    """Return the pictures of a unit that a view does not have."""
+def lacking(group: MessageGroup, view: Sequence[LLMMessage]) -> list[Image]:
+    """Return the pictures of a group that a view does not have."""
     shown = pictures_of(view)
-    return [image for image in pictures_of(unit.messages) if not any(_is_same(image, other) for other in shown)]
+    return [image for image in pictures_of(group.messages) if not any(_is_same(image, other) for other in shown)]
 
 
 def _is_same(one: Image, other: Image) -> bool:

@@ -13,10 +13,10 @@ from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, SystemMessage, UserMessage
 
 from ..forms.noise import Noise
-from ..messages.groups import Unit, pictures_of, text_of
+from ..messages.groups import MessageGroup, pictures_of, text_of
 from ..tokens.task import TaskDefinition, task_text
-from .bm25 import bm25, rarity
-from .features import Profile
+from .bm25 import bm25, idf_of
+from .features import GroupFeatures
 from .terms import is_entity, terms
 
 _TALK_TURNS, _JUST_SAID = 4.0, 3.0
@@ -25,7 +25,7 @@ _TALK_TURNS, _JUST_SAID = 4.0, 3.0
 _CALL_TURNS, _CALLED = 2.0, 4.0
 """The same for what tools were called with: the next call is about it, or about what is listed beside it."""
 
-_TALK_UNITS = 30
+_TALK_GROUPS = 30
 _CALL_CHARS = 2_000
 _TALK_TERMS = 400
 
@@ -45,8 +45,8 @@ _QUESTION_CHARS = 20_000
 _ROLES = frozenset({"agent", "agents", "assistant"})
 """What a person may call those who take part, whatever their names."""
 
-_FEW_UNITS, _FEW_SHARE = 2, 0.05
-"""A word tells which picture is meant if no more units have it than that, or than this share of them."""
+_FEW_GROUPS, _FEW_SHARE = 2, 0.05
+"""A word tells which picture is meant if no more groups have it than that, or than this share of them."""
 
 _COVERED = 0.25
 """Share of what is asked, by rarity, that the message of a picture must have. What is asked names the picture and what
@@ -71,73 +71,76 @@ _NOISE_NAMES = {
 _NOISE_TERMS = {kind: frozenset(terms(names)) for kind, names in _NOISE_NAMES.items()}
 
 
-def question(units: Sequence[Unit], task: str | TaskDefinition | None) -> str:
+def question(groups: Sequence[MessageGroup], task: str | TaskDefinition | None) -> str:
     """Return what a person asked last, and the task that was given, as text."""
-    asks = asking(units)
+    asks = asking(groups)
     return "\n".join(filter(None, (text_of(asks) if asks else "", task_text(task))))
 
 
-def asking(units: Sequence[Unit]) -> Unit | None:
+def asking(groups: Sequence[MessageGroup]) -> MessageGroup | None:
     """Return the group in which a person said something last."""
-    users = [unit for unit in units if unit.is_user]
-    return next((unit for unit in reversed(users) if _is_person(unit, users[0])), None)
+    users = [group for group in groups if group.is_user]
+    return next((group for group in reversed(users) if _is_person(group, users[0])), None)
 
 
-def asked_picture(units: Sequence[Unit], known: Sequence[Profile], text: str) -> int | None:
+def asked_picture(groups: Sequence[MessageGroup], known: Sequence[GroupFeatures], text: str) -> int | None:
     """Return the place of the group whose pictures a text asks for: its message, among those before, answers best."""
-    if not any(pictures_of(unit.messages) for unit in units):
+    if not any(pictures_of(group.messages) for group in groups):
         return None
     wanted = dict.fromkeys(terms(text[:_QUESTION_CHARS]), 1.0)
-    earlier = [i for i, unit in enumerate(units) if not isinstance(unit.head, SystemMessage)]
+    earlier = [i for i, group in enumerate(groups) if not isinstance(group.head, SystemMessage)]
     documents = [known[i].counts for i in earlier]
     having = Counter(term for document in documents for term in document if term in wanted)
     if not having:
         return None
-    idf = rarity(documents)
+    idf = idf_of(documents)
     scores = bm25(documents, wanted, idf)
     best = max(range(len(earlier)), key=lambda number: (scores[number], number))
     found = wanted.keys() & documents[best].keys()
-    most = max(_FEW_UNITS, int(_FEW_SHARE * len(earlier)))
+    most = max(_FEW_GROUPS, int(_FEW_SHARE * len(earlier)))
     total = sum(idf.get(term, max(idf.values())) for term in wanted)
     if all(having[term] > most for term in found) or sum(idf[term] for term in found) < _COVERED * total:
         return None
-    return earlier[best] if pictures_of(units[earlier[best]].messages) else None
+    return earlier[best] if pictures_of(groups[earlier[best]].messages) else None
 
 
-def code_names(units: Sequence[Unit], task: str | TaskDefinition | None) -> frozenset[str]:
+def code_names(groups: Sequence[MessageGroup], task: str | TaskDefinition | None) -> frozenset[str]:
     """The terms of what a person asks for by a name in code, such as ``BoundedSemaphore``."""
-    words = _CODE_NAME.findall(question(units, task)[:_QUESTION_CHARS])
+    words = _CODE_NAME.findall(question(groups, task)[:_QUESTION_CHARS])
     return frozenset(terms(" ".join(words)))
 
 
-def looks_back(units: Sequence[Unit]) -> bool:
+def is_trace_question(groups: Sequence[MessageGroup]) -> bool:
     """Whether a person just asked something, and names an agent of the run, or a tool that was called, or its role."""
-    talk = [unit for unit in units if unit.messages and not isinstance(unit.head, SystemMessage)]
-    users = [unit for unit in talk if unit.is_user]
-    if not users or talk[-1] is not users[-1] or not _is_person(users[-1], users[0]):
+    dialogue = [group for group in groups if group.messages and not isinstance(group.head, SystemMessage)]
+    users = [group for group in dialogue if group.is_user]
+    if not users or dialogue[-1] is not users[-1] or not _is_person(users[-1], users[0]):
         return False
     said = set(_NAME.findall(text_of(users[-1]).lower()))
     if not said.isdisjoint(_ROLES):
         return True
-    return any(not said.isdisjoint(_NAME.findall(name)) for unit in talk[:-1] for name in _actors(unit, users[0]))
+    return any(not said.isdisjoint(_NAME.findall(name)) for group in dialogue[:-1] for name in _actors(group, users[0]))
 
 
-def _actors(unit: Unit, first: Unit) -> Iterator[str]:
+def _actors(group: MessageGroup, first: MessageGroup) -> Iterator[str]:
     """Yield the agent who speaks in a group, by the first part of its name, and the tools that it calls."""
-    head = unit.head
+    head = group.head
     if isinstance(head, AssistantMessage) and not isinstance(head.content, str):
         yield from (call.name.lower() for call in head.content)
-    if isinstance(head, AssistantMessage) or (isinstance(head, UserMessage) and not _is_person(unit, first)):
+    if isinstance(head, AssistantMessage) or (isinstance(head, UserMessage) and not _is_person(group, first)):
         yield head.source.lower().split("_")[0]
 
 
 def query_of(
-    units: Sequence[Unit], known: Sequence[Profile], task: str | TaskDefinition | None, idf: Mapping[str, float]
+    groups: Sequence[MessageGroup],
+    known: Sequence[GroupFeatures],
+    task: str | TaskDefinition | None,
+    idf: Mapping[str, float],
 ) -> tuple[dict[str, float], float]:
     """Return the query (the weights of its discriminative terms) and its ambiguity.
 
-    The task that was given, what a person asked last, and the two newest units. In the middle of a tool loop, and
-    between agents, the newest units are what the agents themselves just did: they name what comes next, but the
+    The task that was given, what a person asked last, and the two newest groups. In the middle of a tool loop, and
+    between agents, the newest groups are what the agents themselves just did: they name what comes next, but the
     person's words stay the question. A full question that was just asked leaves nothing open.
     """
     query: dict[str, float] = {}
@@ -149,21 +152,21 @@ def query_of(
 
     given = terms(task_text(task))
     add(given, 1.0)
-    talk = [i for i, unit in enumerate(units) if not isinstance(unit.head, SystemMessage)]
-    users = [i for i in talk if units[i].is_user]
-    people = [i for i in users if _is_person(units[i], units[users[0]])]
+    dialogue = [i for i, group in enumerate(groups) if not isinstance(group.head, SystemMessage)]
+    users = [i for i in dialogue if groups[i].is_user]
+    people = [i for i in users if _is_person(groups[i], groups[users[0]])]
     if people:
         add(known[people[-1]].distinct, 1.0)
     # "yes, please" asks for what was said before it; a full question does not
-    asked = bool(people) and people[-1] == talk[-1]
-    doubt = exp(-len(query) / _FULL_QUESTION_TERMS) if asked else 1.0
-    for i in talk[-2:]:
-        add(known[i].distinct, 0.6 * doubt)
+    asked = bool(people) and people[-1] == dialogue[-1]
+    ambiguity = exp(-len(query) / _FULL_QUESTION_TERMS) if asked else 1.0
+    for i in dialogue[-2:]:
+        add(known[i].distinct, 0.6 * ambiguity)
     if users:
-        add(known[users[0]].distinct, 0.3 * doubt)
+        add(known[users[0]].distinct, 0.3 * ambiguity)
         said = chain.from_iterable(segment.words for segment in known[users[0]].segments if segment.line >= 0)
         add(list(filter(is_entity, said)), 1.0)  # what the task names stays its subject
-    return _discriminative(query, frozenset(given), idf, len(units)), doubt
+    return _discriminative(query, frozenset(given), idf, len(groups)), ambiguity
 
 
 def _discriminative(
@@ -180,37 +183,37 @@ def _discriminative(
     return dict(sorted(known, key=lambda item: (-item[1] * idf[item[0]], item[0]))[:_QUERY_TERMS])
 
 
-def _is_person(unit: Unit, first: Unit) -> bool:
+def _is_person(group: MessageGroup, first: MessageGroup) -> bool:
     """Whether a person speaks: AutoGen's name for one, or whoever gave the first task."""
-    assert isinstance(unit.head, UserMessage)
+    assert isinstance(group.head, UserMessage)
     assert isinstance(first.head, UserMessage)
-    return unit.head.source.lower() in _PEOPLE or unit.head.source == first.head.source
+    return group.head.source.lower() in _PEOPLE or group.head.source == first.head.source
 
 
-def _said(unit: Unit, profile: Profile) -> Sequence[str]:
+def _text_of(group: MessageGroup, profile: GroupFeatures) -> Sequence[str]:
     """Return the terms of what someone says in a group; of an exchange, what the agent says beside its calls."""
-    if not unit.is_exchange:
-        return () if isinstance(unit.head, SystemMessage) else profile.distinct
+    if not group.is_exchange:
+        return () if isinstance(group.head, SystemMessage) else profile.distinct
     return [term for segment in profile.segments if segment.kind == "thought" for term in segment.words]
 
 
-def talk_of(units: Sequence[Unit], known: Sequence[Profile]) -> dict[str, float]:
+def dialogue_of(groups: Sequence[MessageGroup], known: Sequence[GroupFeatures]) -> dict[str, float]:
     """Return the terms of the dialogue by weight, the newest the strongest: records are for what it is about."""
-    talk: dict[str, float] = {}
+    dialogue: dict[str, float] = {}
 
     def add(found: Iterable[str], weight: float) -> None:
         for term in found:
-            talk[term] = max(talk.get(term, 0.0), weight)
+            dialogue[term] = max(dialogue.get(term, 0.0), weight)
 
-    spoken = (_said(unit, known[i]) for i, unit in reversed(list(enumerate(units))))
-    for age, found in enumerate(islice(filter(None, spoken), _TALK_UNITS)):
+    spoken = (_text_of(group, known[i]) for i, group in reversed(list(enumerate(groups))))
+    for age, found in enumerate(islice(filter(None, spoken), _TALK_GROUPS)):
         add(found[:_TALK_TERMS], exp(-age / _TALK_TURNS) * (_JUST_SAID if age == 0 else 1.0))
-    calls = [unit for unit in units if unit.is_exchange]
-    for age, unit in enumerate(reversed(calls[-_TALK_UNITS:])):
-        for call in cast(AssistantMessage, unit.head).content:
+    calls = [group for group in groups if group.is_exchange]
+    for age, group in enumerate(reversed(calls[-_TALK_GROUPS:])):
+        for call in cast(AssistantMessage, group.head).content:
             if isinstance(call, FunctionCall):
                 add(terms(call.arguments[:_CALL_CHARS]), _CALLED * exp(-age / _CALL_TURNS))
-    return talk
+    return dialogue
 
 
 def noise_asked_for(question: str) -> frozenset[Noise]:

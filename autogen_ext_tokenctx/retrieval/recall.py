@@ -18,10 +18,10 @@ from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, Use
 
 from ..forms.form import FitStep, Form
 from ..messages.archive import ContextArchive
-from ..messages.groups import NO_RESULT, Unit, split, texts
+from ..messages.groups import NO_RESULT, MessageGroup, split, texts
 from ..tokens.counting import TokenCounter
-from .bm25 import rarity, spread
-from .features import ProfileCache
+from .bm25 import idf_of, proximity_scores
+from .features import FeatureCache
 from .recall_block import RECALL_SOURCE, Spot, fitting, quotes_of, written_block
 from .terms import is_entity, is_identifier, terms
 
@@ -88,25 +88,25 @@ class Recalled:
 
 
 def recall(
-    earlier: Sequence[Unit],
+    earlier: Sequence[MessageGroup],
     of: int,
     asked: Sequence[LLMMessage],
     view: Sequence[LLMMessage],
-    room: int,
+    max_tokens: int,
     *,
-    profiles: ProfileCache,
+    profiles: FeatureCache,
     counter: TokenCounter,
     archive: ContextArchive,
 ) -> Recalled | None:
     """The lines of earlier messages that the newest ones ask for and a view lacks, as one message.
 
     Args:
-        earlier: Units of the history up to what asks: all, or those that an index found for it.
+        earlier: Groups of the history up to what asks: all, or those that an index found for it.
         of: How many there are in all.
         asked: The messages that ask, and the tool calls made since.
         view: What stands for both in the request.
         room: Tokens that the block may cost.
-        profiles: Where contents of units are remembered.
+        profiles: Where contents of groups are remembered.
         counter: Counts tokens.
         archive: Takes the originals of what the lines are from.
 
@@ -117,7 +117,7 @@ def recall(
     if not wanted:
         return None
     # rules stand in every view; memories and project sections come anew when they are needed
-    spots = [spot for spot in _spots(earlier, profiles) if not isinstance(spot.unit.head, SystemMessage)]
+    spots = [spot for spot in _spots(earlier, profiles) if not isinstance(spot.group.head, SystemMessage)]
     if not spots:
         return None
     hits = _hits(wanted, spots)
@@ -125,17 +125,17 @@ def recall(
     rare = _rare(spots, hits, max(_FEW_MESSAGES, int(_FEW_SHARE * of)))
     asking = set(map(id, asked))
     shown = split([message for message in view if id(message) not in asking])
-    chosen = fitting(_best(spots, hits, weights, rare, lambda: _spots(shown, profiles)), room)
+    chosen = fitting(_best(spots, hits, weights, rare, lambda: _spots(shown, profiles)), max_tokens)
     echoes = _Said(_spots(split(asked), profiles), [spot.terms for spot in chosen])
     chosen = _with_cause(chosen, rare, echoes)
     while chosen:
-        units = {spot.unit.index: spot.unit for spot in chosen}
-        handle = archive.put_group([archive.put(units[index].originals) for index in sorted(units)])
+        groups = {spot.group.index: spot.group for spot in chosen}
+        handle = archive.put_group([archive.put(groups[index].originals) for index in sorted(groups)])
         quotes = quotes_of(chosen)
         message = written_block(quotes, handle)
         cost = counter.count_message(message)
-        if cost <= room:
-            before = sum(profiles.get(unit).tokens for unit in units.values())
+        if cost <= max_tokens:
+            before = sum(profiles.get(group).tokens for group in groups.values())
             lines = UserMessage(
                 content="\n".join(line for quote in quotes for line in quote.lines), source=RECALL_SOURCE
             )
@@ -143,7 +143,7 @@ def recall(
                 return None  # more is said about the lines than they say
             why = f"lines: {len(chosen)}; asked for: {', '.join(list(weights)[:_NAMED])}"
             return Recalled(message, FitStep(-1, RECALL_SOURCE, Form.RECALLED, before, cost, why, handle))
-        while chosen and cost > room:  # the estimates were too low
+        while chosen and cost > max_tokens:  # the estimates were too low
             cost -= chosen.pop().segment.tokens
         chosen = _with_cause(chosen, rare, echoes)
     return None
@@ -178,9 +178,9 @@ def _wanted(asked: Sequence[LLMMessage]) -> dict[str, float]:
     }
 
 
-def _spots(units: Iterable[Unit], profiles: ProfileCache) -> Iterator[Spot]:
-    for unit in units:
-        profile = profiles.get(unit)
+def _spots(groups: Iterable[MessageGroup], profiles: FeatureCache) -> Iterator[Spot]:
+    for group in groups:
+        profile = profiles.get(group)
         label: tuple[str, ...] = ()
         said_by_nobody = {n for n, passage in enumerate(profile.passages) if passage.text() == NO_RESULT}
         for number, segment in enumerate(profile.segments):
@@ -188,7 +188,7 @@ def _spots(units: Iterable[Unit], profiles: ProfileCache) -> Iterator[Spot]:
             if segment.line < 0:
                 label = found
             elif segment.passage not in said_by_nobody:
-                yield Spot(unit, profile, number, segment, found, label)
+                yield Spot(group, profile, number, segment, found, label)
 
 
 class _Hit(NamedTuple):
@@ -213,7 +213,7 @@ def _hits(wanted: Mapping[str, float], spots: Sequence[Spot]) -> list[_Hit]:
 
 def _weights(wanted: Mapping[str, float], hits: Sequence[_Hit], lines: int) -> dict[str, float]:
     """What is asked for by weight and rarity among all lines; a term that no line has is the rarest."""
-    idf = rarity([hit.own | hit.label for hit in hits if hit.own or hit.label], lines)
+    idf = idf_of([hit.own | hit.label for hit in hits if hit.own or hit.label], lines)
     most = _rarest(lines)
     weights = {term: weight * idf.get(term, most) / most for term, weight in wanted.items()}
     return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:_QUERY_TERMS])
@@ -229,7 +229,7 @@ def _rare(spots: Sequence[Spot], hits: Sequence[_Hit], most: int) -> frozenset[s
     messages: dict[str, set[int]] = defaultdict(set)
     for spot, hit in zip(spots, hits, strict=True):
         for term in chain(hit.own, hit.label):
-            messages[term].add(spot.unit.index)
+            messages[term].add(spot.group.index)
     return frozenset(term for term, found in messages.items() if len(found) <= most or is_identifier(term))
 
 
@@ -244,7 +244,7 @@ def _best(
     own = [_match(hit, weights) if hit.own or hit.label else 0.0 for hit in hits]
     if not _is_telling(hits, own, weights, rare):
         return []
-    scores = spread(own, [spot.segment.tokens for spot in spots], _REACH)
+    scores = proximity_scores(own, [spot.segment.tokens for spot in spots], _REACH)
     least = _CLOSE * max(scores)
     best = sorted((i for i, score in enumerate(scores) if score >= least), key=lambda i: (-scores[i], -i))
     chosen: dict[tuple[str, ...], Spot] = {}
@@ -266,8 +266,8 @@ def _with_cause(chosen: Sequence[Spot], rare: Set[str], asked: _Said) -> list[Sp
 
 def _beside(spots: Sequence[Spot], others: Iterable[Spot]) -> list[Spot]:
     """Those that stand in the same messages as others, or in the ones beside them."""
-    units = {spot.unit.index for spot in others}
-    return [spot for spot in spots if any(spot.unit.index + step in units for step in (-1, 0, 1))]
+    groups = {spot.group.index for spot in others}
+    return [spot for spot in spots if any(spot.group.index + step in groups for step in (-1, 0, 1))]
 
 
 def _match(hit: _Hit, weights: Mapping[str, float]) -> float:

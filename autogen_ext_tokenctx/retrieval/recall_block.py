@@ -10,8 +10,8 @@ from autogen_core.models import UserMessage
 
 from ..display import clip
 from ..forms.compressor import quoted
-from ..messages.groups import Unit
-from .features import Profile, Segment
+from ..messages.groups import MessageGroup
+from .features import GroupFeatures, Segment
 
 RECALL_SOURCE = "recalled_context"
 """Source of the user message that holds what was recalled."""
@@ -31,8 +31,8 @@ _HEAD_TOKENS = 24
 class Spot(NamedTuple):
     """A line of the history, and where it stands."""
 
-    unit: Unit
-    profile: Profile
+    group: MessageGroup
+    profile: GroupFeatures
     number: int
     segment: Segment
     terms: tuple[str, ...]
@@ -40,25 +40,25 @@ class Spot(NamedTuple):
 
     @property
     def passage(self) -> tuple[int, int]:
-        """Number of the unit, and of the passage in it."""
-        return self.unit.index, self.segment.passage
+        """Number of the group, and of the passage in it."""
+        return self.group.index, self.segment.passage
 
 
-def fitting(best: Iterable[Spot], room: int) -> list[Spot]:
+def fitting(best: Iterable[Spot], max_tokens: int) -> list[Spot]:
     """Of the best lines those that fit with what names their record, by their estimates."""
-    room -= _HEAD_TOKENS
+    max_tokens -= _HEAD_TOKENS
     chosen: list[Spot] = []
     taken: set[tuple[int, int]] = set()
     for spot in best:
-        if room < _LEAST_TOKENS:
+        if max_tokens < _LEAST_TOKENS:
             break
         segments = spot.profile.segments
-        added = [number for number in _required(spot) if (spot.unit.index, number) not in taken]
+        added = [number for number in _required(spot) if (spot.group.index, number) not in taken]
         cost = sum(_LABEL_TOKENS if segments[number].line < 0 else segments[number].tokens for number in added)
-        if added and cost <= room:
-            room -= cost
+        if added and cost <= max_tokens:
+            max_tokens -= cost
             chosen.append(spot)
-            taken.update((spot.unit.index, number) for number in added)
+            taken.update((spot.group.index, number) for number in added)
     return chosen
 
 
@@ -92,7 +92,7 @@ def quotes_of(chosen: Sequence[Spot]) -> list[Quote]:
     for place in sorted(kept):
         spot = spots[place]
         passage = spot.profile.passages[spot.segment.passage]
-        whole = len(kept[place]) == len(passage.lines) and isinstance(spot.unit.head.content, str)
+        whole = len(kept[place]) == len(passage.lines) and isinstance(spot.group.head.content, str)
         quotes.append(Quote(clip(passage.label, _LABEL_CHARS), quoted(passage.lines, kept[place]), whole))
     return quotes
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..display import clip
 from ..messages.archive import ContextArchive
 from ..messages.pages import PageLine, page_lines
-from .bm25 import bm25, rarity
+from .bm25 import bm25, idf_of
 from .terms import terms
 
 _HEAD_CHARS = 90
@@ -50,7 +50,7 @@ def search(archive: ContextArchive, query: str, most: int) -> list[SearchHit]:
     lines = [page_lines(archive.get(handle)) for handle in handles]
     texts = [["" if line.found else f"{line.head} {line.text}" for line in found] for found in lines]
     said = [Counter(terms("\n".join(found))) for found in texts]
-    idf = rarity(said)
+    idf = idf_of(said)
     scores = bm25(said, wanted, idf)
     best = sorted(range(len(handles)), key=lambda i: (-scores[i], i))[:most]
     return [_hit(handles[i], lines[i], texts[i], wanted, idf, scores[i]) for i in best if scores[i] > 0.0]
@@ -65,8 +65,8 @@ def _hit(
     score: float,
 ) -> SearchHit:
     best = max(range(len(lines)), key=lambda i: (_answers(texts[i], wanted, idf), -i))
-    around = [i for i in range(best - _AROUND, best + _AROUND + 1) if 0 <= i < len(lines)]
-    same = [i + 1 for i in around if lines[i].part == lines[best].part]
+    passage_scores = [i for i in range(best - _AROUND, best + _AROUND + 1) if 0 <= i < len(lines)]
+    same = [i + 1 for i in passage_scores if lines[i].part == lines[best].part]
     excerpt = f"{clip(lines[best].head, _HEAD_CHARS)} {lines[best].text.strip()}"
     return SearchHit(handle, excerpt, score, same[0], same[-1], len(lines))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from ..messages.groups import Unit
+from ..messages.groups import MessageGroup
 from .embedding import Embedder, SemanticIndex
-from .features import Profile
+from .features import GroupFeatures
 
 _SHARE = 0.5
 """Share of relevance by meaning when a full question was just asked; it falls with the doubt about what is asked."""
@@ -29,64 +29,70 @@ class SemanticRelevance:
         >>> from autogen_ext_tokenctx.messages.groups import split
         >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
         >>> from autogen_ext_tokenctx.forms.compressor import ContextCompressor
-        >>> from autogen_ext_tokenctx.retrieval.features import ProfileCache
+        >>> from autogen_ext_tokenctx.retrieval.features import FeatureCache
         >>> class Vowels:
         ...     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         ...         return [[float(text.count(vowel)) for vowel in "aeiou"] for text in texts]
         >>> said = ["bananas have a taste that all cats hate", "owls howl low on old oaks of our town"]
-        >>> units = split([UserMessage(content=text, source="ann") for text in said])
-        >>> profiles = [ProfileCache(EstimatedTokenCounter(), ContextCompressor()).get(unit) for unit in units]
-        >>> [round(value, 2) for value in SemanticRelevance(Vowels()).blend([0.1, 0.2], "banana", units, profiles, 0.0)]
+        >>> groups = split([UserMessage(content=text, source="ann") for text in said])
+        >>> profiles = [FeatureCache(EstimatedTokenCounter(), ContextCompressor()).get(group) for group in groups]
+        >>> blended = SemanticRelevance(Vowels()).blend([0.1, 0.2], "banana", groups, profiles, 0.0)
+        >>> [round(value, 2) for value in blended]
         [0.15, 0.1]
     """
 
     def __init__(self, embedder: Embedder) -> None:
         self._index = SemanticIndex(embedder)
 
-    async def learn(self, question: str, units: Sequence[Unit], profiles: Sequence[Profile]) -> None:
+    async def learn(self, question: str, groups: Sequence[MessageGroup], profiles: Sequence[GroupFeatures]) -> None:
         """Embeds what is new in a worker thread, so that `blend` need not block the event loop for it."""
-        await self._index.learn(question, _texts(units, profiles))
+        await self._index.learn(question, _texts(groups, profiles))
 
     def blend(
-        self, scores: list[float], question: str, units: Sequence[Unit], profiles: Sequence[Profile], doubt: float
+        self,
+        scores: list[float],
+        question: str,
+        groups: Sequence[MessageGroup],
+        profiles: Sequence[GroupFeatures],
+        ambiguity: float,
     ) -> list[float]:
         """Scores by words and by meaning.
 
         Args:
-            scores: By words, one a unit.
+            scores: By words, one a group.
             question: What is asked.
-            units: The units that may answer it.
+            groups: The groups that may answer it.
             profiles: Their contents.
             doubt: How far it is open what is asked, 0 to 1.
 
         Returns:
             Scores on the same scale; ``scores`` themselves when the embedder failed or nothing is asked.
         """
-        share = _SHARE * (1.0 - doubt)
+        share = _SHARE * (1.0 - ambiguity)
         best = max(scores, default=0.0)
         if share < 0.01 or best <= 0.0:
             return scores
-        found = self._index.relevance(question, _texts(units, profiles), [profile.tokens for profile in profiles])
+        found = self._index.relevance(question, _texts(groups, profiles), [profile.tokens for profile in profiles])
         if found is None:
             return scores
         return [(1.0 - share) * score + share * best * near for score, near in zip(scores, found, strict=True)]
 
 
-def _texts(units: Sequence[Unit], profiles: Sequence[Profile]) -> list[tuple[Hashable, str]]:
-    return [(unit.key, _text(profile)) for unit, profile in zip(units, profiles, strict=True)]
+def _texts(groups: Sequence[MessageGroup], profiles: Sequence[GroupFeatures]) -> list[tuple[Hashable, str]]:
+    return [(group.key, _text(profile)) for group, profile in zip(groups, profiles, strict=True)]
 
 
-def _text(profile: Profile) -> str:
+def _text(profile: GroupFeatures) -> str:
     if len(profile.distinct) < _FEW_TERMS:
         return ""
     parts: list[str] = []
-    room = _READ_CHARS
+    max_tokens = _READ_CHARS
     for passage in profile.passages:
         if passage.slot.kind == "result":
             parts.append(passage.label)
         for line in passage.lines:
             parts.append(line.text)
-            room -= len(line.text)
-            if room < 0:
+            max_tokens -= len(line.text)
+            if max_tokens < 0:
                 return "\n".join(parts)
     return "\n".join(parts)

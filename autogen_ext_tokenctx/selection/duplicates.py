@@ -9,9 +9,9 @@ from functools import lru_cache
 from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, SystemMessage
 
-from ..messages.groups import Unit
+from ..messages.groups import MessageGroup
 from ..messages.sections import section_of
-from .prioritizer import PinReason, ScoredUnit
+from .prioritizer import PinReason, ScoredGroup
 
 _LARGE_CHARS = 200
 """Less text is not worth looking for. Calls that change something answer shortly, and each of them counts."""
@@ -20,14 +20,14 @@ _READ_ARGUMENTS = 2_000
 """Longer arguments are compared as they are written."""
 
 
-def superseded(units: Sequence[ScoredUnit]) -> tuple[dict[int, str], set[int]]:
+def superseded(groups: Sequence[ScoredGroup]) -> tuple[dict[int, str], set[int]]:
     """Return why groups leave whose place a later one takes, and which of them later ones repeat word for word.
 
     Both by number in the history. What the user pinned stays.
     """
-    free = {scored.unit.index for scored in units if not scored.pinned}
-    repeated = {index: why for index, why in duplicates([scored.unit for scored in units]).items() if index in free}
-    system = [(scored.unit.index, scored.unit.head) for scored in units if scored.pinned is not PinReason.USER]
+    free = {scored.group.index for scored in groups if not scored.pinned}
+    repeated = {index: why for index, why in duplicates([scored.group for scored in groups]).items() if index in free}
+    system = [(scored.group.index, scored.group.head) for scored in groups if scored.pinned is not PinReason.USER]
     late_first = [(index, head) for index, head in reversed(system) if isinstance(head, SystemMessage)]
     memories = set(_repeated_memories(late_first))
     reasons = {
@@ -35,7 +35,7 @@ def superseded(units: Sequence[ScoredUnit]) -> tuple[dict[int, str], set[int]]:
         **dict.fromkeys(_old_sections(late_first), "a later version of this section took its place"),
         **dict.fromkeys(memories, "repeated in a later system message"),
     }
-    return reasons, memories.union(_repeated_in_full([scored.unit for scored in units], repeated.keys()))
+    return reasons, memories.union(_repeated_in_full([scored.group for scored in groups], repeated.keys()))
 
 
 def _old_sections(late_first: Sequence[tuple[int, SystemMessage]]) -> Iterator[int]:
@@ -59,18 +59,18 @@ def _repeated_memories(late_first: Sequence[tuple[int, SystemMessage]]) -> Itera
         known |= lines
 
 
-def _repeated_in_full(units: Sequence[Unit], repeated: Set[int]) -> Iterator[int]:
+def _repeated_in_full(groups: Sequence[MessageGroup], repeated: Set[int]) -> Iterator[int]:
     """Yield the repeated groups that say nothing beside their calls, or the same as later calls."""
     known: set[str] = set()
-    for unit in reversed(units):
-        thought = unit.head.thought if unit.is_exchange and isinstance(unit.head, AssistantMessage) else None
-        if unit.index in repeated and (not thought or thought in known):
-            yield unit.index
+    for group in reversed(groups):
+        thought = group.head.thought if group.is_exchange and isinstance(group.head, AssistantMessage) else None
+        if group.index in repeated and (not thought or thought in known):
+            yield group.index
         if thought:
             known.add(thought)
 
 
-def duplicates(units: Sequence[Unit]) -> dict[int, str]:
+def duplicates(groups: Sequence[MessageGroup]) -> dict[int, str]:
     """Return why groups can leave that a later one repeats, by number in the history.
 
     Tool exchanges whose calls were all made again with the same results, whatever an agent says beside them, and
@@ -85,35 +85,35 @@ def duplicates(units: Sequence[Unit]) -> dict[int, str]:
     """
     found: dict[int, str] = {}
     known: set[Hashable] = set()
-    for unit in reversed(units):
-        if unit.is_exchange:
-            answers = _answers(unit)
+    for group in reversed(groups):
+        if group.is_exchange:
+            answers = _answers(group)
             if known.issuperset(answers) and sum(len(text) for _, _, text in answers) >= _LARGE_CHARS:
-                found[unit.index] = "repeated by a later call with the same result"
+                found[group.index] = "repeated by a later call with the same result"
             known.update(answers)
-        elif not isinstance(unit.head, SystemMessage) and _is_large(unit):
-            if unit.key in known:
-                found[unit.index] = "repeated in a later message"
-            known.add(unit.key)
+        elif not isinstance(group.head, SystemMessage) and _is_large(group):
+            if group.key in known:
+                found[group.index] = "repeated in a later message"
+            known.add(group.key)
     return found
 
 
-def _answers(unit: Unit) -> list[tuple[Hashable, bool | None, str]]:
+def _answers(group: MessageGroup) -> list[tuple[Hashable, bool | None, str]]:
     """Each call of an exchange with whether it failed and its result."""
     results = {
         result.call_id: result
-        for message in unit.messages
+        for message in group.messages
         if isinstance(message, FunctionExecutionResultMessage)
         for result in message.content
     }
     return [
         ((call.name, _ordered(call.arguments)), results[call.id].is_error, results[call.id].content)
-        for call in _calls(unit)
+        for call in _calls(group)
     ]
 
 
-def _calls(unit: Unit) -> list[FunctionCall]:
-    return [call for call in unit.messages[0].content if isinstance(call, FunctionCall)]
+def _calls(group: MessageGroup) -> list[FunctionCall]:
+    return [call for call in group.messages[0].content if isinstance(call, FunctionCall)]
 
 
 @lru_cache(maxsize=4_096)
@@ -127,7 +127,7 @@ def _ordered(arguments: str) -> str:
         return arguments
 
 
-def _is_large(unit: Unit) -> bool:
-    content = unit.head.content
+def _is_large(group: MessageGroup) -> bool:
+    content = group.head.content
     texts = [content] if isinstance(content, str) else [part for part in content if isinstance(part, str)]
     return sum(map(len, texts)) >= _LARGE_CHARS

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from ..forms.form import Form
 from ..retrieval.features import Segment
-from .prioritizer import PrioritizedContext, ScoredUnit
-from .utility import FIRST, LineWorth, Worth
+from .prioritizer import PrioritizedContext, ScoredGroup
+from .utility import FIRST, LineUtility, Utility
 
 IN_DIGEST = 0.9
 """Share of a line's utility that is left in the digest, away from its place."""
@@ -54,13 +54,13 @@ that lost a line is told as text, and most are short beside what comes back."""
 class Choice:
     """The form chosen for one group so far."""
 
-    scored: ScoredUnit
-    form: Form = Form.GONE
+    scored: ScoredGroup
+    form: Form = Form.EVICTED
     kept: set[int] = field(default_factory=set[int])  # segments, for the digest and extract forms
     cost: int = 0  # tokens of the form, about
     fixed: bool = False  # the form is not open to choice
     repeated: bool = False  # a later group repeats its results: only what the agent says beside them is open
-    worth: Sequence[LineWorth] = ()  # of each segment, what does not change
+    utility: Sequence[LineUtility] = ()  # of each segment, what does not change
     open: dict[int, float] = field(default_factory=dict[int, float])  # utility of what is not kept, as last weighed
     gain: float = 0.0  # sum of ``open``
     mass: float = 0.0  # of the kept segments
@@ -69,7 +69,7 @@ class Choice:
 
 
 class _Undo(NamedTuple):
-    unit: int
+    group: int
     form: Form
     added: tuple[int, ...]
     cost: int
@@ -88,14 +88,14 @@ class Allocation:
         whole: Iterable[int],  # stand in full
         in_place: Iterable[int],  # keep their place, however short
         out: Iterable[int],  # a later group repeats them
-        room: int,  # tokens that may be filled, about
+        max_tokens: int,  # tokens that may be filled, about
         quotes: bool = True,  # lines may stand in the shared block, away from their place
     ) -> None:
-        self._room, self._quotes = room, quotes
+        self._max_tokens, self._quotes = max_tokens, quotes
         self._context = context
-        self.choices = {index: Choice(scored) for index, scored in context.units.items()}
+        self.choices = {index: Choice(scored) for index, scored in context.groups.items()}
         self._newest = max(self.choices, default=0)
-        self._worth = Worth(context, int(RULES_SHARE * room))
+        self._worth = Utility(context, int(RULES_SHARE * max_tokens))
         self._heap: list[tuple[float, int, int]] = []
         self._done: list[_Undo] = []
         for i in whole:
@@ -107,21 +107,21 @@ class Allocation:
             self._worth.cover(choice.scored.profile)
         for i in in_place:
             choice = self.choices[i]
-            choice.form, choice.cost = Form.EXTRACT, choice.scored.profile.stub_tokens
+            choice.form, choice.cost = Form.EXTRACT, choice.scored.profile.placeholder_tokens
         for i in out:
             choice = self.choices[i]
             choice.repeated = any(segment.kind == "thought" for segment in choice.scored.profile.segments)
             choice.fixed = not choice.repeated
         for i, choice in self.choices.items():
-            if not choice.fixed and choice.scored.unit.messages:
+            if not choice.fixed and choice.scored.group.messages:
                 self._open(i, choice)
 
-    def grow(self, room: int, only: Set[int] | None = None) -> bool:
-        """Make the best moves, or those of some groups, until ``room`` more tokens are used; False when none fits."""
+    def grow(self, max_tokens: int, only: Set[int] | None = None) -> bool:
+        """Make the best moves, or those of some groups, for up to ``max_tokens`` more; False when none fits."""
         misses, taken = 0, len(self._done)
         too_large: list[tuple[int, int, float, int]] = []
         others: list[tuple[float, int, int]] = []
-        while self._heap and misses < MAX_MISSES and room > 0:
+        while self._heap and misses < MAX_MISSES and max_tokens > 0:
             key, order, step = heappop(self._heap)
             i = -order
             if step < 0 and self.choices[i].latest.get(step) != key:
@@ -134,12 +134,12 @@ class Allocation:
                 continue
             if self._heap and -gain / max(1, cost) > self._heap[0][0]:
                 self._push(i, step, gain, cost)
-            elif cost > room:
+            elif cost > max_tokens:
                 too_large.append((i, step, gain, cost))
                 misses += 1
             else:
                 misses = 0
-                room -= cost
+                max_tokens -= cost
                 self._take(i, step, cost, added)
         for entry in too_large:
             self._push(*entry)
@@ -150,11 +150,11 @@ class Allocation:
     def shrink(self, tokens: int) -> bool:
         """Take back the last moves until ``tokens`` are free, about; False when there is none left."""
         while tokens > 0 and self._done:
-            unit, form, added, cost = self._done.pop()
-            choice = self.choices[unit]
+            group, form, added, cost = self._done.pop()
+            choice = self.choices[group]
             choice.form = form
             choice.kept.difference_update(added)
-            choice.mass -= sum(choice.worth[s].mass for s in added)
+            choice.mass -= sum(choice.utility[s].mass for s in added)
             choice.cost -= cost
             tokens -= cost
         return tokens <= 0
@@ -163,26 +163,26 @@ class Allocation:
         """Return the relevance mass kept per mass there was."""
         kept = total = 0.0
         for choice in self.choices.values():
-            if choice.fixed and choice.form is Form.GONE:  # repeated elsewhere
+            if choice.fixed and choice.form is Form.EVICTED:  # repeated elsewhere
                 continue
             profile = choice.scored.profile
             if choice.repeated:
-                total += sum(worth.mass for worth in choice.worth if worth.segment.kind == "thought")
+                total += sum(utility.mass for utility in choice.utility if utility.segment.kind == "thought")
                 kept += choice.mass
                 continue
-            worth = self._worth.of_unit(choice.scored)
-            total += worth
+            utility = self._worth.of_group(choice.scored)
+            total += utility
             if choice.form in (Form.FULL, Form.COMPACT):
-                kept += worth
+                kept += utility
             elif choice.kept:
                 lines = sum(profile.segments[s].tokens for s in choice.kept)
-                kept += worth * min(1.0, lines / max(1, profile.compact_tokens))
+                kept += utility * min(1.0, lines / max(1, profile.compact_tokens))
         return kept / total if total else 1.0
 
     def _open(self, i: int, choice: Choice) -> None:
         scored = choice.scored
         segments = scored.profile.segments
-        worth = self._worth.lines(scored)
+        utility = self._worth.lines(scored)
         content = [s for s, segment in enumerate(segments) if segment.line >= 0]
         pictures = [s for s in content if segments[s].kind == "image"]
         if choice.repeated:
@@ -190,26 +190,26 @@ class Allocation:
         if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
             text = [s for s in content if segments[s].kind != "image"]
             for s in {*text[:ENDS], *text[-ENDS:]}:
-                worth[s] = worth[s]._replace(mass=PINNED_END)
+                utility[s] = utility[s]._replace(mass=PINNED_END)
             for s in {*text[:1], *text[-1:], *self._whole_calls(scored)}:  # before the lines beside them
-                worth[s] = worth[s]._replace(mass=OUTERMOST)
+                utility[s] = utility[s]._replace(mass=OUTERMOST)
             for s in pictures:  # after the head and the tail of the text, before the rest of it; the newest first
                 newer = 1.0 + (i + s / len(segments)) / (self._newest + 1)
-                worth[s] = worth[s]._replace(mass=FIRST * segments[s].tokens * newer)
-        choice.worth = worth
-        choice.open = {s: self._worth.gain(worth[s]) for s in content}
+                utility[s] = utility[s]._replace(mass=FIRST * segments[s].tokens * newer)
+        choice.utility = utility
+        choice.open = {s: self._worth.gain(utility[s]) for s in content}
         choice.gain = sum(choice.open.values())
         if choice.form is Form.EXTRACT or (self._quotes and (len(content) > 1 or choice.repeated)):
-            room = 2 * self._room
+            max_tokens = 2 * self._max_tokens
             lines = content if choice.form is Form.EXTRACT else [s for s in content if s not in pictures]
             for s in sorted(lines, key=lambda s: (-choice.open[s] / max(1, segments[s].tokens), s)):
                 self._push(i, s, choice.open[s], segments[s].tokens)
-                room -= segments[s].tokens
-                if room < 0:  # more lines than could be taken need not be tried
+                max_tokens -= segments[s].tokens
+                if max_tokens < 0:  # more lines than could be taken need not be tried
                     break
         self._push(i, _UP, choice.gain, scored.profile.compact_tokens - choice.cost)
 
-    def _whole_calls(self, scored: ScoredUnit) -> list[int]:
+    def _whole_calls(self, scored: ScoredGroup) -> list[int]:
         """Return the lines of the call arguments, if together they may come first: so that the calls stay calls."""
         passages, segments = scored.profile.passages, scored.profile.segments
         lines = [
@@ -217,7 +217,7 @@ class Allocation:
             for s, segment in enumerate(segments)
             if segment.line >= 0 and passages[segment.passage].slot.kind == "arguments"
         ]
-        return lines if sum(segments[s].tokens for s in lines) <= CALLS_SHARE * self._room else []
+        return lines if sum(segments[s].tokens for s in lines) <= CALLS_SHARE * self._max_tokens else []
 
     def _push(self, i: int, step: int, gain: float, cost: int) -> None:
         key = -gain / max(1, cost)
@@ -249,7 +249,7 @@ class Allocation:
         labels = sum(segments[s].tokens for s in choice.kept if segments[s].line < 0)
         pictures = tuple(s for s in choice.open if segments[s].kind == "image")
         gain = (1.0 - IN_DIGEST) * choice.mass + sum(choice.open[s] for s in pictures)
-        cost = choice.scored.profile.stub_tokens - labels + sum(segments[s].tokens for s in pictures)
+        cost = choice.scored.profile.placeholder_tokens - labels + sum(segments[s].tokens for s in pictures)
         return gain, max(1, cost), pictures
 
     def _reweigh(self, choice: Choice) -> None:
@@ -257,15 +257,15 @@ class Allocation:
         if choice.weighed_at < len(self._done):
             choice.weighed_at = len(self._done)
             for s in choice.open:
-                choice.open[s] = self._worth.gain(choice.worth[s])
+                choice.open[s] = self._worth.gain(choice.utility[s])
             choice.gain = sum(choice.open.values())
 
     def _weigh_line(self, choice: Choice, step: int) -> tuple[float, int, tuple[int, ...]]:
-        if choice.form not in (Form.GONE, Form.DIGEST, Form.EXTRACT) or step in choice.kept:
+        if choice.form not in (Form.EVICTED, Form.DIGEST, Form.EXTRACT) or step in choice.kept:
             return 0.0, 0, ()
         segments = choice.scored.profile.segments
         added = _with_required(segments, step, choice.kept)
-        gain = sum([self._worth.gain(choice.worth[s]) for s in added])
+        gain = sum([self._worth.gain(choice.utility[s]) for s in added])
         if any(other in choice.kept for other in _neighbours(segments, step)):
             gain *= 1.0 + BESIDE
         if choice.form is Form.EXTRACT:  # the message itself says whose lines they are
@@ -279,14 +279,14 @@ class Allocation:
         choice.cost += cost
         choice.kept.update(added)
         for s in added:
-            self._worth.take(choice.worth[s])
+            self._worth.take(choice.utility[s])
             choice.gain -= choice.open.pop(s, 0.0)
-            choice.mass += choice.worth[s].mass
+            choice.mass += choice.utility[s].mass
         if step >= 0:
             for other in _neighbours(profile.segments, step):
                 if other in choice.open:
                     self._push(i, other, (1.0 + BESIDE) * choice.open[other], profile.segments[other].tokens)
-            if choice.form is Form.GONE:
+            if choice.form is Form.EVICTED:
                 choice.form = Form.DIGEST
             if choice.form is Form.DIGEST:
                 gain, placing, _ = self._weigh_place(choice)
@@ -303,9 +303,9 @@ class Allocation:
                 choice.form = Form.COMPACT
                 self._push(i, _UP, self._notation(choice.scored), profile.tokens - choice.cost)
 
-    def _notation(self, scored: ScoredUnit) -> float:
+    def _notation(self, scored: ScoredGroup) -> float:
         """Return what a group gains as it was written, noise included."""
-        return (NOISE if self._context.leaves_noise_out(scored) else NOTATION) * self._worth.of_unit(scored)
+        return (NOISE if self._context.leaves_noise_out(scored) else NOTATION) * self._worth.of_group(scored)
 
 
 def _with_required(segments: Sequence[Segment], number: int, kept: set[int]) -> tuple[int, ...]:

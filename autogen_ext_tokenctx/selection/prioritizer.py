@@ -13,20 +13,20 @@ from autogen_core.models import LLMMessage, SystemMessage
 
 from ..forms.compressor import ContextCompressor
 from ..forms.noise import Noise
-from ..messages.groups import Unit, pictures_of
+from ..messages.groups import MessageGroup, pictures_of
 from ..messages.sections import CATEGORY_OF_SECTION, section_of
-from ..retrieval.bm25 import rarity, with_neighbours
+from ..retrieval.bm25 import idf_of, with_neighbours
 from ..retrieval.embedding import Embedder
-from ..retrieval.features import Profile, ProfileCache
+from ..retrieval.features import FeatureCache, GroupFeatures
 from ..retrieval.query import (
     asked_picture,
     asking,
     code_names,
-    looks_back,
+    dialogue_of,
+    is_trace_question,
     noise_asked_for,
     query_of,
     question,
-    talk_of,
 )
 from ..retrieval.semantic import SemanticRelevance
 from ..retrieval.terms import is_entity
@@ -35,12 +35,12 @@ from ..tokens.task import TaskDefinition
 
 _logger = logging.getLogger(__name__)
 
-UnitScorer: TypeAlias = Callable[[Unit], float]
-"""What a user's own scorer adds to the relevance of a unit."""
+GroupScorer: TypeAlias = Callable[[MessageGroup], float]
+"""What a user's own scorer adds to the relevance of a group."""
 
 
 class Category(str, Enum):
-    """What a unit is to the task; structure decides it, a callable of the user's can overrule."""
+    """What a group is to the task; structure decides it, a callable of the user's can overrule."""
 
     CURRENT_TASK_REQUIREMENTS = "current_task_requirements"
     """System rules, the task, what the user said, what is pinned, the newest message."""
@@ -78,11 +78,11 @@ _SMALL_TALK_TERMS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredUnit:
+class ScoredGroup:
     """One group and its scores."""
 
-    unit: Unit
-    profile: Profile
+    group: MessageGroup
+    profile: GroupFeatures
     category: Category
     weight: float  # of the category
     relevance: float  # how well it, or what stands beside it, answers the query, 0 to 1
@@ -104,21 +104,21 @@ class ScoredUnit:
 class PrioritizedContext:
     """The scored groups of a history, and what they were scored against."""
 
-    units: Mapping[int, ScoredUnit]  # by their number in the history, in the order of a view
+    groups: Mapping[int, ScoredGroup]  # by their number in the history, in the order of a view
     query: Mapping[str, float]  # term weights from the task and the newest messages
-    talk: Mapping[str, float]  # words of the dialogue and of the calls, falling with age
-    rarity: Mapping[str, float]  # inverse document frequencies
-    doubt: float  # how far it is open what is asked, from 0 (a full question was just asked) to 1
-    looks_back: bool = False  # the question names those who take part in the run, or their tools
+    dialogue: Mapping[str, float]  # words of the dialogue and of the calls, falling with age
+    idf_of: Mapping[str, float]  # inverse document frequencies
+    ambiguity: float  # how far it is open what is asked, from 0 (a full question was just asked) to 1
+    is_trace_question: bool = False  # the question names those who take part in the run, or their tools
     code_names: frozenset[str] = frozenset()  # terms of the question that are names in code
     noise: frozenset[Noise] = frozenset()  # kinds that the question names
 
-    def is_asked_noise(self, scored: ScoredUnit) -> bool:
-        """Whether a unit has noise of a kind that the question names: only the whole of it is of use then."""
+    def is_asked_noise(self, scored: ScoredGroup) -> bool:
+        """Whether a group has noise of a kind that the question names: only the whole of it is of use then."""
         return not scored.profile.noise.isdisjoint(self.noise)
 
-    def leaves_noise_out(self, scored: ScoredUnit) -> bool:
-        """Whether a unit stands without its noise even where it stands whole.
+    def leaves_noise_out(self, scored: ScoredGroup) -> bool:
+        """Whether a group stands without its noise even where it stands whole.
 
         What a person pinned, and system messages, are kept word for word.
         """
@@ -127,21 +127,21 @@ class PrioritizedContext:
 
 
 class ContextPrioritizer:
-    """Scores the units of a history against a task.
+    """Scores the groups of a history against a task.
 
     Args:
         weights: Category weights; those not given are the defaults.
-        categorize: Overrules the category of a unit; None as its answer leaves it to the structure.
+        categorize: Overrules the category of a group; None as its answer leaves it to the structure.
         pin: Messages for which it is true are kept word for word in every view.
-        scorers: Scorers of your own by name. What one gives is added to a unit's relevance: 1 is as much as the
-            best match has, a negative number makes the unit go sooner. One that raises is left out, with one warning.
+        scorers: Scorers of your own by name. What one gives is added to a group's relevance: 1 is as much as the
+            best match has, a negative number makes the group go sooner. One that raises is left out, with one warning.
         embedder: Adds relevance by meaning to that by words, such as `MiniLMEmbedder` of the extra ``semantic``.
 
     Example:
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.messages.groups import split
         >>> history = split([UserMessage(content="Find the bug in parser.py", source="user")])
-        >>> ContextPrioritizer().prioritize_context(history).units[0].pinned
+        >>> ContextPrioritizer().prioritize_context(history).groups[0].pinned
         <PinReason.FIRST_TASK: 'first task'>
     """
 
@@ -149,9 +149,9 @@ class ContextPrioritizer:
         self,
         *,
         weights: Mapping[Category, float] | None = None,
-        categorize: Callable[[Unit], Category | None] | None = None,
+        categorize: Callable[[MessageGroup], Category | None] | None = None,
         pin: Callable[[LLMMessage], bool] | None = None,
-        scorers: Mapping[str, UnitScorer] | None = None,
+        scorers: Mapping[str, GroupScorer] | None = None,
         embedder: Embedder | None = None,
     ) -> None:
         self.weights = {**DEFAULT_WEIGHTS, **(weights or {})}
@@ -162,90 +162,90 @@ class ContextPrioritizer:
 
     @property
     def looks_at_all(self) -> bool:
-        """Whether what the user brought has to see every unit of a history, however long it is."""
+        """Whether what the user brought has to see every group of a history, however long it is."""
         return bool(self._scorers or self._pin or self._categorize or self._semantic)
 
     def prioritize_context(
         self,
-        units: Sequence[Unit],
+        groups: Sequence[MessageGroup],
         task: str | TaskDefinition | None = None,
         *,
-        profiles: ProfileCache | None = None,
+        profiles: FeatureCache | None = None,
         pinned: Sequence[LLMMessage] = (),
     ) -> PrioritizedContext:
         """Score each group.
 
         Args:
-            units: A history in units, or those of it that are looked at.
+            groups: A history in groups, or those of it that are looked at.
             task: What the agent works on; without it the history's own newest messages tell.
-            profiles: Where costs and contents of units are remembered; without it they are estimated afresh.
+            profiles: Where costs and contents of groups are remembered; without it they are estimated afresh.
             pinned: Messages to keep word for word.
         """
-        cache = profiles or ProfileCache(EstimatedTokenCounter(), ContextCompressor())
-        known = [cache.get(unit) for unit in units]
-        pins = self._pins(units, pinned)
-        idf = rarity([profile.distinct for profile in known])
-        query, doubt = query_of(units, known, task, idf)
-        asked = [i for i, unit in enumerate(units) if i not in pins or not isinstance(unit.head, SystemMessage)]
+        cache = profiles or FeatureCache(EstimatedTokenCounter(), ContextCompressor())
+        known = [cache.get(group) for group in groups]
+        pins = self._pins(groups, pinned)
+        idf = idf_of([profile.distinct for profile in known])
+        query, ambiguity = query_of(groups, known, task, idf)
+        asked = [i for i, group in enumerate(groups) if i not in pins or not isinstance(group.head, SystemMessage)]
         parts = [(i, text) for i in asked for text in known[i].matched()]
         documents = [text.counts for _, text in parts]
         sizes = [text.tokens for _, text in parts]
         matches = with_neighbours(documents, sizes, query, idf)
-        near, beside = [0.0] * len(units), [0.0] * len(units)
+        near, beside = [0.0] * len(groups), [0.0] * len(groups)
         for (i, text), score in zip(parts, matches, strict=True):
             (beside if text.is_thought else near)[i] = score
         if self._semantic is not None:
             may_answer = [i for i in asked if pins.get(i) is not PinReason.NEWEST]
             blended = self._semantic.blend(
                 [near[i] for i in may_answer],
-                question(units, task),
-                [units[i] for i in may_answer],
+                question(groups, task),
+                [groups[i] for i in may_answer],
                 [known[i] for i in may_answer],
-                doubt,
+                ambiguity,
             )
             for i, score in zip(may_answer, blended, strict=True):
                 near[i] = score
         top = max((*near, *beside), default=0.0) or 1.0
-        recency = _recency(len(units))
-        asks = asking(units)
+        recency = _recency(len(groups))
+        asks = asking(groups)
         pictured = None
         if asks is not None and not pictures_of(asks.messages):
-            pictured = asked_picture(units[: units.index(asks)], known, question(units, task))
-        scored: dict[int, ScoredUnit] = {}
-        for i, unit in enumerate(units):
+            pictured = asked_picture(groups[: groups.index(asks)], known, question(groups, task))
+        scored: dict[int, ScoredGroup] = {}
+        for i, group in enumerate(groups):
             why = pins.get(i)
-            category = self._category(unit, known[i], why)
-            added = self._added(unit)
+            category = self._category(group, known[i], why)
+            added = self._added(group)
             more = sum(added.values())
             relevance, thought = (min(1.0, max(0.0, score / top + more)) for score in (near[i], beside[i]))
             notes = ", ".join(f"{name} {value:+.2f}" for name, value in added.items())
             scores = relevance, recency[i], why, notes, max(relevance, thought), i == pictured
-            scored[unit.index] = ScoredUnit(unit, known[i], category, self.weights[category], *scores)
+            scored[group.index] = ScoredGroup(group, known[i], category, self.weights[category], *scores)
         return PrioritizedContext(
             scored,
             query,
-            talk_of(units, known),
+            dialogue_of(groups, known),
             idf,
-            doubt,
-            looks_back(units),
-            code_names(units, task),
-            noise_asked_for(question(units, task)),
+            ambiguity,
+            is_trace_question(groups),
+            code_names(groups, task),
+            noise_asked_for(question(groups, task)),
         )
 
     async def prepare(
-        self, units: Sequence[Unit], task: str | TaskDefinition | None = None, *, profiles: ProfileCache
+        self, groups: Sequence[MessageGroup], task: str | TaskDefinition | None = None, *, profiles: FeatureCache
     ) -> None:
         """Embed what is new, off the event loop: `prioritize_context` with the same arguments is quick then."""
         if self._semantic is not None:
-            said = [unit for unit in units[:-1] if not isinstance(unit.head, SystemMessage)]
-            await self._semantic.learn(question(units, task), said, [profiles.get(unit) for unit in said])
+            said = [group for group in groups[:-1] if not isinstance(group.head, SystemMessage)]
+            await self._semantic.learn(question(groups, task), said, [profiles.get(group) for group in said])
 
-    def _added(self, unit: Unit) -> dict[str, float]:
+    def _added(self, group: MessageGroup) -> dict[str, float]:
         """Return what the user's own scorers give the group, where that is not nothing."""
         added: dict[str, float] = {}
         for name, scorer in list(self._scorers.items()):
             try:
-                value = float(scorer(unit))
+                value = float(scorer(group))
             except Exception as error:
                 del self._scorers[name]
                 _logger.warning("scorer %r raised %r and is left out from here on", name, error)
@@ -254,58 +254,58 @@ class ContextPrioritizer:
                 added[name] = value
         return added
 
-    def _pins(self, units: Sequence[Unit], pinned: Sequence[LLMMessage]) -> dict[int, PinReason]:
+    def _pins(self, groups: Sequence[MessageGroup], pinned: Sequence[LLMMessage]) -> dict[int, PinReason]:
         """Return why groups must stay, by their place."""
         pins: dict[int, PinReason] = {}
         newest_memory = -1
         in_head = True
-        for i, unit in enumerate(units):
-            if isinstance(unit.head, SystemMessage):
+        for i, group in enumerate(groups):
+            if isinstance(group.head, SystemMessage):
                 if in_head:
                     pins[i] = PinReason.SYSTEM
                 else:
                     pins[i] = PinReason.MEMORY
-                    if section_of(unit.head) is None:
+                    if section_of(group.head) is None:
                         newest_memory = i
-            elif unit.messages:
+            elif group.messages:
                 in_head = False
-            if pinned and any(message in pinned for message in unit.originals):
+            if pinned and any(message in pinned for message in group.originals):
                 pins[i] = PinReason.USER
-            if self._pin is not None and any(map(self._pin, unit.originals)):
+            if self._pin is not None and any(map(self._pin, group.originals)):
                 pins[i] = PinReason.USER
         if newest_memory >= 0:
             pins[newest_memory] = PinReason.SYSTEM
-        sendable = [i for i, unit in enumerate(units) if unit.messages]
-        tasks = [i for i in sendable if units[i].is_user]
+        sendable = [i for i, group in enumerate(groups) if group.messages]
+        tasks = [i for i in sendable if groups[i].is_user]
         if tasks:
             pins.setdefault(tasks[0], PinReason.FIRST_TASK)
         if sendable:
             pins.setdefault(sendable[-1], PinReason.NEWEST)
         return pins
 
-    def _category(self, unit: Unit, profile: Profile, pinned: PinReason | None) -> Category:
-        chosen = self._categorize(unit) if self._categorize is not None else None
+    def _category(self, group: MessageGroup, profile: GroupFeatures, pinned: PinReason | None) -> Category:
+        chosen = self._categorize(group) if self._categorize is not None else None
         if chosen is not None:
             return chosen
-        section = section_of(unit.head)
+        section = section_of(group.head)
         if section is not None:
             return Category(CATEGORY_OF_SECTION[section[1]])
-        if isinstance(unit.head, SystemMessage) and pinned is not PinReason.SYSTEM:
+        if isinstance(group.head, SystemMessage) and pinned is not PinReason.SYSTEM:
             return Category.MEMORY_PATTERNS
         if pinned:
             return Category.CURRENT_TASK_REQUIREMENTS
         if (
-            not unit.is_exchange
+            not group.is_exchange
             and len(profile.distinct) <= _SMALL_TALK_TERMS
             and not any(map(is_entity, profile.distinct))
         ):
             return Category.GENERAL_CONTEXT
-        if unit.is_exchange and _is_listing(profile):
+        if group.is_exchange and _is_listing(profile):
             return Category.PROJECT_STRUCTURE
         return Category.RELATED_TASK_HISTORY
 
 
-def _is_listing(profile: Profile) -> bool:
+def _is_listing(profile: GroupFeatures) -> bool:
     """Whether most lines of the results are one path each."""
     lines = [line.text for passage in profile.passages if passage.slot.kind == "result" for line in passage.lines[:200]]
     return len(lines) >= 5 and 2 * sum("/" in line and " " not in line.strip() for line in lines) > len(lines)

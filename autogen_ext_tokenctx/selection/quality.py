@@ -1,13 +1,13 @@
 """The compression quality score: how much of what the next step may need is still in the view. No model is asked.
 
-What is scored are the lines that were not sure of their place; what every view has, and what a later unit says again,
+What is scored are the lines that were not sure of their place; what every view has, and what a later group says again,
 counts for nothing.
 
 1. Need. The lines stand in a queue: first the rules and decisions of people, then by the words of the task that they
-   have (each by its weight in the query and its rarity), then by the relevance of their unit. A line weighs
+   have (each by its weight in the query and its rarity), then by the relevance of their group. A line weighs
    ``log((C + end) / (C + start))``, where start and end are the tokens of the queue before and after it and C is
    1,000: what is asked for most weighs most, and of a long history the many lines that hardly matter weigh little.
-   Units that a fit did not even look at stand at the end of the queue.
+   Groups that a fit did not even look at stand at the end of the queue.
 2. Kept. A line in the view counts in full. Of a line that left, its ids, numbers and names count if another line in
    the view has them: their share of the line's facts, times 0.25 (away from the words beside it a fact says less),
    and up to 0.75 the more it is open what is asked (the next tool call then needs values, not sentences).
@@ -45,22 +45,24 @@ def quality(context: PrioritizedContext, choices: Iterable[Choice], unseen: int 
 
     Args:
         context: The history with its scores.
-        choices: The form of each unit.
-        unseen: Tokens of units that are neither in the view nor in ``choices``.
+        choices: The form of each group.
+        unseen: Tokens of groups that are neither in the view nor in ``choices``.
 
     Example:
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.selection.prioritizer import ContextPrioritizer
         >>> from autogen_ext_tokenctx.messages.groups import split
         >>> said = ["Find the key.", "Ann has the key.", "It rains.", "Who has the key?"]
-        >>> units = split([UserMessage(content=text, source="user") for text in said])
-        >>> context = ContextPrioritizer().prioritize_context(units)
-        >>> def view(*gone):
-        ...     return [Choice(s, Form.GONE if s.unit.index in gone else Form.FULL) for s in context.units.values()]
+        >>> groups = split([UserMessage(content=text, source="user") for text in said])
+        >>> context = ContextPrioritizer().prioritize_context(groups)
+        >>> def form(scored, evicted):
+        ...     return Form.EVICTED if scored.group.index in evicted else Form.FULL
+        >>> def view(*evicted):
+        ...     return [Choice(scored, form(scored, evicted)) for scored in context.groups.values()]
         >>> quality(context, view()), quality(context, view(2)) > quality(context, view(1)) > 0.0
         (1.0, True)
     """
-    wanted = {term: weight * context.rarity[term] for term, weight in context.query.items() if term in context.rarity}
+    wanted = {term: weight * context.idf_of[term] for term, weight in context.query.items() if term in context.idf_of}
     queue: list[tuple[bool, float, float, int, Segment, bool]] = []
     facts: set[str] = set()
     for choice in choices:
@@ -77,7 +79,7 @@ def quality(context: PrioritizedContext, choices: Iterable[Choice], unseen: int 
                 near = choice.scored.beside if segment.kind == "thought" else choice.scored.relevance
                 queue.append((not segment.rule, -asked, -near, len(queue), segment, there))
     queue.sort()
-    elsewhere = ELSEWHERE + (ELSEWHERE_OPEN - ELSEWHERE) * context.doubt
+    elsewhere = ELSEWHERE + (ELSEWHERE_OPEN - ELSEWHERE) * context.ambiguity
     is_there = was_there = 0.0
     end = HEAD_TOKENS
     for _, _, _, _, segment, there in queue:

@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ..retrieval.bm25 import rarity
-from ..retrieval.features import Profile, Segment
+from ..retrieval.bm25 import idf_of
+from ..retrieval.features import GroupFeatures, Segment
 from ..retrieval.terms import is_entity
-from .prioritizer import PrioritizedContext, ScoredUnit
+from .prioritizer import PrioritizedContext, ScoredGroup
 
 # Tuned together on histories of two-person chats, meetings, customer service with tools, and agent teams.
 _BASE = 0.02
-"""Relevance of a unit that nothing speaks for."""
+"""Relevance of a group that nothing speaks for."""
 _SHARP = 1.5
-"""Power of the relevance: above 1, the best units stand out more."""
+"""Power of the relevance: above 1, the best groups stand out more."""
 _RECENT = 1.25
 """What being the newest counts for."""
 _LONG = 0.2
-"""Power with which relevance per token falls with a unit's length: long units do not win by length."""
+"""Power with which relevance per token falls with a group's length: long groups do not win by length."""
 _LONG_TOKENS, _LONG_BACK = 100.0, 0.6
 """Who asks about the run itself is answered by whole messages: relevance per token falls with this power too, from
 about so many tokens on."""
@@ -27,9 +27,9 @@ _SAID_AGAIN, _SAID_AGAIN_OPEN = 0.85, 0.5
 """Share of its relevance that a line keeps when the view has all its words: after a full question, of which several
 places may hold a part of the answer; and as long as it is open what is asked."""
 _FIT_BASE = 0.5
-"""Share of a line's part in its unit's relevance that does not depend on the line's own words."""
+"""Share of a line's part in its group's relevance that does not depend on the line's own words."""
 _NEW_BASE = 0.4
-"""Share of the worth of what is new that does not depend on the unit's own relevance."""
+"""Share of the worth of what is new that does not depend on the group's own relevance."""
 _WORDS = 0.05
 """Worth of a new word of greatest rarity."""
 _IDS = 60.0
@@ -43,7 +43,7 @@ _FLOOR = 0.25
 _MOST = 5.0
 """Multiple of it that words of the conversation beside it can bring."""
 _MANY = 30.0
-"""Facts of one unit in the view that halve the worth of its next ones: a listing must not crowd out the rest."""
+"""Facts of one group in the view that halve the worth of its next ones: a listing must not crowd out the rest."""
 # What a line gains for words of the query. Of 60 questions about source files .181 .328 .553 are found without both at
 # 10, 20 and 30 %, .371 .487 .697 with them (tests.benchmarks.code_and_logs); retention has little code, shows nothing.
 _ASKED = 0.2
@@ -53,37 +53,37 @@ _NAMED = 15.0
 _AGAIN = 0.5
 """What is left of either in the next line that has it."""
 _QUERY = 3.0
-"""How much more a word of the query than one of the conversation says about a line of its unit."""
+"""How much more a word of the query than one of the conversation says about a line of its group."""
 _ODD = 4.0
 """Worth of a token of a line that differs from the others of its text, for each bit of surprise: what a failed build or
 a person's word among pasted rows says is in no query, and worth more than any usual line."""
 
 _PICTURE = 0.3
-"""What speaks for the newest picture, against 1 for the unit that answers best."""
+"""What speaks for the newest picture, against 1 for the group that answers best."""
 
 FIRST = 50.0
 """Worth of a token of what comes before all lines, which have a few each at most: a standing instruction within the
 reserve of those, a picture that is asked for or must stay."""
 
 _APART = ("thought", "image")
-"""Kinds of segments that are not weighed among the lines of their unit."""
+"""Kinds of segments that are not weighed among the lines of their group."""
 
 _STEPS = 1 << 16
 """Rarities are whole multiples of 1 / _STEPS: their sums are exact, so that the order of a set changes nothing."""
 
 
-class LineWorth(NamedTuple):
+class LineUtility(NamedTuple):
     """What does not change about the worth of a segment while a view grows.
 
     Args:
-        mass: Its share of the unit's relevance.
+        mass: Its share of the group's relevance.
         weight: The rarities of its words together.
         per_word: Worth of rarity 1 that is new.
         per_id: Worth of a new identifier.
         per_name: Worth of a new name.
         per_odd: Worth of its difference from the other lines of its text, as long as the view has nothing like it.
         asked: Its words that the query has.
-        unit: Number of the unit.
+        group: Number of the group.
         segment: The segment.
     """
 
@@ -94,35 +94,35 @@ class LineWorth(NamedTuple):
     per_name: float
     per_odd: float
     asked: tuple[str, ...]
-    unit: int
+    group: int
     segment: Segment
 
 
 class _Text(NamedTuple):
-    """Segments of a unit that are weighed together.
+    """Segments of a group that are weighed together.
 
     Args:
-        scored: The unit.
+        scored: The group.
         segments: Its segments, or some of them.
         score: What speaks for them.
         mass: The same for each of their tokens.
     """
 
-    scored: ScoredUnit
+    scored: ScoredGroup
     segments: Sequence[Segment]
     score: float
     mass: float
 
 
-def _score(scored: ScoredUnit, relevance: float) -> float:
+def _score(scored: ScoredGroup, relevance: float) -> float:
     return scored.weight * (_BASE + relevance**_SHARP + _RECENT * scored.recency)
 
 
-class Worth:
+class Utility:
     """The worth of the lines of one history, falling as the view comes to say the same.
 
-    A line's worth is its share of the unit's relevance (mass, which grows slower than a unit's length, so that long
-    units do not win by length, and falls by what the view says already) and what it would bring that the view does
+    A line's worth is its share of the group's relevance (mass, which grows slower than a group's length, so that long
+    groups do not win by length, and falls by what the view says already) and what it would bring that the view does
     not have: words by rarity; identifiers and names by how much the words beside them are those of the
     conversation. Where a person asks about the run itself, what counts is which messages are relevant: the facts of
     records are for the next call, and none comes next.
@@ -135,53 +135,53 @@ class Worth:
     def __init__(self, context: PrioritizedContext, rules_room: int = 0) -> None:
         self._covered: set[str] = set()
         self._facts: Counter[int] = Counter()
-        lines = [segment.words for scored in context.units.values() for segment in scored.profile.segments]
-        rare = rarity(lines)  # among lines: with few units, what several of them say would count for nothing
+        lines = [segment.words for scored in context.groups.values() for segment in scored.profile.segments]
+        rare = idf_of(lines)  # among lines: with few groups, what several of them say would count for nothing
         scale = _STEPS / (max(rare.values(), default=1.0) or 1.0)
         self._rare = {term: float(round(idf * scale)) for term, idf in rare.items()}
-        self._talk = self._weighed(context.talk)
+        self._dialogue = self._weighed(context.dialogue)
         query = self._weighed(context.query)
         self._asked = {
             term: value * (_NAMED if is_entity(term) or term in context.code_names else _ASKED)
             for term, value in query.items()
         }
-        self._wanted = {term: max(self._talk.get(term, 0.0), _QUERY * value) for term, value in query.items()}
-        self._wanted = {**self._talk, **self._wanted}
-        self._doubt = context.doubt
-        self._looks_back = context.looks_back
-        self._repeats = 1.0 - _SAID_AGAIN + (_SAID_AGAIN - _SAID_AGAIN_OPEN) * context.doubt
-        self._rules_room = rules_room
+        self._wanted = {term: max(self._dialogue.get(term, 0.0), _QUERY * value) for term, value in query.items()}
+        self._wanted = {**self._dialogue, **self._wanted}
+        self._ambiguity = context.ambiguity
+        self._is_trace_question = context.is_trace_question
+        self._repeats = 1.0 - _SAID_AGAIN + (_SAID_AGAIN - _SAID_AGAIN_OPEN) * context.ambiguity
+        self._rules_tokens = rules_room
         self._score: dict[int, float] = {}
         self._mass: dict[int, float] = {}
-        for index, scored in context.units.items():
+        for index, scored in context.groups.items():
             self._score[index] = score = _score(scored, scored.relevance)
             self._mass[index] = score * self._per_token(scored.profile.tokens)
-        self._newest = max(context.units, default=0)
+        self._newest = max(context.groups, default=0)
 
-    def cover(self, profile: Profile) -> None:
-        """The view has this unit now."""
+    def cover(self, profile: GroupFeatures) -> None:
+        """The view has this group now."""
         for segment in profile.segments:
             self._cover(segment)
 
-    def take(self, line: LineWorth) -> None:
+    def take(self, line: LineUtility) -> None:
         """The view has this line now; one more line that answers the same words is worth less."""
         segment = line.segment
-        self._facts[line.unit] += len(segment.ids)
+        self._facts[line.group] += len(segment.ids)
         self._cover(segment)
         if segment.rule:
-            self._rules_room -= segment.tokens
+            self._rules_tokens -= segment.tokens
         for term in segment.words:
             if term in self._asked:
                 self._asked[term] *= _AGAIN
 
-    def of_unit(self, scored: ScoredUnit) -> float:
-        """The whole unit's relevance."""
-        return self._mass[scored.unit.index] * scored.profile.tokens
+    def of_group(self, scored: ScoredGroup) -> float:
+        """The whole group's relevance."""
+        return self._mass[scored.group.index] * scored.profile.tokens
 
-    def lines(self, scored: ScoredUnit) -> list[LineWorth]:
-        """What does not change about the worth of each segment of a unit."""
+    def lines(self, scored: ScoredGroup) -> list[LineUtility]:
+        """What does not change about the worth of each segment of a group."""
         segments = scored.profile.segments
-        index = scored.unit.index
+        index = scored.group.index
         own = [segment for segment in segments if segment.kind not in _APART]
         lines = self._lines(_Text(scored, own, self._score[index], self._mass[index]))
         if len(own) == len(segments):
@@ -196,17 +196,17 @@ class Worth:
         rest = iter(lines)
         return [next(apart.get(segment.kind, rest)) for segment in segments]
 
-    def _picture(self, scored: ScoredUnit, segment: Segment) -> LineWorth:
+    def _picture(self, scored: ScoredGroup, segment: Segment) -> LineUtility:
         """The worth of a picture. Unless it is asked for, nothing is known of it but how new it is."""
-        index = scored.unit.index
+        index = scored.group.index
         if scored.pictured:
             mass = FIRST * segment.tokens
         else:
             newness = (index + 1) / (self._newest + 1)
             mass = scored.weight * _PICTURE * newness * self._per_token(segment.tokens) * segment.tokens
-        return LineWorth(mass, 1.0, 0.0, 0.0, 0.0, 0.0, (), index, segment)
+        return LineUtility(mass, 1.0, 0.0, 0.0, 0.0, 0.0, (), index, segment)
 
-    def _lines(self, text: _Text) -> list[LineWorth]:
+    def _lines(self, text: _Text) -> list[LineUtility]:
         """What does not change about the worth of the segments of a text."""
         segments = text.segments
         lines = [self._line(text, segment) for segment in segments]
@@ -221,7 +221,7 @@ class Worth:
         mean = sum([fit * segment.tokens for fit, segment in zip(fits, segments, strict=True)]) / tokens
         return [line._replace(mass=line.mass * fit / mean) for fit, line in zip(fits, lines, strict=True)]
 
-    def gain(self, line: LineWorth) -> float:
+    def gain(self, line: LineUtility) -> float:
         """What the segment would add to the view as it is now."""
         covered, segment = self._covered, line.segment
         rare = self._rare
@@ -232,10 +232,10 @@ class Worth:
         if line.per_id:
             facts = len(segment.ids) - len(covered.intersection(segment.ids))
             named = len(segment.names) - len(covered.intersection(segment.names))
-            gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.unit])
+            gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.group])
         if line.asked:
             gain += sum([self._asked[term] for term in line.asked])
-        if segment.rule and self._rules_room >= segment.tokens:
+        if segment.rule and self._rules_tokens >= segment.tokens:
             gain += FIRST * segment.tokens
         return gain
 
@@ -251,25 +251,25 @@ class Worth:
     def _per_token(self, tokens: int) -> float:
         """Share of a text's relevance that each of its tokens has, by how long it is."""
         tokens = max(1, tokens)
-        longer = (1.0 + tokens / _LONG_TOKENS) ** -_LONG_BACK if self._looks_back else 1.0
+        longer = (1.0 + tokens / _LONG_TOKENS) ** -_LONG_BACK if self._is_trace_question else 1.0
         return tokens**-_LONG * longer
 
-    def _line(self, text: _Text, segment: Segment) -> LineWorth:
+    def _line(self, text: _Text, segment: Segment) -> LineUtility:
         scored, rare = text.scored, self._rare
         new = scored.weight * (_NEW_BASE + text.score)
         per_id = per_name = 0.0
-        if (segment.ids or segment.names) and not self._looks_back:
-            talk = self._talk
-            beside = sum([talk[term] for term in segment.words if term in talk])
-            in_calls = scored.unit.is_exchange and segment.kind != "thought"
+        if (segment.ids or segment.names) and not self._is_trace_question:
+            dialogue = self._dialogue
+            beside = sum([dialogue[term] for term in segment.words if term in dialogue])
+            in_calls = scored.group.is_exchange and segment.kind != "thought"
             fit = new * _IDS * min(_MOST, _FLOOR + beside)
             if not in_calls:
-                fit *= self._doubt
+                fit *= self._ambiguity
             per_id = fit if in_calls else fit * _TALKED
             per_name = fit * _NAMES
         weight = sum([rare[term] for term in segment.words]) or 1.0
-        asked = () if self._looks_back else tuple([term for term in segment.words if term in self._asked])
-        return LineWorth(
+        asked = () if self._is_trace_question else tuple([term for term in segment.words if term in self._asked])
+        return LineUtility(
             mass=text.mass * segment.tokens,
             weight=weight,
             per_word=new * _WORDS / _STEPS,
@@ -277,6 +277,6 @@ class Worth:
             per_name=per_name,
             per_odd=text.score * _ODD * segment.odd * segment.tokens,
             asked=asked,
-            unit=scored.unit.index,
+            group=scored.group.index,
             segment=segment,
         )

@@ -116,8 +116,8 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
     Example:
         >>> from autogen_ext.models.replay import ReplayChatCompletionClient
         >>> summarizer = ContextSummarizer(ReplayChatCompletionClient(["## Facts\\n- The valve 4711 leaks."]))
-        >>> talk = [UserMessage(content="The valve 4711 leaks. " * 50, source="ann")]
-        >>> summary = asyncio.run(summarizer.merge(None, talk))
+        >>> dialogue = [UserMessage(content="The valve 4711 leaks. " * 50, source="ann")]
+        >>> summary = asyncio.run(summarizer.merge(None, dialogue))
         >>> "- The valve 4711 leaks." in summary.text, summary.covers, summarizer.usage.calls
         (True, 1, 1)
     """
@@ -255,6 +255,6 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
     def _sizes(self, standing: Summary | None, messages: tuple[LLMMessage, ...]) -> tuple[int, int]:
         """Tokens of the messages, and how many the text of a summary may have to be smaller than what it replaces."""
         tokens = sum(map(self._counter.count_message, messages))
-        held = self._counter.count_message(standing.message()) if standing else 0
+        reserved = self._counter.count_message(standing.message()) if standing else 0
         frame = Summary(text="", covers=_MANY, key="", tokens_before=0).message()
-        return tokens, min(self._writer.max_tokens, tokens + held - self._counter.count_message(frame) - 1)
+        return tokens, min(self._writer.max_tokens, tokens + reserved - self._counter.count_message(frame) - 1)

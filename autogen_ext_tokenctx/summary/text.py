@@ -59,8 +59,8 @@ def rendered(message: LLMMessage) -> str:
     return _rendered(message).encode("utf-8", "replace").decode()
 
 
-def take(texts: Sequence[str], room: int, count: Callable[[str], int]) -> tuple[str, tuple[str, ...]]:
-    """Return the first texts, as many as ``room`` tokens hold, as one; and the texts that are left.
+def take(texts: Sequence[str], max_tokens: int, count: Callable[[str], int]) -> tuple[str, tuple[str, ...]]:
+    """Return the first texts, as many as ``max_tokens`` tokens hold, as one; and the texts that are left.
 
     A text that alone is too long is divided, at the end of a line or a word where there is one.
     """
@@ -68,10 +68,10 @@ def take(texts: Sequence[str], room: int, count: Callable[[str], int]) -> tuple[
     used = 0
     for number, text in enumerate(texts):
         used += count(text) + (joint if number else 0)
-        if used > room:
+        if used > max_tokens:
             if number:
                 return "\n\n".join(texts[:number]), tuple(texts[number:])
-            head, tail = _divided(text, room, count)
+            head, tail = _divided(text, max_tokens, count)
             return head, (*([tail] if tail else []), *texts[1:])
     return "\n\n".join(texts), ()
 
@@ -87,20 +87,20 @@ def _rendered(message: LLMMessage) -> str:
             f"{result.name} {'failed' if result.is_error else 'answered'}: {result.content}"
             for result in message.content
         )
-    return "\n".join(_said(message))
+    return "\n".join(_text_of(message))
 
 
-def _said(message: AssistantMessage) -> list[str]:
+def _text_of(message: AssistantMessage) -> list[str]:
     if isinstance(message.content, str):
         return [f"{message.source}: {message.content}"]
     thought = [f"{message.source}: {message.thought}"] if message.thought else []
     return thought + [f"{message.source} calls {call.name}: {call.arguments}" for call in message.content]
 
 
-def _divided(text: str, room: int, count: Callable[[str], int]) -> tuple[str, str]:
-    end = min(len(text), room * _CHARS_A_TOKEN)
-    while end > 1 and (tokens := count(text[:end])) > room:
-        end = max(1, min(end - 1, end * room // tokens))
+def _divided(text: str, max_tokens: int, count: Callable[[str], int]) -> tuple[str, str]:
+    end = min(len(text), max_tokens * _CHARS_A_TOKEN)
+    while end > 1 and (tokens := count(text[:end])) > max_tokens:
+        end = max(1, min(end - 1, end * max_tokens // tokens))
     if end == len(text):
         return text, ""
     after = next((found for sign in ("\n", " ") if (found := text.rfind(sign, end // 2, end) + 1)), end)

@@ -150,13 +150,13 @@ class SummaryWriter:
 
     def _next_part(self, standing: str, texts: tuple[str, ...], limit: int, window: int) -> Part:
         most = window - self._held_back
-        room = most - self.counter.count_request(request_of(standing, "", limit))
-        while room >= _LEAST_ROOM:
-            chunk, rest = take(texts, room, self.counter.count_text)
+        max_tokens = most - self.counter.count_request(request_of(standing, "", limit))
+        while max_tokens >= _LEAST_ROOM:
+            chunk, rest = take(texts, max_tokens, self.counter.count_text)
             over = self.counter.count_request(request_of(standing, chunk, limit)) - most
             if over <= 0:
                 return Part(standing, chunk, rest, limit, self._key(standing, chunk, limit))
-            room -= over  # tokens of a whole need not be those of its pieces
+            max_tokens -= over  # tokens of a whole need not be those of its pieces
         self._window = None  # what taught it may have been wrong
         raise NoSummaryError(
             f"a window of {window} tokens has no room for summaries of {self.max_tokens} tokens and their messages; "

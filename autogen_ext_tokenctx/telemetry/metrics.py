@@ -153,5 +153,5 @@ class TokenMetrics(EventListener, Shown):
 
 
 def repaired(report: FitReport) -> int:
-    """Return how many units were repaired for the view, if it was made for this call."""
+    """Return how many groups were repaired for the view, if it was made for this call."""
     return sum(step.form is Form.REPAIRED for step in report.steps) if report.seconds else 0

@@ -77,7 +77,7 @@ def shown(message: LLMMessage, most: int) -> tuple[str, str]:
     return _who(message), clip(redact("\n".join([*texts(message), *pictures])), most)
 
 
-def newest(messages: Sequence[LLMMessage], most: int, room: int) -> list[tuple[str, str]]:
+def newest(messages: Sequence[LLMMessage], most: int, max_tokens: int) -> list[tuple[str, str]]:
     """The newest messages, as many as fit, in their order, each as `shown`.
 
     Args:
@@ -88,8 +88,8 @@ def newest(messages: Sequence[LLMMessage], most: int, room: int) -> list[tuple[s
     chosen: list[tuple[str, str]] = []
     for message in reversed(messages):
         who, text = shown(message, most)
-        room -= len(who) + len(text)
-        if room < 0:
+        max_tokens -= len(who) + len(text)
+        if max_tokens < 0:
             break
         chosen.append((who, text))
     return chosen[::-1]

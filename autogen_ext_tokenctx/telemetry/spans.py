@@ -168,7 +168,7 @@ def _attributes(event: FitEvent) -> dict[str, Any]:
         "tokenctx.level": report.level.name.lower(),
         "tokenctx.relevance": report.relevance,
         "tokenctx.quality": report.quality,
-        "tokenctx.units": report.units,
+        "tokenctx.groups": report.groups,
         "tokenctx.steps": len(report.steps),
         "tokenctx.reused": not report.seconds,
         "tokenctx.compacted": report.compacted,

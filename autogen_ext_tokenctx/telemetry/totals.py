@@ -35,10 +35,10 @@ class TokenTotals:
         tokens_after: Tokens of the requests as they went out.
         budget_tokens: Tokens of their budgets.
         cached_tokens: Tokens of ``tokens_after`` that the provider's prompt cache can serve.
-        compactions: Calls for which units were shortened or left out; those that went on with such a view do not
+        compactions: Calls for which groups were shortened or left out; those that went on with such a view do not
             count again.
         quality_sum: Sum of the quality scores of the compactions, see `FitReport`; of two hooks' the lower one.
-        repaired: Units that were repaired because a provider would have refused them, in each view that was made.
+        repaired: Groups that were repaired because a provider would have refused them, in each view that was made.
         would_have_failed: Calls whose tokens before were more than the budget has for them.
         fit_seconds: Time in which views were made.
         billed_calls: Calls that the model client logged a bill of.
@@ -167,6 +167,6 @@ def _note(total: TokenTotals) -> str:
     if not total.calls:
         return ""
     quality = "" if total.quality is None else f", mean quality {total.quality:.2f}"
-    repaired = f", {total.repaired:,} units repaired" if total.repaired else ""
+    repaired = f", {total.repaired:,} message groups repaired" if total.repaired else ""
     spent = f", {total.fit_seconds / total.calls * 1e3:.1f} ms a call"
     return f"{total.utilization:.0%} of the budgets used{quality}{spent}{repaired}"

@@ -23,7 +23,7 @@ CONTEXT_TYPE_OF_CATEGORY: Mapping[str, str] = MappingProxyType(
         "memory_patterns": "memory_patterns",
     }
 )
-"""Which share the units of a category draw on. The keys are the values of `Category`, which is a room above."""
+"""Which share the groups of a category draw on. The keys are the values of `Category`, which is a room above."""
 
 DEFAULT_SHARES: Mapping[TaskComplexity, Mapping[str, float]] = MappingProxyType(
     {
@@ -198,9 +198,9 @@ def _split(total: int, weights: Mapping[str, float]) -> dict[str, int]:
     In fractions, because 0.3 of a large total in floats can round to more than there is.
     """
     exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
-    unit = Fraction(total) / sum(exact.values())
-    parts = {name: int(weight * unit) for name, weight in exact.items()}
-    by_remainder = sorted(parts, key=lambda name: parts[name] - exact[name] * unit)
+    group = Fraction(total) / sum(exact.values())
+    parts = {name: int(weight * group) for name, weight in exact.items()}
+    by_remainder = sorted(parts, key=lambda name: parts[name] - exact[name] * group)
     for name in by_remainder[: total - sum(parts.values())]:
         parts[name] += 1
     return parts

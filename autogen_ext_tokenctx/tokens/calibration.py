@@ -220,9 +220,9 @@ class Calibration:
         best: tuple[float, float, Vector] | None = None
         for parts, actual in (_NOTHING, *self._anchors):
             added = [features for key, features in size.parts.items() if key not in parts]
-            gone = [features for key, features in parts.items() if key not in size.parts]
-            apart = tuple(a - b for a, b in zip(_sum(added), _sum(gone), strict=True))
-            scatter = sum(features[_TOKENS] ** 2 for features in (*added, *gone))
+            evicted = [features for key, features in parts.items() if key not in size.parts]
+            apart = tuple(a - b for a, b in zip(_sum(added), _sum(evicted), strict=True))
+            scatter = sum(features[_TOKENS] ** 2 for features in (*added, *evicted))
             variance = _ROUNDING + scatter * self._scatter**2 + max(0.0, _dot(apart, self._spread(apart)))
             if best is None or variance < best[1]:
                 best = actual + _dot(self._prices, apart), variance, apart

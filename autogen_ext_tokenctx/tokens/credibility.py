@@ -171,16 +171,16 @@ def _slope(small: _Bill, large: _Bill) -> float:
 
 def _goes_on(before: _Bill, parts: Mapping[object, int]) -> bool:
     """Whether a request has nearly all that an earlier one has, and more."""
-    gone, added = _apart(before, parts)
-    return gone < added / 4
+    evicted, added = _apart(before, parts)
+    return evicted < added / 4
 
 
 def _stands(before: _Bill, parts: Mapping[object, int], billed: int) -> bool:
     """Whether a bill is no higher than an earlier one, for a request that goes on from it."""
-    gone, added = _apart(before, parts)
-    return gone < added / 4 and billed < before.billed + _GROWTH * (added - 4 * gone)
+    evicted, added = _apart(before, parts)
+    return evicted < added / 4 and billed < before.billed + _GROWTH * (added - 4 * evicted)
 
 
 def _apart(before: _Bill, parts: Mapping[object, int]) -> tuple[int, int]:
-    gone = sum(tokens for key, tokens in before.parts.items() if key not in parts)
-    return gone, sum(tokens for key, tokens in parts.items() if key not in before.parts)
+    evicted = sum(tokens for key, tokens in before.parts.items() if key not in parts)
+    return evicted, sum(tokens for key, tokens in parts.items() if key not in before.parts)

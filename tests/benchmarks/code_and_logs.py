@@ -80,10 +80,10 @@ async def scores(cases: Sequence[Case]) -> dict[str, list[list[float]]]:
 def score(case: Case, view: Sequence[LLMMessage]) -> float:
     """Return the share of the wanted lines that are in the message that has most of them."""
     wanted = [*case.headers, *case.lines]
-    return max(sum(line in said for line in wanted) / len(wanted) for said in map(_said, view))
+    return max(sum(line in said for line in wanted) / len(wanted) for said in map(_text_of, view))
 
 
-def _said(message: LLMMessage) -> str:
+def _text_of(message: LLMMessage) -> str:
     if isinstance(message, FunctionExecutionResultMessage):
         said = "\n".join(result.content for result in message.content)
     else:

@@ -25,7 +25,7 @@ def line(event: FitEvent, texts: dict[str, list[dict[str, Any]]] | None = None) 
     """One line of a log."""
     steps = [
         {
-            "unit": step.unit,
+            "group": step.group,
             "what": step.what,
             "form": step.form.value,
             "tokens_before": step.tokens_before,
@@ -75,7 +75,7 @@ def events(calls: int, *, team: str = "team-1", texts: bool = True, seed: int = 
         sent = report.tokens_after + overhead
         budget = sent - 150 if number == calls - 2 else agent.budget + 600
         view = FitReport(
-            budget, sent, sent, seconds=0.0008, units=report.units, cached_tokens=report.cached_tokens,
+            budget, sent, sent, seconds=0.0008, groups=report.groups, cached_tokens=report.cached_tokens,
             categories={"unweighed": (sent, sent)}, call_id=report.call_id,
         )  # fmt: skip
         yield line(FitEvent("client", agent.name, team, "gpt-4o", view, at=at + 0.02))
@@ -87,7 +87,7 @@ class _Agent:
     def __init__(self, name: str, budget: int, rng: random.Random) -> None:
         self.name, self.budget, self._rng = name, budget, rng
         self._history = self._view = 900
-        self._units = 3
+        self._groups = 3
         self._steps: tuple[FitStep, ...] = ()
         self._level, self._quality, self._relevance = Level.NONE, 1.0, 1.0
         self._cached = 0
@@ -98,7 +98,7 @@ class _Agent:
         self._cached = self._view
         self._history += added
         self._view += added
-        self._units += 2
+        self._groups += 2
         self._compacted = False
         if self._view > self.budget:
             self._compacts()
@@ -106,16 +106,16 @@ class _Agent:
     def _compacts(self) -> None:
         self._compacted = True
         self._view = int(self.budget * self._rng.uniform(0.55, 0.7))
-        gone = self._history - self._view
-        forms = (Form.EXTRACT, Form.DIGEST, Form.STUB, Form.COMPACT, Form.GONE)
+        evicted = self._history - self._view
+        forms = (Form.EXTRACT, Form.DIGEST, Form.PLACEHOLDER, Form.COMPACT, Form.EVICTED)
         self._steps = tuple(
             FitStep(
-                unit, f"{self.name}: read_file", forms[unit % 5], gone // 6 + 60, 60 if unit % 5 != 4 else 0,
+                group, f"{self.name}: read_file", forms[group % 5], evicted // 6 + 60, 60 if group % 5 != 4 else 0,
                 f"relevance 0.{self._rng.randrange(10, 90)}, general_context", f"{self._rng.getrandbits(32):08x}",
             )
-            for unit in range(1, 7)
+            for group in range(1, 7)
         )  # fmt: skip
-        self._level = Level.STRONG if gone > self._view else Level.LIGHT
+        self._level = Level.STRONG if evicted > self._view else Level.LIGHT
         self._quality, self._relevance = self._rng.uniform(0.7, 0.95), self._rng.uniform(0.8, 0.99)
         self._cached = 900
 
@@ -134,7 +134,7 @@ class _Agent:
         categories["unweighed"] = (int(before * 0.1), int(after * 0.25))
         return FitReport(
             self.budget + 200, before, min(view, self.budget), self._level, steps, self._relevance, self._quality,
-            0.004 + self._rng.random() / 200, self._units, min(self._cached, view), 200, categories,
+            0.004 + self._rng.random() / 200, self._groups, min(self._cached, view), 200, categories,
             compacted=self._compacted,
         )  # fmt: skip
 

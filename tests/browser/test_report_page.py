@@ -151,7 +151,7 @@ def test_a_call_is_opened_and_closed_with_keys_alone(browser: Browser, page: Pat
 def test_a_call_shows_its_steps_and_what_was_sent(browser: Browser, page: Path) -> None:
     browser.open(page)
     browser.all("#calls-table tbody tr")[3].click()
-    assert {"extract", "digest", "stub"} <= set(browser.texts(".steps .tag"))
+    assert {"extract", "digest", "placeholder"} <= set(browser.texts(".steps .tag"))
     assert any(text.startswith("line 1: DELAY_1") for text in browser.texts("dialog .sent pre"))
     title = browser.texts("#call-title")
     browser.all("dialog .buttons button")[1].click()

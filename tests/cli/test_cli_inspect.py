@@ -40,14 +40,14 @@ def test_inspect_teams(kind: Kind, hooked: Hooked, tmp_path: Path) -> None:
     assert told["fits"] is True
     state = read_state(json.loads(team_state(kind, hooked)))
     assert [agent["agent"] for agent in told["agents"]] == [history.agent for history in state.histories]
-    forms = {unit["form"] for agent in told["agents"] for unit in agent["units"]}
-    assert "gone" in forms
+    forms = {group["form"] for agent in told["agents"] for group in agent["groups"]}
+    assert "evicted" in forms
     assert len(forms) > 1
     for agent in told["agents"]:
         assert agent["tokens_after"] <= 600
-        assert [unit["unit"] for unit in agent["units"]] == list(range(len(agent["units"])))
-        assert all(unit["handle"] and unit["why"] for unit in agent["units"] if unit["form"] != "full")
-        assert sum(unit["tokens_before"] for unit in agent["units"]) == pytest.approx(agent["tokens_before"], abs=5)
+        assert [group["group"] for group in agent["groups"]] == list(range(len(agent["groups"])))
+        assert all(group["handle"] and group["why"] for group in agent["groups"] if group["form"] != "full")
+        assert sum(group["tokens_before"] for group in agent["groups"]) == pytest.approx(agent["tokens_before"], abs=5)
 
     shown = run("inspect", file, "--budget", 600).stdout
     assert not ESCAPE.search(shown)
@@ -108,25 +108,25 @@ def test_a_state_without_messages(tmp_path: Path) -> None:
     run("inspect", file, "--budget", 500, "--diff", 0, code=2)
 
 
-@pytest.mark.parametrize("form", ["gone", "digest", "full", "extract"])
+@pytest.mark.parametrize("form", ["evicted", "digest", "full", "extract"])
 def test_diffs(form: str, tmp_path: Path) -> None:
     lines = "\n".join(f"{n:03d} INFO worker {n % 7} did {n * 37 % 101}" for n in range(120))
     logs = [f"Log {n}:\n{lines}\nERROR {n}: worker {n} failed" for n in range(6)]
     task = UserMessage(content="Which worker failed?", source="user")
     said: list[LLMMessage] = [task, *(AssistantMessage(content=log, source="ann") for log in logs)]
     file = saved(tmp_path, json.dumps([message.model_dump() for message in said]))
-    units: list[dict[str, Any]] = []
+    groups: list[dict[str, Any]] = []
     for budget in (150, 400, 900, 2_500):
         told = json.loads(run("inspect", file, "--budget", budget, "--json").stdout)
-        units = [unit for unit in told["agents"][0]["units"] if unit["form"] == form]
-        if units:
+        groups = [group for group in told["agents"][0]["groups"] if group["form"] == form]
+        if groups:
             break
     else:
         pytest.fail(f"no unit has the form {form}")
-    number: int = units[0]["unit"]
+    number: int = groups[0]["group"]
     diff = json.loads(run("inspect", file, "--budget", budget, "--diff", number, "--json").stdout)
     assert diff["before"] == [said[number].model_dump()]
-    assert bool(diff["after"]) == (form != "gone")
+    assert bool(diff["after"]) == (form != "evicted")
     assert bool(diff["diff"]) == (form != "full")
     shown = run("inspect", file, "--budget", budget, "--diff", number).stdout
     assert not ESCAPE.search(shown)
@@ -142,16 +142,16 @@ def test_a_diff_is_of_one_agent(tmp_path: Path) -> None:
 
 
 @given(histories(), st.integers(60, 3_000))
-async def test_every_unit_has_its_messages_in_the_view(history: list[LLMMessage], budget: int) -> None:
+async def test_every_group_has_its_messages_in_the_view(history: list[LLMMessage], budget: int) -> None:
     manager = ContextManager()
     fit = await fitted(SavedHistory("", history), budget, None, manager)
     if fit.error:
         return
-    assert [message for unit in fit.units for message in unit.before] == history
-    for unit in fit.units:
-        tokens = sum(map(manager.counter.count_message, unit.after))
-        if unit.step.form is not Form.DIGEST:
-            assert tokens == unit.step.tokens_after, unit
+    assert [message for group in fit.groups for message in group.before] == history
+    for group in fit.groups:
+        tokens = sum(map(manager.counter.count_message, group.after))
+        if group.step.form is not Form.DIGEST:
+            assert tokens == group.step.tokens_after, group
 
 
 def test_count_a_text_in_a_pipe() -> None:
@@ -208,12 +208,12 @@ def test_an_unknown_model_is_said(tmp_path: Path) -> None:
 def test_expand_gives_back_what_inspect_shows(kind: Kind, tmp_path: Path) -> None:
     file = saved(tmp_path, team_state(kind, "hooked"))
     told = json.loads(run("inspect", file, "--budget", 600, "--agent", "bob", "--json").stdout)
-    unit = next(unit for unit in told["agents"][0]["units"] if unit["handle"])
-    original = read_state(json.loads(file.read_text())).of_agent("bob")[0].archive().get(unit["handle"])
-    found = json.loads(run("expand", unit["handle"], file, "--agent", "bob", "--json").stdout)
+    group = next(group for group in told["agents"][0]["groups"] if group["handle"])
+    original = read_state(json.loads(file.read_text())).of_agent("bob")[0].archive().get(group["handle"])
+    found = json.loads(run("expand", group["handle"], file, "--agent", "bob", "--json").stdout)
     assert found["messages"] == [message.model_dump(mode="json") for message in original]
     assert found["agent"] == "bob"
-    assert run("expand", unit["handle"], file).stdout.strip()
+    assert run("expand", group["handle"], file).stdout.strip()
 
 
 def test_expand_the_handle_of_a_block(tmp_path: Path) -> None:

@@ -98,10 +98,10 @@ def test_archives_give_back_what_left_the_views(kind: Kind) -> None:
         archive = history.archive()
         fold = history.extra["fold"]
         steps: list[dict[str, Any]] = fold["report"]["steps"] if fold else []
-        units = {unit.index: list(unit.originals) for unit in split(history.messages)}
+        groups = {group.index: list(group.originals) for group in split(history.messages)}
         for step in steps:
             originals = archive.get(step["handle"])
-            assert originals == units[step["unit"]] if step["unit"] >= 0 else originals  # a block has those of many
+            assert originals == groups[step["group"]] if step["group"] >= 0 else originals  # a block has those of many
         assert len(archive) >= len(history.messages) // 2
 
 
@@ -136,8 +136,8 @@ def test_messages_as_openai_takes_them(value: object) -> None:
         AssistantMessage,
     ]
     assert messages[1].content == ["Look.", "[image x]"]
-    (unit,) = (unit for unit in split(messages) if unit.is_exchange)
-    assert not unit.repaired
+    (group,) = (group for group in split(messages) if group.is_exchange)
+    assert not group.repaired
 
 
 def test_messages_between_agents() -> None:

@@ -115,12 +115,12 @@ def test_blocks_of_anthropic_are_read_whole() -> None:
     assert results == [("look", "two boats", False), ("ask", "nobody", True)]
     assert [type(part) for part in read[3].content] == [Image, str]
     assert (read[4].content, read[4].thought) == ("Boats.", "Done.")
-    assert not any(unit.repaired for unit in split(read))
+    assert not any(group.repaired for group in split(read))
 
 
 def test_calls_and_results_of_autogen_02_are_paired() -> None:
     read = messages_of(AUTOGEN_02)
-    assert not any(unit.repaired for unit in split(read))
+    assert not any(group.repaired for group in split(read))
     results = [r for message in read if isinstance(message, FunctionExecutionResultMessage) for r in message.content]
     said = [(result.name, result.content) for result in results]
     assert said == [("weather", "rain"), ("tides", "high"), ("wind", "strong"), ("wind", "weak")]

@@ -49,8 +49,8 @@ def test_every_guarantee_holds_for_any_history(history: list[LLMMessage]) -> Non
 @given(history=histories())
 def test_and_when_not_all_of_it_is_looked_at(history: list[LLMMessage]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for name, units in (("_ALL", 5), ("_RECENT", 2), ("_FOUND", 3)):
-            patch.setattr(f"autogen_ext_tokenctx.selection.scope.{name}", units)
+        for name, groups in (("_ALL", 5), ("_RECENT", 2), ("_FOUND", 3)):
+            patch.setattr(f"autogen_ext_tokenctx.selection.scope.{name}", groups)
         check_all(history)
 
 
@@ -86,8 +86,8 @@ def test_the_newest_message_is_there_though_many_that_cannot_be_sent_came_after_
     history: list[LLMMessage] = [UserMessage(content=f"Note {n} on the way home.", source="user") for n in range(20)]
     history += [AssistantMessage(content=[], source="coder") for _ in range(9)]
     with pytest.MonkeyPatch.context() as patch:
-        for name, units in (("_ALL", 5), ("_RECENT", 2), ("_FOUND", 3)):
-            patch.setattr(f"autogen_ext_tokenctx.selection.scope.{name}", units)
+        for name, groups in (("_ALL", 5), ("_RECENT", 2), ("_FOUND", 3)):
+            patch.setattr(f"autogen_ext_tokenctx.selection.scope.{name}", groups)
         result = fit(ContextManager(), history, 150)
     assert result.messages[-1] is history[19]
-    assert {step.unit for step in result.report.steps} >= set(range(20, 29))
+    assert {step.group for step in result.report.steps} >= set(range(20, 29))

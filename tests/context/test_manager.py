@@ -22,7 +22,7 @@ from autogen_ext_tokenctx.errors import BudgetTooSmallError
 from autogen_ext_tokenctx.forms.compressor import ContextCompressor
 from autogen_ext_tokenctx.forms.form import Form, Level
 from autogen_ext_tokenctx.forms.passages import Passage
-from autogen_ext_tokenctx.messages.groups import Unit
+from autogen_ext_tokenctx.messages.groups import MessageGroup
 from autogen_ext_tokenctx.models.counters import TiktokenCounter
 from autogen_ext_tokenctx.selection.prioritizer import Category, ContextPrioritizer
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
@@ -128,8 +128,8 @@ async def test_pins_stay_word_for_word() -> None:
 
 
 async def test_a_users_category_overrules() -> None:
-    def category(unit: Unit) -> Category | None:
-        return Category.GENERAL_CONTEXT if "secret" in str(unit.head.content) else None
+    def category(group: MessageGroup) -> Category | None:
+        return Category.GENERAL_CONTEXT if "secret" in str(group.head.content) else None
 
     history = [user("Go."), *[agent(f"secret detail {n} " * 12) for n in range(30)], *chat(30)]
     plain = await ContextManager().fit(history, 700)
@@ -223,9 +223,9 @@ class WordyCompressor(ContextCompressor):
     """Writes marks far longer than they are taken for."""
 
     def extract(
-        self, unit: Unit, read: Sequence[Passage], kept: Mapping[int, Set[int]], handle: str
+        self, group: MessageGroup, read: Sequence[Passage], kept: Mapping[int, Set[int]], handle: str
     ) -> tuple[LLMMessage, ...]:
-        shortened = super().extract(unit, read, kept, handle)
+        shortened = super().extract(group, read, kept, handle)
         return tuple(
             m.model_copy(update={"content": f"{m.content} {'wordy ' * 300}"}) if isinstance(m.content, str) else m
             for m in shortened

@@ -114,7 +114,7 @@ async def check_rows(messages: Sequence[LLMMessage], shares: Sequence[float]) ->
             result = await SHARED.for_agent().fit(messages, budget)
         fit = await fitted(SavedHistory("coder", messages), budget, None, SHARED.for_agent())
         assert fit.report is not None
-        rows = [*(unit.step for unit in fit.units), *fit.others]
+        rows = [*(group.step for group in fit.groups), *fit.others]
         assert sum(row.tokens_before for row in rows) == fit.report.tokens_before
         assert sum(row.tokens_after for row in rows) == fit.report.tokens_after
         assert set(HANDLE.findall(str(result.messages).replace("\\", ""))) <= {row.handle for row in rows}
@@ -141,6 +141,6 @@ async def test_room_that_a_mark_did_not_fit_into_is_refilled(text: str) -> None:
     for budget in range(raised.value.needed, raised.value.needed + 28):
         result = await SHARED.for_agent().fit(messages, budget)
         unmarked += not any(step.form is Form.BLOCK for step in result.report.steps)
-        gone = [step.tokens_before for step in result.report.steps if step.form is Form.GONE]
-        assert budget - result.report.tokens_after < max(13, min(gone, default=0))
+        evicted = [step.tokens_before for step in result.report.steps if step.form is Form.EVICTED]
+        assert budget - result.report.tokens_after < max(13, min(evicted, default=0))
     assert unmarked

@@ -73,7 +73,7 @@ async def test_no_view_gives_a_record_the_field_of_another_one(kind: str) -> Non
     for question, number, budget in zip(QUESTIONS, (43, 30), (1_500, 450), strict=True):
         asked = question.format(one=SHIPMENTS[number], other=SHIPMENTS[number + 9])
         history, view = await view_of(FILES[kind], asked, budget)
-        sources = [check.Said.by(unit.messages) for unit in split(history)]
+        sources = [check.Said.by(group.messages) for group in split(history)]
         for message in view[:-1]:
             for text in check.texts(message):
                 check.check_neighbours(text, sources, labelled=True)

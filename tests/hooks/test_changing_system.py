@@ -90,7 +90,7 @@ async def test_a_conversation_goes_on_whatever_its_system_messages_say(model: st
             changed = turns > 1 and system != head(turns - 1)
             assert ("cache cannot serve" in report.cache_break) == changed
             assert model != "gpt-4o" or report.tokens_after == request.tokens
-            assert report.units == len(system) + 1 + 3 * turns
+            assert report.groups == len(system) + 1 + 3 * turns
 
 
 async def test_a_still_head_breaks_no_cache() -> None:

@@ -99,7 +99,7 @@ def with_facts() -> list[LLMMessage]:
     return [*messages[:5], *aside, *messages[5:], agent("All items are checked.")]
 
 
-def gone(view: Sequence[LLMMessage]) -> list[Fact]:
+def evicted(view: Sequence[LLMMessage]) -> list[Fact]:
     """The facts that a view does not have."""
     return [fact for fact in FACTS if fact.name not in str(view) and fact.phone not in str(view)]
 
@@ -114,9 +114,9 @@ async def filled(messages: Sequence[LLMMessage], **kwargs: Any) -> TokenBudgetCh
 
 
 async def compacted(**kwargs: Any) -> tuple[TokenBudgetChatCompletionContext, Fact]:
-    """A context with a compacted view that has some room at its end, and a fact that has left it."""
+    """A context with a compacted view that has some max_tokens at its end, and a fact that has left it."""
     context = await filled(with_facts(), **kwargs)
-    return context, gone(await context.get_messages())[0]
+    return context, evicted(await context.get_messages())[0]
 
 
 async def add(context: TokenBudgetChatCompletionContext, *messages: LLMMessage) -> None:
@@ -217,7 +217,7 @@ async def test_the_block_stands_before_the_question_while_the_turn_lasts_and_the
 async def test_the_next_question_has_a_block_of_its_own() -> None:
     context, fact = await compacted()
     before = await context.get_messages()
-    other = gone(before)[-1]
+    other = evicted(before)[-1]
     await add(context, user(fact.question))
     first = await context.get_messages()
     await add(context, agent("I see."), user(other.question))
@@ -385,7 +385,7 @@ async def test_results_that_come_late_stay_behind_their_call() -> None:
 
 
 class FullManager(ContextManager):
-    """Recalls something short first, and whatever there is room for after that."""
+    """Recalls something short first, and whatever there is max_tokens for after that."""
 
     def for_agent(self) -> ContextManager:
         return FullManager(counter=self.counter)
@@ -397,13 +397,13 @@ class FullManager(ContextManager):
         earlier: Sequence[LLMMessage],
         asked: Sequence[LLMMessage],
         view: Sequence[LLMMessage],
-        room: int,
+        max_tokens: int,
         pictures: int = 0,
     ) -> Recalled | None:
-        message = UserMessage(content="word " * (50 if self.first else room - 10), source=RECALL_SOURCE)
+        message = UserMessage(content="word " * (50 if self.first else max_tokens - 10), source=RECALL_SOURCE)
         self.first = False
         tokens = self.counter.count_message(message)
-        assert tokens <= room
+        assert tokens <= max_tokens
         return Recalled(message, FitStep(-1, RECALL_SOURCE, Form.RECALLED, tokens, tokens, ""))
 
 
@@ -531,7 +531,7 @@ async def test_a_failing_recall_does_not_stop_the_agent() -> None:
     context = await filled(with_facts(), manager=ForgetfulManager())
     with pytest.warns(RuntimeWarning, match="nothing is recalled.*a bug"):
         before = await context.get_messages()
-    question = user(gone(before)[0].question)
+    question = user(evicted(before)[0].question)
     await add(context, question)
     with no_warnings():
         assert same_objects(await context.get_messages(), [*before, question])

@@ -1,4 +1,4 @@
-"""Recall earns its place: what it costs, what it must share with what asks, and what it never takes room from."""
+"""Recall earns its place: what it costs, what it must share with what asks, and what it never takes max_tokens from."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def block_of(view: Sequence[LLMMessage]) -> list[LLMMessage]:
     return [message for message in view if isinstance(message, UserMessage) and message.source == RECALL_SOURCE]
 
 
-# What it takes no room from
+# What it takes no max_tokens from
 
 NEWEST = {
     "a ledger prompt": LEDGER,
@@ -58,7 +58,7 @@ class FindsAlways(ContextManager):
         earlier: Sequence[LLMMessage],
         asked: Sequence[LLMMessage],
         view: Sequence[LLMMessage],
-        room: int,
+        max_tokens: int,
         pictures: int = 0,
     ) -> Recalled | None:
         message = user("[recalled from earlier messages]\ncoder: Checked item 3.", RECALL_SOURCE)
@@ -79,14 +79,14 @@ async def test_nothing_is_recalled_while_the_newest_message_is_shortened(newest:
     assert shown[-1].content != newest
     assert not block_of(shown)
     assert shown[-1] == (await view(MANAGER.for_agent(), newest))[-1]
-    assert block_of(await view(FindsAlways(), "And item 3?"))  # which has its room
+    assert block_of(await view(FindsAlways(), "And item 3?"))  # which has its max_tokens
 
 
 @pytest.mark.parametrize("newest", NEWEST.values(), ids=list(NEWEST))
 async def test_what_is_recalled_shortens_no_newest_message_that_fits(newest: str) -> None:
     counter = MANAGER.counter
-    room = counter.count_request([user(newest)])
-    for budget in range(room + 60, room + 260, 50):
+    max_tokens = counter.count_request([user(newest)])
+    for budget in range(max_tokens + 60, max_tokens + 260, 50):
         inner = StrictClient()
         await TokenBudgetChatCompletionClient(inner, budget=budget).create([*conversation(4), user(newest)])
         with_recall = inner.requests[-1].messages[-1].content
@@ -162,9 +162,9 @@ async def test_what_only_stands_beside_the_answer_is_not_recalled(fact: str, que
 @pytest.mark.parametrize("answer", ["It is 7.", "Ask Zoe.", "At Kaya's.", "On Tuesday."])
 async def test_no_block_is_more_notation_than_lines(answer: str) -> None:
     history = [*steps(3), agent(f"{answer} {prose(900, 9)}"), agent(answer), *steps(3)]
-    for room in range(20, 200, 20):
+    for max_tokens in range(20, 200, 20):
         asked = [user(f"Say again: {answer.split()[-1]}")]
-        found = await MANAGER.recall(history, asked, asked, room)
+        found = await MANAGER.recall(history, asked, asked, max_tokens)
         if found is not None:
             lines = user(str(found.message.content).split("\n", 1)[1], RECALL_SOURCE)
             assert found.step.tokens_after <= max(found.step.tokens_before, 2 * MANAGER.counter.count_message(lines))

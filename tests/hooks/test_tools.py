@@ -55,7 +55,7 @@ async def test_the_tools_work_in_an_agent() -> None:
     context = await filled()
     handle = (await context.get_messages(), context.last_report)[1]
     assert handle is not None
-    step = next(step for step in handle.steps if step.form.value == "gone")
+    step = next(step for step in handle.steps if step.form.value == "evicted")
     call = FunctionCall(id="1", name="expand_context", arguments=json.dumps({"handle": step.handle}))
     usage = RequestUsage(prompt_tokens=1, completion_tokens=1)
     client = StrictClient(

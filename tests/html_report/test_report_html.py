@@ -121,7 +121,7 @@ def test_with_one_hook_its_numbers_are_there_once(tmp_path: Path) -> None:
 @given(st.text() | st.sampled_from([HOSTILE, "</SCRIPT >", "<!--<script>", "\u2028\u2029", "]]>", "\ud800"]))
 def test_what_agents_say_stays_text(tmp_path_factory: pytest.TempPathFactory, said: str) -> None:
     folder = tmp_path_factory.mktemp("report")
-    step = {"unit": 1, "what": said, "form": said, "tokens_before": 9, "tokens_after": 1, "why": said, "handle": said}
+    step = {"group": 1, "what": said, "form": said, "tokens_before": 9, "tokens_after": 1, "why": said, "handle": said}
     texts = {"history": [], "view": [{"who": said, "text": said}]}
     names = {"agent": said, "team": said, "model": said, "categories": {said: [9, 9]}}
     summary, page = report(folder, [{**FIT, **names, "steps": [step], "texts": texts}])

@@ -177,9 +177,9 @@ def test_a_call_is_counted_once_however_many_hooks_left_something_out() -> None:
 
 
 def test_in_a_log_of_an_earlier_version_a_view_that_goes_on_is_no_new_compaction(tmp_path: Path) -> None:
-    forms = {"stub": {"units": 2, "tokens_before": 90, "tokens_after": 9}}
-    recalled = {**forms, "recalled": {"units": 1, "tokens_before": 0, "tokens_after": 30}}
-    again = {"stub": {"units": 3, "tokens_before": 190, "tokens_after": 14}}
+    forms = {"placeholder": {"groups": 2, "tokens_before": 90, "tokens_after": 9}}
+    recalled = {**forms, "recalled": {"groups": 1, "tokens_before": 0, "tokens_after": 30}}
+    again = {"placeholder": {"groups": 3, "tokens_before": 190, "tokens_after": 14}}
     lines = [
         {**FIT, "hook": "context", "level": level, "forms": given, "seconds": seconds}
         for level, given, seconds in (

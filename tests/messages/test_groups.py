@@ -71,7 +71,7 @@ def test_what_is_broken_is_repaired(history: list[LLMMessage], types: str) -> No
     repaired = repair(history)
     assert "".join(message.type[0] for message in repaired) == types
     check_pairs(repaired)
-    assert [m for unit in split(history) for m in unit.originals] == history
+    assert [m for group in split(history) for m in group.originals] == history
 
 
 def test_a_missing_result_is_not_made_up() -> None:

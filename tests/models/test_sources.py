@@ -187,11 +187,11 @@ def test_the_name_as_written_counts_before_its_letters_and_digits(tmp_path: Path
 
 @pytest.mark.skipif(os.name == "nt", reason="a working directory cannot be removed there")
 def test_a_working_directory_that_is_gone_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
+    evicted = tmp_path / "gone"
+    evicted.mkdir()
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(gone)
-    gone.rmdir()
+    monkeypatch.chdir(evicted)
+    evicted.rmdir()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert tokens(FileSource(), "a") is None

@@ -53,7 +53,12 @@ MESSAGES = st.one_of(
 
 
 def state(index: HistoryIndex) -> tuple[Any, ...]:
-    return [unit.originals for unit in index.units], [unit.index for unit in index.units], index.sizes, index.tokens
+    return (
+        [group.originals for group in index.groups],
+        [group.index for group in index.groups],
+        index.sizes,
+        index.tokens,
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.lists(MESSAGES, max_size=5)), min_size=1, max_size=6))
@@ -68,7 +73,7 @@ def test_it_follows_a_history_that_grows_and_changes(changes: list[tuple[int, li
         fresh.follow(history)
         assert state(index) == state(fresh)
         assert index.tokens == sum(map(COUNTER.count_message, history))
-        assert [unit.messages for unit in index.units] == [unit.messages for unit in split(history)]
+        assert [group.messages for group in index.groups] == [group.messages for group in split(history)]
 
 
 @given(st.lists(MESSAGES, max_size=12), st.integers(0, 12))
@@ -135,14 +140,14 @@ async def test_of_a_long_history_what_is_asked_for_is_found_and_the_rest_is_acco
     fitted = await manager.fit(history, 2_000)
     assert "7415-GX" in str(fitted.messages)
     assert fitted.report.tokens_after <= 2_000
-    assert fitted.report.units == len(history)
-    steps = [step.unit for step in fitted.report.steps if step.form is not Form.BLOCK]
+    assert fitted.report.groups == len(history)
+    steps = [step.group for step in fitted.report.steps if step.form is not Form.BLOCK]
     assert steps == sorted(set(steps))
     whole = {number for number, message in enumerate(history) if any(message is shown for shown in fitted.messages)}
     assert whole.isdisjoint(steps)
     assert whole.union(steps) == set(range(len(history)))
     for step in fitted.report.steps:
-        if step.form in (Form.GONE, Form.DIGEST):
-            assert manager.expand(step.handle) == [history[step.unit]]
+        if step.form in (Form.EVICTED, Form.DIGEST):
+            assert manager.expand(step.handle) == [history[step.group]]
     again = await manager.fit(history, 2_000)
     assert again.messages == fitted.messages

@@ -97,7 +97,7 @@ def test_the_block_says_what_it_is_and_how_to_get_the_whole() -> None:
     step = found.step
     assert str(found.message.content).splitlines()[0] == "[recalled from earlier messages]"
     assert history[2] in manager.expand(step.handle)
-    assert (step.unit, step.form) == (-1, Form.RECALLED)
+    assert (step.group, step.form) == (-1, Form.RECALLED)
     assert step.tokens_after == manager.counter.count_message(found.message)
     assert step.tokens_before == sum(map(manager.counter.count_message, manager.expand(step.handle)))
     assert "lyon" in step.why
@@ -317,7 +317,7 @@ def test_any_history(history: list[LLMMessage]) -> None:
     assert found.step.tokens_after == MANAGER.counter.count_message(found.message) <= room
     originals = MANAGER.expand(found.step.handle)
     assert all(message in history[:asking] for message in originals)
-    sources = [Said.by(unit.messages) for unit in split(originals)]
+    sources = [Said.by(group.messages) for group in split(originals)]
     check_neighbours(str(found.message.content), sources, labelled=True)
     said = Said.by(originals)
     for line in lines_of(found):

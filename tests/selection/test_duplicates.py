@@ -78,8 +78,8 @@ def user(text: str) -> UserMessage:
     ],
 )
 def test_who_is_named(history: list[LLMMessage], again: set[int]) -> None:
-    units = split(history)
-    assert duplicates(units).keys() == again
+    groups = split(history)
+    assert duplicates(groups).keys() == again
 
 
 async def test_a_file_read_again_is_there_once_and_nothing_is_lost() -> None:
@@ -88,7 +88,7 @@ async def test_a_file_read_again_is_there_once_and_nothing_is_lost() -> None:
     result = await manager.fit(history, manager.counter.count_request(history) - 50)
     assert result.messages == [history[0], *history[3:]]
     (step,) = result.report.steps
-    assert (step.form, step.why) == (Form.GONE, "repeated by a later call with the same result")
+    assert (step.form, step.why) == (Form.EVICTED, "repeated by a later call with the same result")
     assert manager.expand(step.handle) == history[1:3]
     assert result.report.level is Level.LOSSLESS
 

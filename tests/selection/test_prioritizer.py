@@ -1,4 +1,4 @@
-"""What makes a unit matter, as the report tells it."""
+"""What makes a group matter, as the report tells it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from autogen_core.models import (
 )
 
 from autogen_ext_tokenctx import ContextManager, ContextPrioritizer
-from autogen_ext_tokenctx.messages.groups import Unit, split
-from autogen_ext_tokenctx.selection.utility import Worth
+from autogen_ext_tokenctx.messages.groups import MessageGroup, split
+from autogen_ext_tokenctx.selection.utility import Utility
 
 
 def said(text: str, source: str = "user") -> LLMMessage:
@@ -33,23 +33,23 @@ def exchange(key: str, name: str, arguments: str, result: str) -> list[LLMMessag
 
 
 def test_a_scorer_of_the_users_adds_to_the_relevance_and_is_explained() -> None:
-    units = split([said("Task."), *(said(f"Note {n} on birds and trees.", "ann") for n in range(9)), said("Go on.")])
-    plain = ContextPrioritizer().prioritize_context(units).units[4]
-    lifted = ContextPrioritizer(scorers={"fourth": lambda unit: 0.5 * (unit.index == 4)}).prioritize_context(units)
-    assert lifted.units[4].relevance == pytest.approx(min(1.0, plain.relevance + 0.5))
-    assert "fourth +0.50" in lifted.units[4].why()
-    assert "fourth" not in lifted.units[5].why()
+    groups = split([said("Task."), *(said(f"Note {n} on birds and trees.", "ann") for n in range(9)), said("Go on.")])
+    plain = ContextPrioritizer().prioritize_context(groups).groups[4]
+    lifted = ContextPrioritizer(scorers={"fourth": lambda group: 0.5 * (group.index == 4)}).prioritize_context(groups)
+    assert lifted.groups[4].relevance == pytest.approx(min(1.0, plain.relevance + 0.5))
+    assert "fourth +0.50" in lifted.groups[4].why()
+    assert "fourth" not in lifted.groups[5].why()
 
 
 def test_a_scorer_that_raises_is_left_out_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
-    def broken(unit: Unit) -> float:
+    def broken(group: MessageGroup) -> float:
         raise ZeroDivisionError
 
     prioritizer = ContextPrioritizer(scorers={"mine": broken})
-    units = split([said("Task."), said("More.", "ann"), said("Go on.")])
+    groups = split([said("Task."), said("More.", "ann"), said("Go on.")])
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            assert len(prioritizer.prioritize_context(units).units) == 3
+            assert len(prioritizer.prioritize_context(groups).groups) == 3
     assert [record.getMessage() for record in caplog.records if "mine" in record.getMessage()] == [
         "scorer 'mine' raised ZeroDivisionError() and is left out from here on"
     ]
@@ -126,15 +126,15 @@ async def test_a_name_in_code_that_a_person_asks_for_leads_to_its_lines() -> Non
     ],
 )
 def test_names_in_code_that_are_asked_for(asked: str, named: set[str]) -> None:
-    units = split([said("Read the sources."), said("Ready.", "ann"), said(asked)])
-    assert ContextPrioritizer().prioritize_context(units).code_names == named
+    groups = split([said("Read the sources."), said("Ready.", "ann"), said(asked)])
+    assert ContextPrioritizer().prioritize_context(groups).code_names == named
 
 
 def test_a_line_with_a_name_in_code_that_is_asked_for_is_worth_more() -> None:
     def gain(asked: str) -> float:
         found = exchange("c1", "search", "{}", "raise ValueError('BoundedSemaphore released too many times')\nraise")
         context = ContextPrioritizer().prioritize_context(split([said("Hello."), *found, said(asked)]))
-        worth = Worth(context)
-        return max(worth.gain(line) for line in worth.lines(context.units[1]))
+        utility = Utility(context)
+        return max(utility.gain(line) for line in utility.lines(context.groups[1]))
 
     assert gain("Which error is it of BoundedSemaphore?") > 1.2 * gain("Which error is it of boundedsemaphore?")

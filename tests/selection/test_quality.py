@@ -37,12 +37,12 @@ def scored(*messages: LLMMessage) -> PrioritizedContext:
 
 
 def choices(context: PrioritizedContext, forms: Mapping[int, Form], kept: Mapping[int, set[int]]) -> list[Choice]:
-    """Every unit in full, those with another form aside."""
-    return [Choice(s, forms.get(i, Form.FULL), set(kept.get(i, ()))) for i, s in context.units.items()]
+    """Every group in full, those with another form aside."""
+    return [Choice(s, forms.get(i, Form.FULL), set(kept.get(i, ()))) for i, s in context.groups.items()]
 
 
-def without(context: PrioritizedContext, *gone: int) -> float:
-    return quality(context, choices(context, dict.fromkeys(gone, Form.GONE), {}))
+def without(context: PrioritizedContext, *evicted: int) -> float:
+    return quality(context, choices(context, dict.fromkeys(evicted, Form.EVICTED), {}))
 
 
 @pytest.fixture(name="talk")
@@ -85,7 +85,7 @@ def test_a_fact_that_left_with_all_its_lines_counts_for_nothing(talk: Prioritize
 def test_the_more_is_open_the_more_a_fact_counts_away_from_its_line() -> None:
     said = [user("Order the parts."), bot("Part 4711-X costs 19.90."), bot("Part 4711-X is grey."), bot("Noted.")]
     asked, open_ended = scored(*said, user(QUESTION)), scored(*said)
-    assert asked.doubt < open_ended.doubt == 1.0
+    assert asked.ambiguity < open_ended.ambiguity == 1.0
 
     def left_of_it(context: PrioritizedContext) -> float:
         bare = without(context, 1, 2)
@@ -103,7 +103,7 @@ def test_lines_count_wherever_they_stand(form: Form) -> None:
 
 
 def test_what_is_sure_of_its_place_or_said_again_is_not_counted(talk: PrioritizedContext) -> None:
-    view = choices(talk, {1: Form.GONE, 2: Form.GONE}, {})
+    view = choices(talk, {1: Form.EVICTED, 2: Form.EVICTED}, {})
     before = quality(talk, view)
     view[1].fixed = True  # said again elsewhere
     assert quality(talk, view) > before
@@ -122,15 +122,15 @@ def test_what_was_not_looked_at_is_missing(talk: PrioritizedContext) -> None:
 @given(history=histories(), seed=st.integers(0, 10**6), unseen=st.integers(0, 10**6))
 def test_keeping_more_never_lowers_it(history: list[LLMMessage], seed: int, unseen: int) -> None:
     context, rng = scored(*history), random.Random(seed)
-    view = [Choice(s, fixed=rng.random() < 0.2) for s in context.units.values()]
-    steps = [(i, n) for i, s in context.units.items() for n in range(-1, min(50, len(s.profile.segments)))]
+    view = [Choice(s, fixed=rng.random() < 0.2) for s in context.groups.values()]
+    steps = [(i, n) for i, s in context.groups.items() for n in range(-1, min(50, len(s.profile.segments)))]
     rng.shuffle(steps)
     score = quality(context, view, unseen)
     for part in (steps[at : at + 1 + len(steps) // 8] for at in range(0, len(steps), 1 + len(steps) // 8)):
         for i, number in part:
             if number < 0:
                 view[i].form = rng.choice((Form.COMPACT, Form.FULL))
-            elif view[i].form is Form.GONE:
+            elif view[i].form is Form.EVICTED:
                 view[i].form = rng.choice((Form.DIGEST, Form.EXTRACT))
             view[i].kept.update({number} - {-1})
         before, score = score, quality(context, view, unseen)
@@ -146,11 +146,11 @@ async def test_a_larger_budget_gives_a_report_of_higher_quality() -> None:
 
 
 def test_it_costs_a_small_part_of_a_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autogen_ext_tokenctx.context.manager._MANY_UNITS", 10**6)  # all of it in one thread
+    monkeypatch.setattr("autogen_ext_tokenctx.context.manager._MANY_GROUPS", 10**6)  # all of it in one thread
     history, manager = conversation(50), ContextManager()
     asyncio.run(manager.fit(history, 2_000))  # read once
     whole = calls(lambda: asyncio.run(manager.fit(history, 2_000)))
     context = scored(*history)
-    view = choices(context, dict.fromkeys(range(25, 125), Form.GONE), {})
+    view = choices(context, dict.fromkeys(range(25, 125), Form.EVICTED), {})
     quality(context, view)
     assert 0 < calls(lambda: quality(context, view)) < 0.25 * whole

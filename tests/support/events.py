@@ -42,7 +42,7 @@ def fit(
     )
 
 
-def step(unit: int = 1, form: Form = Form.STUB, **changes: Any) -> FitStep:
+def step(unit: int = 1, form: Form = Form.PLACEHOLDER, **changes: Any) -> FitStep:
     """A step; what is not given is some value."""
     values: dict[str, Any] = {
         "what": "coder: read_file",

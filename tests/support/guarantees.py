@@ -87,7 +87,7 @@ def check_pinned(history: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> N
         assert kept, "the task is gone"
         assert any(_same_or_shortened(message, users[0]) for message in kept), "the task is gone"
     if sendable:
-        newest = next(unit for unit in reversed(split(history)) if unit.messages)
+        newest = next(group for group in reversed(split(history)) if group.messages)
         compact = Said.by(newest.messages).compact
         shown = view[-len(newest.messages) :]
         if _is_told(shown, newest.messages):
@@ -117,24 +117,24 @@ def _values(message: LLMMessage) -> list[object]:
 
 def check_order(manager: ContextManager, history: Sequence[LLMMessage], result: FitResult) -> None:
     """G4: what stays is in order; nothing is invented; what is shortened says so and can be had back."""
-    units = split(history)
-    shortened = {step.unit: step for step in result.report.steps}
+    groups = split(history)
+    shortened = {step.group: step for step in result.report.steps}
     left = list(result.messages)
-    for unit in units:
+    for group in groups:
         if not left:
             break
-        step = shortened.get(unit.index)
-        if step is not None and step.form in (Form.GONE, Form.DIGEST):
+        step = shortened.get(group.index)
+        if step is not None and step.form in (Form.EVICTED, Form.DIGEST):
             continue
         if left and isinstance(left[0], UserMessage) and left[0].source == DIGEST_SOURCE:
             _check_digest(manager, left.pop(0), history)
-        own = left[: len(unit.messages)]
-        del left[: len(unit.messages)]
-        assert len(own) == len(unit.messages)
+        own = left[: len(group.messages)]
+        del left[: len(group.messages)]
+        assert len(own) == len(group.messages)
         if step is None or step.form is Form.REPAIRED:
-            assert tuple(own) == unit.messages
+            assert tuple(own) == group.messages
         else:
-            _check_shortened(manager, own, unit.messages, step.form)
+            _check_shortened(manager, own, group.messages, step.form)
     if left:
         assert len(left) == 1
         last = left[0]
@@ -152,8 +152,8 @@ class Said:
         parts = [text for message in messages for text in texts(message)]
         self.compact: set[str] = set()
         self.labels: set[str] = set()
-        for unit in split(messages):
-            for passage in passages(unit):
+        for group in split(messages):
+            for passage in passages(group):
                 self.compact.add(passage.text())
                 parts += [line.text for line in passage.lines]
                 parts += [passage.text(), passage.label]
@@ -216,7 +216,7 @@ def _check_shortened(
         for text in texts(message):
             if text in texts(original) or text in said.compact:
                 continue
-            if form in (Form.EXTRACT, Form.STUB):
+            if form in (Form.EXTRACT, Form.PLACEHOLDER):
                 handles = HANDLE.findall(text)
                 assert handles or text == "[image left out]", text
                 assert all(manager.expand(handle) for handle in handles)
@@ -244,7 +244,7 @@ def _check_digest(manager: ContextManager, block: LLMMessage, history: Sequence[
     handle = HANDLE.search(text)
     assert handle
     assert manager.expand(handle.group(1))
-    said = [Said.by(unit.messages) for unit in split(history)]
+    said = [Said.by(group.messages) for group in split(history)]
     for line in text.splitlines()[1:]:
         bare = line.strip()
         tails = [bare, *(bare[match.end() :] for match in re.finditer(": ", bare))]
@@ -265,19 +265,19 @@ def check_untouched(
 
 def check_nothing_lost(manager: ContextManager, history: Sequence[LLMMessage], result: FitResult) -> None:
     """G6: what left the view comes back word for word."""
-    changed = {step.unit: step.handle for step in result.report.steps}
-    for unit in split(history):
-        if unit.index in changed:
-            assert tuple(manager.expand(changed[unit.index])) == unit.originals
+    changed = {step.group: step.handle for step in result.report.steps}
+    for group in split(history):
+        if group.index in changed:
+            assert tuple(manager.expand(changed[group.index])) == group.originals
 
 
 def check_useful(manager: ContextManager, history: Sequence[LLMMessage], budget: int, result: FitResult) -> None:
     """G7: never empty, never longer than what it shortens, and the budget is used."""
     assert bool(result.messages) == bool(history)
     for step in result.report.steps:
-        if step.form in (Form.COMPACT, Form.EXTRACT, Form.STUB):
+        if step.form in (Form.COMPACT, Form.EXTRACT, Form.PLACEHOLDER):
             assert step.tokens_after < step.tokens_before
-        elif step.form in (Form.DIGEST, Form.GONE):
+        elif step.form in (Form.DIGEST, Form.EVICTED):
             assert step.tokens_after <= step.tokens_before
     assert result.report.tokens_after <= max(
         result.report.tokens_before, manager.counter.count_request(repair(history)) + 16

@@ -120,7 +120,7 @@ def _rare(text: str, picture: bool) -> list[LLMMessage]:
     return [SystemMessage(content="\nRelevant memory:\n1. " + text)]
 
 
-def _said(text: str, source: str) -> list[LLMMessage]:
+def _text_of(text: str, source: str) -> list[LLMMessage]:
     return [AssistantMessage(content=text, source=source)]
 
 
@@ -128,7 +128,7 @@ def _asked(text: str) -> list[LLMMessage]:
     return [UserMessage(content=text, source="user")]
 
 
-SAID = st.builds(_said, sentences(60), st.sampled_from(("coder", "planner")))
+SAID = st.builds(_text_of, sentences(60), st.sampled_from(("coder", "planner")))
 ASKED = st.builds(_asked, sentences(40))
 RARE = st.builds(_rare, sentences(9), st.booleans())
 

@@ -172,9 +172,9 @@ def test_metrics_add_up_and_have_no_team() -> None:
     bill = {"prompt_tokens": 40, "completion_tokens": 2}
     collected.handler.hear(LLMCallEvent(messages=[], response={"model": "gpt-4o-mini"}, **bill))
     found: dict[tuple[str, str | None, str], float] = {}
-    for name, unit, attributes, total in collected.points():
+    for name, group, attributes, total in collected.points():
         kind = attributes.get("gen_ai.token.type") or ""
-        found[name, unit, kind] = found.get((name, unit, kind), 0) + total
+        found[name, group, kind] = found.get((name, group, kind), 0) + total
         assert "t" not in attributes.values()
     assert found == {
         ("tokenctx.token.usage", "{token}", ""): 1_510,
@@ -245,15 +245,15 @@ def test_the_log_has_a_header_and_a_line_a_fit(tmp_path: Path) -> None:
     assert header == {"type": "TokenctxLog", "version": 1}
     as_dict = json.loads(str(event))
     wanted = {
-        "unit": 1,
+        "group": 1,
         "what": "coder: read_file",
-        "form": "stub",
+        "form": "placeholder",
         "tokens_before": 400,
         "tokens_after": 10,
         "why": "general_context",
         "handle": "cafe",
     }
-    assert fits == [{**as_dict, "steps": [wanted, {**wanted, "unit": 2}], "texts": None}] * 2
+    assert fits == [{**as_dict, "steps": [wanted, {**wanted, "group": 2}], "texts": None}] * 2
 
 
 @given(st.lists(st.lists(st.sampled_from([step(n, why=f"“{n}”") for n in range(4)]), max_size=5), max_size=6))
@@ -434,7 +434,7 @@ def test_redaction_takes_time_in_proportion_to_the_text(part: str) -> None:
 
 
 async def test_telemetry_costs_a_small_part_of_the_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autogen_ext_tokenctx.context.manager._MANY_UNITS", 10**6)  # all of it in one thread
+    monkeypatch.setattr("autogen_ext_tokenctx.context.manager._MANY_GROUPS", 10**6)  # all of it in one thread
     session, collected = make_session(40), Collected()
     records: list[logging.LogRecord] = []
 
@@ -460,7 +460,7 @@ async def test_telemetry_costs_a_small_part_of_the_fits(tmp_path: Path, monkeypa
     finally:
         EVENTS.removeHandler(recorder)
         EVENTS.setLevel(level)
-    assert any(step.form is Form.GONE for step in (context.last_report.steps if context.last_report else ()))
+    assert any(step.form is Form.EVICTED for step in (context.last_report.steps if context.last_report else ()))
     heard = calls(lambda: [listener.handle(record) for record in records for listener in listeners])
     listeners[-1].close()
     assert 0 < heard < 0.1 * fits

@@ -124,7 +124,7 @@ def test_cookbook_tool_example_is_never_under_the_bill(model: str, billed: int) 
         "get_current_weather",
         "Get the current weather in a given location",
         location={"type": "string", "description": "The city and state, e.g. San Francisco, CA"},
-        unit={
+        group={
             "type": "string",
             "description": "The unit of temperature to return",
             "enum": ["celsius", "fahrenheit"],

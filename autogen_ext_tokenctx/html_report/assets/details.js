@@ -40,7 +40,7 @@ function hookTable(call) {
     ["Prompt cache reuse", (fit) => `${number(fit.cached_tokens)} (${percent(share(fit.cached_tokens, fit.tokens_after))})`],
     ["Quality", (fit) => percent(fit.quality)],
     ["Relevance", (fit) => percent(fit.relevance)],
-    ["Units", (fit) => number(fit.units)],
+    ["Message groups", (fit) => number(fit.groups)],
     ["Time", (fit) => `${(fit.seconds * 1000).toLocaleString("en-US", { maximumFractionDigits: 1 })} ms`],
   ];
   return element("div", {}, element("h3", {}, "What each hook did"), scrolled("What each hook did", table("What each hook did",
@@ -84,7 +84,7 @@ function stepTable(caption, steps) {
       ...[["Unit", "number"], ["What"], ["Form"], ["Before", "number"], ["After", "number"], ["Why"], ["Handle"]]
         .map(([text, kind]) => element("th", { scope: "col", class: kind ?? null }, text)))),
     element("tbody", {}, ...steps.map((step) => element("tr", {},
-      element("td", { class: "number" }, step.unit < 0 ? "–" : number(step.unit)),
+      element("td", { class: "number" }, step.group < 0 ? "–" : number(step.group)),
       element("th", { scope: "row" }, step.what),
       element("td", {}, element("span", { class: "tag" }, step.form)),
       element("td", { class: "number" }, number(step.tokens_before)),
