@@ -129,7 +129,7 @@ def estimate_tokens(text: str) -> int:
         else:
             _, tokens, included, further = _CLASSES[kind]
             total += tokens + further * max(0, len(piece) - included)
-    return min(round(total), byte_length(text))
+    return min(max(round(total), 1), byte_length(text))  # any character is a token or a part of one
 
 
 def byte_length(text: str) -> int:
