@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 from time import perf_counter
 from typing import NamedTuple
 
-from autogen_core.models import LLMMessage, UserMessage
+from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 
+from ..errors import BudgetTooSmallError
 from ..forms.compressor import ContextCompressor, label_of
 from ..forms.form import FitStep, Form, Level
 from ..messages.archive import ContextArchive
@@ -69,6 +71,38 @@ class Fit:
         categories = {UNWEIGHED: (self._history.tokens, self._whole.tokens)}
         report = self._report(self._whole.tokens, level, tuple(steps), len(self._history.groups), categories)
         return FitResult(list(self._whole.messages), report)
+
+    def newest(self) -> FitResult:
+        """Return the system messages of the head and the newest groups that fit whole: simple, so surely right.
+
+        Raises:
+            BudgetTooSmallError: Not even the newest group fits.
+        """
+        groups, sizes = self._history.groups, self._history.sizes
+        limit = self._request.budget.available - self._overhead
+        head = sum(1 for _ in takewhile(lambda group: isinstance(group.head, SystemMessage), groups))
+        kept = set(range(head))
+        tokens = sum(sizes[:head])
+        for group in reversed(groups[head:]):
+            if group.messages and tokens + sizes[group.index] > limit:
+                break
+            kept.add(group.index)
+            tokens += sizes[group.index]
+        newest = next((group.index for group in reversed(groups) if group.messages), head)
+        if tokens > limit or newest not in kept:
+            needed = self._overhead + self._request.budget.reserve + sum(sizes[:head]) + sizes[newest]
+            raise BudgetTooSmallError(self._request.budget.limit, needed, ["the newest messages"])
+        steps: list[FitStep] = []
+        for group in groups:
+            if group.index not in kept:
+                handle = self._archive.put(group.originals)
+                why = "the view that was made could not be sent"
+                steps.append(FitStep(group.index, label_of(group), Form.EVICTED, sizes[group.index], 0, why, handle))
+            elif group.repaired:
+                steps.append(self._repair_step(group))
+        messages = [message for number in sorted(kept) for message in groups[number].messages]
+        report = self._report(tokens, _level(self._whole.tokens, tokens), tuple(steps), len(groups), {})
+        return FitResult(messages, replace(report, compacted=True))
 
     def compacted(self, context: PrioritizedContext, scope: Scope, summary: Summary | None) -> FitResult:
         """Return the view that the forms of all groups make.

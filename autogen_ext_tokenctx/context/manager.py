@@ -31,9 +31,11 @@ from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
 from ..tokens.counting import EstimatedTokenCounter, GuardedTokenCounter, TokenCounter
 from ..tokens.task import TaskDefinition, task_text
+from ..warn import WarnOnce
 from .failure import FailedResult, failure_of
 from .fit import Fit
 from .histories import Histories
+from .invariants import VERIFIED
 from .report import FitResult
 from .request import FitRequest
 
@@ -90,6 +92,7 @@ class ContextManager:
         self.compressor = compressor or ContextCompressor()
         self.prioritizer = prioritizer or ContextPrioritizer()
         self._profiles = FeatureCache(self.counter, self.compressor)
+        self._warn = WarnOnce()
         self._counts_anywhere = counter is None or isinstance(counter, (TiktokenCounter, EstimatedTokenCounter))
         self._own(archive if archive is not None else ContextArchive())
 
@@ -286,15 +289,28 @@ class ContextManager:
             fit = Fit(request, history, self.counter, self.compressor, self.archive)
             if fit.is_within_trigger:
                 return fit.untouched()
-            scope = self._scope(history, request)
-            if summary is not None:
-                note = summary.message()
-                try:
-                    with_note = replace(request, pinned=(*request.pinned, note))
-                    return await self._compacted(fit, scope.with_extra(note), with_note)
-                except BudgetTooSmallError:
-                    pass  # what must be there leaves it nothing
-            return await self._compacted(fit, scope, replace(request, summary=None))
+            result = await self._chosen(fit, history, request)
+            broken = [f"{check.name}: {fault}" for check in VERIFIED for fault in check.violations(request, result)]
+            if not broken:
+                return result
+            self._warn(
+                "view",
+                f"a view broke what a provider insists on ({'; '.join(broken[:3])}); the newest messages are sent "
+                "instead: please report it with the history, `tokenctx inspect` writes it down",
+            )
+            return fit.newest()
+
+    async def _chosen(self, fit: Fit, history: HistoryIndex, request: FitRequest) -> FitResult:
+        """Return the view with the summary, if there is one and it leaves what must be there its tokens."""
+        scope = self._scope(history, request)
+        if request.summary is not None:
+            note = request.summary.message()
+            try:
+                with_note = replace(request, pinned=(*request.pinned, note))
+                return await self._compacted(fit, scope.with_extra(note), with_note)
+            except BudgetTooSmallError:
+                pass  # what must be there leaves it nothing
+        return await self._compacted(fit, scope, replace(request, summary=None))
 
     async def _compacted(self, fit: Fit, scope: Scope, request: FitRequest) -> FitResult:
         """Return the view of what is looked at of a history."""

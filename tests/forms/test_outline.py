@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autogen_ext_tokenctx.context.manager import ContextManager
+from autogen_ext_tokenctx.context.quotations import Source
 from autogen_ext_tokenctx.forms.compressor import quoted as quote
 from autogen_ext_tokenctx.forms.line import Line, join
 from autogen_ext_tokenctx.forms.outline import text_lines
@@ -156,5 +157,5 @@ def test_the_check_finds_lines_that_are_no_neighbours(shown: str) -> None:
         check.check_neighbours(shown, [said("one\ntwo\nthree\n\nfour\nfive")])
 
 
-def said(text: str) -> check.Said:
+def said(text: str) -> Source:
     return check.Said.by([UserMessage(content=text, source="user")])

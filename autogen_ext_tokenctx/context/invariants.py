@@ -1,0 +1,364 @@
+"""What holds for every view, each as an object that lists where a view breaks it.
+
+What is broken about a history is repaired where it is read (messages/groups.py), and order and marks follow from how a
+view is written (context/view.py); these objects only check. `ContextManager` checks the ones in its `VERIFIED` at each
+fit, since a provider refuses what breaks them; the tests check all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+from ..forms.compressor import DIGEST_SOURCE, IMAGE_LEFT_OUT
+from ..forms.form import Form
+from ..messages.groups import STRAY_SOURCE, MessageGroup, is_call, repair, split
+from ..messages.turns import is_transcript
+from ..tokens.counting import TokenCounter
+from .quotations import HANDLE, Source, false_neighbours, is_mark, quotable_texts
+from .report import FitResult
+from .request import FitRequest
+
+Expand = Callable[[str], Sequence[LLMMessage]]
+"""What gives the originals of a handle back."""
+
+_EMPTY_MARK_TOKENS = 16
+"""What stands for a history of nothing but empty messages may cost so many tokens more than it."""
+
+
+class Invariant(Protocol):
+    """Something that holds for every view."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in warnings."""
+        ...
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where a view breaks it, in words; nothing where it holds."""
+        ...
+
+
+@dataclass(frozen=True)
+class WithinBudget:
+    """The whole request fits, and the report says what it costs (G1).
+
+    Args:
+        counter: Counts tokens.
+    """
+
+    counter: TokenCounter
+    name: str = "budget"
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where the view breaks it."""
+        counted = self.counter.count_request(result.messages, request.tools)
+        found: list[str] = []
+        if counted > request.budget.available:
+            found.append(f"{counted} tokens for {request.budget.available}")
+        if counted != result.report.tokens_after:
+            found.append(f"{counted} tokens, the report says {result.report.tokens_after}")
+        return found
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Every tool result follows its call, and every call has its results before the next other message (G2)."""
+
+    name: str = "pairs"
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where the view breaks it."""
+        return list(unpaired(result.messages))
+
+
+def unpaired(messages: Sequence[LLMMessage]) -> Iterator[str]:
+    """Yield what a provider would refuse of the calls and results of a request.
+
+    Example:
+        >>> from autogen_core import FunctionCall
+        >>> call = AssistantMessage(content=[FunctionCall(id="1", name="look", arguments="{}")], source="coder")
+        >>> list(unpaired([call]))
+        ['calls without results: 1']
+    """
+    open_calls: set[str] = set()
+    for message in messages:
+        if isinstance(message, FunctionExecutionResultMessage):
+            if not message.content:
+                yield "a result message without a result"
+            for result in message.content:
+                if result.call_id not in open_calls:
+                    yield f"a result without its call: {result.call_id}"
+                open_calls.discard(result.call_id)
+            continue
+        if open_calls:
+            yield f"calls without results: {', '.join(sorted(open_calls))}"
+            open_calls = set()
+        if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            ids = [call.id for call in message.content]
+            if not ids:
+                yield "a tool-calling message without calls"
+            if not all(ids):
+                yield "an empty call id"
+            if len(set(ids)) < len(ids):
+                yield "a call id used twice"
+            open_calls = set(ids)
+    if open_calls:
+        yield f"calls without results: {', '.join(sorted(open_calls))}"
+
+
+@dataclass(frozen=True)
+class PinnedStay:
+    """System messages of the head, the first task and the newest message are there, shortened at most (G3)."""
+
+    name: str = "pinned"
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where the view breaks it."""
+        sendable, view = repair(request.messages), result.messages
+        found = [*_lost_rules(sendable, view)]
+        users = [message for message in sendable if isinstance(message, UserMessage) and message.source != STRAY_SOURCE]
+        kept = [message for message in view if isinstance(message, UserMessage) and message.source != DIGEST_SOURCE]
+        if users and not any(stands_for(message, users[0]) for message in kept):
+            found.append("the first task is gone")
+        if sendable:
+            newest = next(group for group in reversed(split(request.messages)) if group.messages)
+            if not _is_newest(view[-len(newest.messages) :], newest):
+                found.append("the newest message is gone")
+        return found
+
+
+def _lost_rules(sendable: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> Iterator[str]:
+    """Yield the system messages of the head that a view lacks a line of."""
+    shown = "\n".join(message.content for message in view if isinstance(message, SystemMessage))
+    for message in sendable:
+        if not isinstance(message, SystemMessage):
+            return
+        if not all(line.strip() in shown for line in message.content.splitlines()):
+            yield f"a system message is gone: {message.content[:40]!r}"
+
+
+def _is_newest(shown: Sequence[LLMMessage], newest: MessageGroup) -> bool:
+    """Return whether the end of a view stands for the newest group."""
+    if _is_told(shown, newest.messages):
+        return HANDLE.search("\n".join(text for message in shown for text in quotable_texts(message))) is not None
+    if len(shown) != len(newest.messages):
+        return False
+    compact = Source(newest.messages).compact
+
+    def is_compact(message: LLMMessage, original: LLMMessage) -> bool:
+        changed = set(quotable_texts(message)) - set(quotable_texts(original))
+        return message.type == original.type and compact.issuperset(changed)
+
+    pairs = zip(shown, newest.messages, strict=True)
+    return all(is_compact(message, original) or stands_for(message, original) for message, original in pairs)
+
+
+def stands_for(message: LLMMessage, original: LLMMessage) -> bool:
+    """Return whether a message of a view is the original, or says of itself that it is shorter.
+
+    Example:
+        >>> original = UserMessage(content="one", source="user")
+        >>> stands_for(original, original), stands_for(UserMessage(content="two", source="user"), original)
+        (True, False)
+    """
+    if message == original or (is_call(message) and _values(message) == _values(original)):
+        return True
+    if message.type != original.type:
+        return False
+    texts = quotable_texts(message)
+    return any(map(HANDLE.search, texts)) or not Source([original]).compact.isdisjoint(texts)
+
+
+def _values(message: LLMMessage) -> list[object]:
+    """Return the arguments of all calls, however they are written."""
+    return [json.loads(text) for text in quotable_texts(message)] if is_call(message) else []
+
+
+def _is_told(shown: Sequence[LLMMessage], originals: Sequence[LLMMessage]) -> bool:
+    """Return whether a tool exchange became text, message by message."""
+    return len(shown) == len(originals) and is_call(originals[0]) and all(map(is_transcript, shown))
+
+
+@dataclass
+class OrderAndTruth:
+    """What stays is in order, nothing is invented, and what is shortened says so and can be had back (G4).
+
+    Args:
+        expand: Gives the originals of a handle back.
+    """
+
+    expand: Expand
+    name: str = "order"
+    _sources: dict[int, tuple[MessageGroup, Source]] = field(default_factory=dict[int, tuple[MessageGroup, Source]])
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where the view breaks it."""
+        return list(self._violations(split(request.messages), result))
+
+    def _violations(self, groups: Sequence[MessageGroup], result: FitResult) -> Iterator[str]:
+        steps = {step.group: step for step in result.report.steps}
+        left = list(result.messages)
+        for group in groups:
+            step = steps.get(group.index)
+            if not left or (step is not None and step.form in (Form.EVICTED, Form.DIGEST)):
+                continue
+            if _is_digest(left[0]):
+                yield from self._digest(left.pop(0), groups)
+            own = left[: len(group.messages)]
+            del left[: len(group.messages)]
+            if step is None or step.form is Form.REPAIRED:
+                if tuple(own) != group.messages:
+                    yield f"group {group.index} is not where it was"
+            elif len(own) != len(group.messages):
+                yield f"group {group.index} has lost messages"
+            else:
+                yield from self._shortened(own, group, step.form)
+        if left and _is_digest(left[0]):
+            yield from self._digest(left.pop(0), groups)
+        if left:
+            yield f"{len(left)} messages that no group has"
+
+    def _source(self, group: MessageGroup) -> Source:
+        if id(group) not in self._sources:
+            self._sources[id(group)] = group, Source(group.messages)  # the group is held, so that its id stays its own
+        return self._sources[id(group)][1]
+
+    def _shortened(self, own: Sequence[LLMMessage], group: MessageGroup, form: Form) -> Iterator[str]:
+        source = self._source(group)
+        if _is_told(own, group.messages):
+            yield from self._told(own, source)
+            return
+        for message, original in zip(own, group.messages, strict=True):
+            if message.type != original.type:
+                yield f"group {group.index} changed its type"
+            elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+                if message.content != original.content:
+                    yield f"a call that nobody made in group {group.index}"
+            else:
+                for text in quotable_texts(message):
+                    if text not in quotable_texts(original) and text not in source.compact:
+                        yield from self._text(text, source, form)
+
+    def _text(self, text: str, source: Source, form: Form) -> Iterator[str]:
+        if form in (Form.EXTRACT, Form.PLACEHOLDER) and text != IMAGE_LEFT_OUT:
+            yield from self._handles(text)
+        for line in map(str.strip, text.splitlines()):
+            if not is_mark(line) and line not in source:
+                yield f"invented: {line!r}"
+        yield from false_neighbours(text, [source])
+
+    def _told(self, own: Sequence[LLMMessage], source: Source) -> Iterator[str]:
+        """Yield the faults of a tool exchange as text."""
+        told = "\n".join(text for message in own for text in quotable_texts(message))
+        yield from self._handles(told)
+        for line in map(str.strip, told.splitlines()):
+            thought = line.partition(": ")[2]
+            if not (is_mark(line) or thought.startswith("[") or line in source or thought in source):
+                yield f"invented: {line!r}"
+
+    def _digest(self, block: LLMMessage, groups: Sequence[MessageGroup]) -> Iterator[str]:
+        text = quotable_texts(block)[0]
+        yield from self._handles(text)
+        sources = [self._source(group) for group in groups]
+        for line in map(str.strip, text.splitlines()[1:]):
+            tails = [line, *(line[match.end() :] for match in re.finditer(": ", line))]
+            is_label = line.endswith((":", ")", "…"))
+            if not is_label and not any(tail in source for tail in tails for source in sources):
+                yield f"invented: {line!r}"
+        yield from false_neighbours(text, sources, labelled=True)
+
+    def _handles(self, text: str) -> Iterator[str]:
+        """Yield a fault where nothing brings back what a text lacks."""
+        handles = HANDLE.findall(text)
+        if not handles or not all(self.expand(handle) for handle in handles):
+            yield f"nothing brings back what is missing in {text[:60]!r}"
+
+
+def _is_digest(message: LLMMessage) -> bool:
+    return isinstance(message, UserMessage) and message.source == DIGEST_SOURCE
+
+
+@dataclass(frozen=True)
+class Untouched:
+    """Under the trigger a history that needs no repair comes back as the same objects, with no steps (G5)."""
+
+    name: str = "untouched"
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where the view breaks it."""
+        messages = request.messages
+        if result.report.tokens_before > request.budget.trigger_tokens or repair(messages) != list(messages):
+            return []
+        if len(messages) != len(result.messages) or any(map(_is_other, messages, result.messages)):
+            return ["messages were changed without need"]
+        return ["there are steps though nothing was done"] if result.report.steps else []
+
+
+def _is_other(one: LLMMessage, other: LLMMessage) -> bool:
+    return one is not other
+
+
+@dataclass(frozen=True)
+class NothingLost:
+    """Whatever left the view comes back word for word (G6).
+
+    Args:
+        expand: Gives the originals of a handle back.
+    """
+
+    expand: Expand
+    name: str = "nothing lost"
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where the view breaks it."""
+        handles = {step.group: step.handle for step in result.report.steps}
+        return [
+            f"group {group.index} does not come back"
+            for group in split(request.messages)
+            if group.index in handles and tuple(self.expand(handles[group.index])) != group.originals
+        ]
+
+
+@dataclass(frozen=True)
+class Useful:
+    """A view is never empty, nor longer than the history, and no form is longer than what it shortens (G7).
+
+    Args:
+        counter: Counts tokens.
+    """
+
+    counter: TokenCounter
+    name: str = "useful"
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where the view breaks it."""
+        report = result.report
+        found: list[str] = []
+        if bool(result.messages) != bool(request.messages):
+            found.append("the view is empty")
+        for step in report.steps:
+            shorter = step.tokens_after < step.tokens_before
+            if step.form in (Form.COMPACT, Form.EXTRACT, Form.PLACEHOLDER) and not shorter:
+                found.append(f"group {step.group} did not get shorter")
+            if step.form in (Form.DIGEST, Form.EVICTED) and step.tokens_after > step.tokens_before:
+                found.append(f"group {step.group} got longer")
+        whole = self.counter.count_request(repair(request.messages), request.tools) + _EMPTY_MARK_TOKENS
+        if report.tokens_after > max(report.tokens_before, whole):
+            found.append(f"{report.tokens_after} tokens instead of {whole}")
+        return found
+
+
+VERIFIED: tuple[Invariant, ...] = (Pairs(),)
+"""What is checked at each fit."""
