@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..display import clip
 from ..errors import BudgetTooSmallError
@@ -14,6 +14,7 @@ from ..selection.knapsack import Allocation
 from ..selection.prioritizer import PinReason, PrioritizedContext, ScoredGroup
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import CONTEXT_TYPE_OF_CATEGORY
+from .dialogue import ANSWERED_TOKENS, answers_to_pinned, judged_together
 from .view import View, ViewBuilder
 
 _BLOCK_TOKENS = 30
@@ -39,6 +40,7 @@ class Compaction:
         self._limit = allowed.available - overhead
         self._goal = allowed.target_tokens - overhead
         self._overhead = overhead
+        self._leaves_marks = True
         self.reasons, self.repeats = superseded(list(context.groups.values()))
 
     def solve(self) -> tuple[View, Allocation]:
@@ -49,6 +51,10 @@ class Compaction:
         floor = sum(least.values())
         if floor > self._limit:
             raise self._too_small(least)
+        marks = ANSWERED_TOKENS * answers_to_pinned(self._context)
+        self._leaves_marks = floor + marks <= self._limit
+        if self._leaves_marks:
+            floor += marks
         goal = max(self._goal, min(self._limit, floor + _BLOCK_TOKENS))
         if in_place and floor + sum(groups[i].profile.tokens - least[i] for i in in_place) > self._goal:
             goal = self._limit  # room that is left free while what must be there is cut helps nobody
@@ -57,11 +63,11 @@ class Compaction:
         view = self._fill(allocation, goal, max_tokens)
         if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
             allocation = Allocation(self._context, whole, in_place, self.reasons, 0)
-            view = self._builder.build(allocation.choices.values(), self.reasons)
+            view = self._built(allocation, marks=False)
             if view.tokens > self._limit:  # nor does the block; what its mark would have taken may hold a short message
                 max_tokens = self._limit - floor
                 allocation = Allocation(self._context, whole, in_place, self.reasons, max_tokens, quotes=False)
-                bare = self._builder.build(allocation.choices.values(), self.reasons, block=False)
+                bare = self._built(allocation, block=False, marks=False)
                 view = self._fill(allocation, self._limit, max_tokens, block=False) or bare
         return view, allocation
 
@@ -70,7 +76,7 @@ class Compaction:
         best: View | None = None
         allocation.grow(max_tokens - self._grow_shares(allocation, goal, max_tokens))
         for _ in range(_ROUNDS):
-            view = self._builder.build(allocation.choices.values(), self.reasons, block=block)
+            view = self._built(allocation, block=block)
             slack = goal - view.tokens
             if slack >= 0 and (best is None or view.tokens > best.tokens):
                 best = view
@@ -80,6 +86,13 @@ class Compaction:
             elif slack <= _SLACK_TOKENS or not allocation.grow(slack):
                 break
         return best
+
+    def _built(self, allocation: Allocation, *, block: bool = True, marks: bool = True) -> View:
+        """Return the view of the forms chosen so far."""
+        choices = judged_together(
+            self._context, allocation.choices, allocation.corrected, leaves_marks=self._leaves_marks and marks
+        )
+        return self._builder.build(choices.values(), self.reasons, outcome=self._context.outcome, block=block)
 
     def _grow_shares(self, allocation: Allocation, goal: int, max_tokens: int) -> int:
         """Fill the guaranteed share of each kind of context with its best lines; return the tokens that took."""
@@ -103,17 +116,15 @@ class Compaction:
         if cost > self._limit:  # of memories only the newest is sure of its place
             pinned = [i for i in pinned if groups[i].pinned is not PinReason.MEMORY]
             cost = sum(self._tokens(groups[i]) for i in pinned)
-        # a tool result that would take most of the room competes with the rest; it may still come out whole
+        # a tool result that would take most of the tokens competes with the rest; it may still come out whole
         in_place = [i for i in pinned if groups[i].pinned is PinReason.NEWEST and self._is_greedy(groups[i])]
-        cost -= sum(self._tokens(groups[i]) - self._least(groups[i]) for i in in_place)
-        for why in (PinReason.NEWEST, PinReason.FIRST_TASK, PinReason.USER):
-            for i in pinned:
-                if why is PinReason.USER and not pictures_of(groups[i].group.messages):
-                    continue  # what a user pinned stays word for word, unless a picture leaves its text no room
-                saved = self._tokens(groups[i]) - self._least(groups[i])
-                if i not in in_place and groups[i].pinned is why and cost > self._limit and saved > 0:
-                    in_place.append(i)
-                    cost -= saved
+        cost -= sum(map(self._saved, in_place))
+        for i in self._shortened_first(pinned):
+            if cost <= self._limit:
+                break
+            if i not in in_place and self._saved(i) > 0:
+                in_place.append(i)
+                cost -= self._saved(i)
         whole = [i for i in pinned if i not in in_place]
         for i in reversed(list(groups)):
             if i not in pinned and i not in self.reasons and self._context.is_asked_noise(groups[i]):
@@ -122,6 +133,21 @@ class Compaction:
                     break
                 whole.append(i)
         return whole, in_place
+
+    def _shortened_first(self, pinned: Sequence[int]) -> Iterator[int]:
+        """Yield the pinned groups that may be shortened, those first whose whole text is needed least."""
+        groups = self._context.groups
+        for why in (PinReason.FIRST_TASK, PinReason.NEWEST, PinReason.REQUEST, PinReason.USER):
+            for i in pinned:
+                # what a user pinned stays word for word, unless a picture leaves its text no tokens
+                may_change = why is not PinReason.USER or pictures_of(groups[i].group.messages)
+                if groups[i].pinned is why and may_change:
+                    yield i
+
+    def _saved(self, i: int) -> int:
+        """Return the tokens that a group in its shortest form leaves to others."""
+        scored = self._context.groups[i]
+        return self._tokens(scored) - self._least(scored)
 
     def _tokens(self, scored: ScoredGroup) -> int:
         """Return the exact tokens of a group that stands whole."""

@@ -21,7 +21,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from ..forms.compressor import DIGEST_SOURCE, IMAGE_LEFT_OUT
+from ..forms.compressor import ANSWERED, DIGEST_SOURCE, IMAGE_LEFT_OUT
 from ..forms.form import Form
 from ..messages.groups import STRAY_SOURCE, MessageGroup, is_call, repair, split
 from ..messages.turns import is_transcript
@@ -252,7 +252,7 @@ class OrderAndTruth:
                         yield from self._text(text, source, form)
 
     def _text(self, text: str, source: Source, form: Form) -> Iterator[str]:
-        if form in (Form.EXTRACT, Form.PLACEHOLDER) and text != IMAGE_LEFT_OUT:
+        if form in (Form.EXTRACT, Form.PLACEHOLDER) and text not in (IMAGE_LEFT_OUT, ANSWERED):
             yield from self._handles(text)
         for line in map(str.strip, text.splitlines()):
             if not is_mark(line) and line not in source:

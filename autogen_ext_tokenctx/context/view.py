@@ -90,8 +90,17 @@ class ViewBuilder:
         """Return the exact tokens of some messages."""
         return sum(map(self._counter.count_message, messages))
 
-    def build(self, choices: Iterable[Choice], reasons: dict[int, str], *, block: bool = True) -> View:
-        """Return the view of these forms, in its order; groups that left for a reason of their own need no block."""
+    def build(
+        self, choices: Iterable[Choice], reasons: dict[int, str], *, outcome: int | None = None, block: bool = True
+    ) -> View:
+        """Return the view of these forms, in its order.
+
+        Args:
+            choices: The forms.
+            reasons: Why groups left for a reason of their own; they need no block.
+            outcome: Number of the group that tells what came of the first task. It stands beside it, before the block.
+            block: Whether a block stands for the groups that left.
+        """
         head: list[LLMMessage] = []
         tail: list[LLMMessage] = []
         changed: list[_Changed] = []
@@ -101,11 +110,17 @@ class ViewBuilder:
         in_head = True
         for place, choice in enumerate(choices):
             group = choice.scored.group
-            in_head = in_head and group.index == place and (bool(choice.scored.pinned) or not group.messages)
             messages, form, cost = self._written(choice)
             tokens += cost
-            (head if in_head else tail).extend(messages)
-            if form is Form.DIGEST or (form is Form.EVICTED and group.messages and group.index not in reasons):
+            if group.index == outcome:
+                (head if in_head else tail).extend(messages)
+            elif messages and (tail or away or not choice.scored.pinned or group.index != place):
+                in_head = False
+                tail.extend(messages)
+            else:
+                head.extend(messages)
+            is_away = choice.form in (Form.DIGEST, Form.PLACEHOLDER) or form is Form.EVICTED
+            if is_away and group.messages and (choice.form is not Form.EVICTED or group.index not in reasons):
                 away.append(choice)
             if form is not Form.FULL and group.index != NOTE:
                 changed.append(_Changed(choice.scored, form, choice.cost if form is Form.DIGEST else cost))
@@ -128,6 +143,12 @@ class ViewBuilder:
         group, profile = scored.group, scored.profile
         if not group.messages:
             return (), Form.REPAIRED, 0
+        if form is Form.PLACEHOLDER:
+            mark = self._compressor.answered(group)
+            cost = self._cost([mark])
+            if cost < profile.tokens:
+                return (mark,), Form.PLACEHOLDER, cost
+            form = Form.FULL
         if form is Form.EXTRACT:
             shortened, cost = self._extract(scored, frozenset(choice.kept))
             if cost < profile.compact_tokens:

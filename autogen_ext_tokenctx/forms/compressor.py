@@ -32,6 +32,9 @@ DIGEST_SOURCE = "context_digest"
 
 IMAGE_LEFT_OUT = "[image left out]"
 
+ANSWERED = "[answered; left out]"
+"""What stands for an answer, so that its question does not look open."""
+
 
 @dataclass(frozen=True, slots=True)
 class DigestEntry:
@@ -149,6 +152,14 @@ class ContextCompressor:
         if any(slot.kind == "arguments" for slot in texts):
             return transcript(group, texts)
         return _rewrite(group, texts)
+
+    def answered(self, group: MessageGroup) -> LLMMessage:
+        """Return what stands for an answer that left, in the name of who gave it; the shared block brings it back."""
+        head = group.messages[-1]
+        if isinstance(head, UserMessage):
+            return UserMessage(content=ANSWERED, source=head.source)
+        source = head.source if isinstance(head, AssistantMessage) else "assistant"
+        return AssistantMessage(content=ANSWERED, source=source)
 
     def digest(self, entries: Sequence[DigestEntry], left_out: int, handle: str) -> UserMessage:
         """Return the shared block: the best lines of the groups that left their place, each with who said it.

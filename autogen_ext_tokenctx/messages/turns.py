@@ -1,8 +1,9 @@
-"""Reading the end of a history that is still being written."""
+"""Who asks and who answers in a history, and the end of one that is still being written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from autogen_core.models import (
@@ -13,7 +14,10 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from .groups import STRAY_SOURCE
+from .groups import STRAY_SOURCE, MessageGroup
+
+PEOPLE = frozenset({"user", "human", "user_proxy"})
+"""Sources that are people's wherever AutoGen's own names are used."""
 
 CALL_SOURCE = "tool_call"
 """Source of the user message that a call becomes whose arguments are not shown whole."""
@@ -84,3 +88,96 @@ def newest_turn(messages: Sequence[LLMMessage]) -> Turn | None:
 def is_transcript(message: LLMMessage) -> bool:
     """Return whether a message tells of a call or its result, and is nothing that a person or another agent said."""
     return isinstance(message, UserMessage) and message.source in (CALL_SOURCE, STRAY_SOURCE)
+
+
+class Exchange(NamedTuple):
+    """A question of a person, and what is said to it.
+
+    Args:
+        question: Place of the group in which a person asks.
+        answer: Place of the last text that an agent says before a person asks again; None where there is none.
+    """
+
+    question: int
+    answer: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The turns of a history. All numbers are places among the groups that were given.
+
+    Args:
+        first: The first task; None when nobody has asked anything.
+        request: What the agent works on now: the person's newest message, and the message of another agent that came
+            in last, if that was later. Ordered.
+        exchanges: The questions of people with their answers, in order. The last one is still open.
+        people: Where people speak.
+    """
+
+    first: int | None
+    request: tuple[int, ...]
+    exchanges: tuple[Exchange, ...]
+    people: frozenset[int]
+
+    @property
+    def question(self) -> int | None:
+        """The person's newest message; None when no person has said anything."""
+        return self.exchanges[-1].question if self.exchanges else None
+
+    @property
+    def outcome(self) -> int | None:
+        """What came of the first task, where it is not what the agent works on now; None where nothing was said."""
+        if self.first is None or self.first in self.request:
+            return None
+        return next((exchange.answer for exchange in self.exchanges if exchange.question >= self.first), None)
+
+
+NO_TURNS = Turns(None, (), (), frozenset())
+"""Of a history in which nobody has said anything."""
+
+
+def turns_of(groups: Sequence[MessageGroup], people: Collection[str] = ()) -> Turns:
+    """Read who asks and who answers.
+
+    A person speaks where the source is AutoGen's name for one, the source of the first task, or one of ``people``.
+    Several messages of a person in a row are one question, and its last one stands for it.
+
+    Args:
+        groups: A history in groups, or some of them in order.
+        people: Sources that are people's, too.
+
+    Example:
+        >>> from autogen_ext_tokenctx.messages.groups import split
+        >>> said = [("user", "Hi."), ("coder", "Hello!"), ("user", "Fix it."), ("ann", "It is parser.py.")]
+        >>> turns = turns_of(split([UserMessage(content=text, source=source) for source, text in said]))
+        >>> turns.request, turns.exchanges, turns.outcome
+        ((2, 3), (Exchange(question=0, answer=1), Exchange(question=2, answer=3)), 1)
+    """
+    first: int | None = None
+    known = PEOPLE.union(name.lower() for name in people)
+    persons: list[int] = []
+    exchanges: list[Exchange] = []
+    newest_user: int | None = None
+    for place, group in enumerate(groups):
+        head = group.head
+        if not group.messages or group.index < 0 or isinstance(head, SystemMessage):
+            continue  # a note that stands among the groups is nobody's
+        if group.is_user and not is_transcript(head):
+            assert isinstance(head, UserMessage)
+            if first is None:
+                first = place
+                known = known | {head.source.lower()}
+            newest_user = place
+            if head.source.lower() in known:
+                persons.append(place)
+                if exchanges and exchanges[-1].answer is None:
+                    exchanges[-1] = Exchange(place, None)
+                else:
+                    exchanges.append(Exchange(place, None))
+                continue
+        if not group.is_exchange and exchanges and not is_transcript(head):
+            exchanges[-1] = exchanges[-1]._replace(answer=place)
+    asked = {exchanges[-1].question} if exchanges else set[int]()  # a person before the agents that talk about it
+    if newest_user is not None:
+        asked.add(newest_user)
+    return Turns(first, tuple(sorted(asked)), tuple(exchanges), frozenset(persons))

@@ -14,6 +14,7 @@ from autogen_core.models import AssistantMessage, SystemMessage, UserMessage
 
 from ..forms.noise import Noise
 from ..messages.groups import MessageGroup, pictures_of, text_of
+from ..messages.turns import Turns
 from ..tokens.task import TaskDefinition, task_text
 from .bm25 import bm25, idf_of
 from .features import GroupFeatures
@@ -31,8 +32,6 @@ _TALK_TERMS = 400
 
 _QUERY_TERMS = 60
 """A text of more terms has less weight for each in the query: a giant result must not drown the question."""
-
-_PEOPLE = frozenset({"user", "human", "user_proxy"})
 
 _NAME = re.compile(r"[^\W\d]{4,}\w*")
 """Shorter names of agents are left out: they could be any word."""
@@ -71,16 +70,10 @@ _NOISE_NAMES = {
 _NOISE_TERMS = {kind: frozenset(terms(names)) for kind, names in _NOISE_NAMES.items()}
 
 
-def question(groups: Sequence[MessageGroup], task: str | TaskDefinition | None) -> str:
+def question(groups: Sequence[MessageGroup], turns: Turns, task: str | TaskDefinition | None) -> str:
     """Return what a person asked last, and the task that was given, as text."""
-    asks = asking(groups)
-    return "\n".join(filter(None, (text_of(asks) if asks else "", task_text(task))))
-
-
-def asking(groups: Sequence[MessageGroup]) -> MessageGroup | None:
-    """Return the group in which a person said something last."""
-    users = [group for group in groups if group.is_user]
-    return next((group for group in reversed(users) if _is_person(group, users[0])), None)
+    asked = "" if turns.question is None else text_of(groups[turns.question])
+    return "\n".join(filter(None, (asked, task_text(task))))
 
 
 def asked_picture(groups: Sequence[MessageGroup], known: Sequence[GroupFeatures], text: str) -> int | None:
@@ -104,36 +97,36 @@ def asked_picture(groups: Sequence[MessageGroup], known: Sequence[GroupFeatures]
     return earlier[best] if pictures_of(groups[earlier[best]].messages) else None
 
 
-def code_names(groups: Sequence[MessageGroup], task: str | TaskDefinition | None) -> frozenset[str]:
-    """The terms of what a person asks for by a name in code, such as ``BoundedSemaphore``."""
-    words = _CODE_NAME.findall(question(groups, task)[:_QUESTION_CHARS])
-    return frozenset(terms(" ".join(words)))
+def code_names(question: str) -> frozenset[str]:
+    """Return the terms of what a person asks for by a name in code, such as ``BoundedSemaphore``."""
+    return frozenset(terms(" ".join(_CODE_NAME.findall(question[:_QUESTION_CHARS]))))
 
 
-def is_trace_question(groups: Sequence[MessageGroup]) -> bool:
-    """Whether a person just asked something, and names an agent of the run, or a tool that was called, or its role."""
-    dialogue = [group for group in groups if group.messages and not isinstance(group.head, SystemMessage)]
-    users = [group for group in dialogue if group.is_user]
-    if not users or dialogue[-1] is not users[-1] or not _is_person(users[-1], users[0]):
+def is_trace_question(groups: Sequence[MessageGroup], turns: Turns) -> bool:
+    """Return whether a person just asked something, and names an agent of the run, or a tool that was called."""
+    spoken = [i for i, group in enumerate(groups) if group.messages and not isinstance(group.head, SystemMessage)]
+    if turns.question is None or spoken[-1] != turns.question:
         return False
-    said = set(_NAME.findall(text_of(users[-1]).lower()))
+    said = set(_NAME.findall(text_of(groups[turns.question]).lower()))
     if not said.isdisjoint(_ROLES):
         return True
-    return any(not said.isdisjoint(_NAME.findall(name)) for group in dialogue[:-1] for name in _actors(group, users[0]))
+    names = (name for i in spoken[:-1] for name in _actors(groups[i], is_person=i in turns.people))
+    return any(not said.isdisjoint(_NAME.findall(name)) for name in names)
 
 
-def _actors(group: MessageGroup, first: MessageGroup) -> Iterator[str]:
+def _actors(group: MessageGroup, *, is_person: bool) -> Iterator[str]:
     """Yield the agent who speaks in a group, by the first part of its name, and the tools that it calls."""
     head = group.head
     if isinstance(head, AssistantMessage) and not isinstance(head.content, str):
         yield from (call.name.lower() for call in head.content)
-    if isinstance(head, AssistantMessage) or (isinstance(head, UserMessage) and not _is_person(group, first)):
+    if isinstance(head, AssistantMessage) or (isinstance(head, UserMessage) and not is_person):
         yield head.source.lower().split("_")[0]
 
 
 def query_of(
     groups: Sequence[MessageGroup],
     known: Sequence[GroupFeatures],
+    turns: Turns,
     task: str | TaskDefinition | None,
     idf: Mapping[str, float],
 ) -> tuple[dict[str, float], float]:
@@ -153,18 +146,16 @@ def query_of(
     given = terms(task_text(task))
     add(given, 1.0)
     dialogue = [i for i, group in enumerate(groups) if not isinstance(group.head, SystemMessage)]
-    users = [i for i in dialogue if groups[i].is_user]
-    people = [i for i in users if _is_person(groups[i], groups[users[0]])]
-    if people:
-        add(known[people[-1]].distinct, 1.0)
+    if turns.question is not None:
+        add(known[turns.question].distinct, 1.0)
     # "yes, please" asks for what was said before it; a full question does not
-    asked = bool(people) and people[-1] == dialogue[-1]
+    asked = turns.question is not None and turns.question == dialogue[-1]
     ambiguity = exp(-len(query) / _FULL_QUESTION_TERMS) if asked else 1.0
     for i in dialogue[-2:]:
         add(known[i].distinct, 0.6 * ambiguity)
-    if users:
-        add(known[users[0]].distinct, 0.3 * ambiguity)
-        said = chain.from_iterable(segment.words for segment in known[users[0]].segments if segment.line >= 0)
+    if turns.first is not None:
+        add(known[turns.first].distinct, 0.3 * ambiguity)
+        said = chain.from_iterable(segment.words for segment in known[turns.first].segments if segment.line >= 0)
         add(list(filter(is_entity, said)), 1.0)  # what the task names stays its subject
     return _discriminative(query, frozenset(given), idf, len(groups)), ambiguity
 
@@ -181,13 +172,6 @@ def _discriminative(
         if term in idf and (size < 3 or term in given or idf[term] < single)
     ]
     return dict(sorted(known, key=lambda item: (-item[1] * idf[item[0]], item[0]))[:_QUERY_TERMS])
-
-
-def _is_person(group: MessageGroup, first: MessageGroup) -> bool:
-    """Whether a person speaks: AutoGen's name for one, or whoever gave the first task."""
-    assert isinstance(group.head, UserMessage)
-    assert isinstance(first.head, UserMessage)
-    return group.head.source.lower() in _PEOPLE or group.head.source == first.head.source
 
 
 def _text_of(group: MessageGroup, profile: GroupFeatures) -> Sequence[str]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from ..forms.form import Form
 from ..retrieval.features import Segment
+from .corrections import Place, corrections
 from .prioritizer import PrioritizedContext, ScoredGroup
 from .utility import FIRST, LineUtility, Utility
 
@@ -44,6 +45,9 @@ ENDS = 2
 PINNED_END, OUTERMOST = 1e4, 1e5
 """Utility of such a line, above all others; and of the very first and last one: more than twice as much, or the second
 of two neighbours would come before it."""
+
+OUTCOME_SHARE = 0.02
+"""The first line of what came of the first task comes before others up to this share of the remaining tokens."""
 
 CALLS_SHARE = 0.5
 """The calls of a pinned group come before its result if they take at most this share of the remaining tokens. A call
@@ -95,6 +99,8 @@ class Allocation:
         self._context = context
         self.choices = {index: Choice(scored) for index, scored in context.groups.items()}
         self._newest = max(self.choices, default=0)
+        self._outcome = context.outcome
+        self._corrected_by = corrections(context)
         self._worth = Utility(context, int(RULES_SHARE * max_tokens))
         self._heap: list[tuple[float, int, int]] = []
         self._done: list[_Undo] = []
@@ -112,6 +118,7 @@ class Allocation:
             choice = self.choices[i]
             choice.repeated = any(segment.kind == "thought" for segment in choice.scored.profile.segments)
             choice.fixed = not choice.repeated
+        self._must = {self._corrected_by[place] for place in self._corrected_by if self.choices[place.group].fixed}
         for i, choice in self.choices.items():
             if not choice.fixed and choice.scored.group.messages:
                 self._open(i, choice)
@@ -159,6 +166,11 @@ class Allocation:
             tokens -= cost
         return tokens <= 0
 
+    @property
+    def corrected(self) -> set[tuple[int, int]]:
+        """Groups with a line that a later one corrects, each with the later one."""
+        return {(old.group, new.group) for old, new in self._corrected_by.items()}
+
     def relevance_kept(self) -> float:
         """Return the relevance mass kept per mass there was."""
         kept = total = 0.0
@@ -187,6 +199,11 @@ class Allocation:
         pictures = [s for s in content if segments[s].kind == "image"]
         if choice.repeated:
             content = [s for s in content if segments[s].kind == "thought"]
+        if i == self._outcome and content and segments[content[0]].tokens <= OUTCOME_SHARE * self._max_tokens:
+            utility[content[0]] = utility[content[0]]._replace(mass=OUTERMOST)  # it tells whether the task was done
+        for s in content:  # what stands whole may be corrected later
+            if Place(i, s) in self._must:
+                utility[s] = utility[s]._replace(mass=PINNED_END)
         if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
             text = [s for s in content if segments[s].kind != "image"]
             for s in {*text[:ENDS], *text[-ENDS:]}:
@@ -274,6 +291,11 @@ class Allocation:
 
     def _take(self, i: int, step: int, cost: int, added: tuple[int, ...]) -> None:
         choice = self.choices[i]
+        lines = added if step >= 0 else tuple(choice.open) if step == _UP else ()
+        for s in lines:  # first what corrects them, so that it is taken back last
+            later = self._corrected_by.get(Place(i, s))
+            if later is not None:
+                self._take_line(*later)
         profile = choice.scored.profile
         self._done.append(_Undo(i, choice.form, added, cost))
         choice.cost += cost
@@ -302,6 +324,15 @@ class Allocation:
             else:
                 choice.form = Form.COMPACT
                 self._push(i, _UP, self._notation(choice.scored), profile.tokens - choice.cost)
+
+    def _take_line(self, i: int, s: int) -> None:
+        """Keep a line, wherever it can stand."""
+        choice = self.choices[i]
+        if choice.fixed or choice.form in (Form.FULL, Form.COMPACT):
+            return
+        _, cost, added = self._weigh_line(choice, s)
+        if added and (self._quotes or choice.form is Form.EXTRACT):
+            self._take(i, s, cost, added)
 
     def _notation(self, scored: ScoredGroup) -> float:
         """Return what a group gains as it was written, noise included."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import exp, isfinite
@@ -15,12 +15,12 @@ from ..forms.compressor import ContextCompressor
 from ..forms.noise import Noise
 from ..messages.groups import MessageGroup, pictures_of
 from ..messages.sections import CATEGORY_OF_SECTION, section_of
+from ..messages.turns import NO_TURNS, Turns, turns_of
 from ..retrieval.bm25 import idf_of, with_neighbours
 from ..retrieval.embedding import Embedder
 from ..retrieval.features import FeatureCache, GroupFeatures
 from ..retrieval.query import (
     asked_picture,
-    asking,
     code_names,
     dialogue_of,
     is_trace_question,
@@ -58,6 +58,8 @@ class PinReason(Enum):
     """Why a group must stay; the value is what reports say."""
 
     SYSTEM = "system message"
+    REQUEST = "current request"
+    """What the agent works on: what a person asked last, or another agent handed over."""
     FIRST_TASK = "first task"
     NEWEST = "newest message"
     USER = "pinned"
@@ -112,6 +114,12 @@ class PrioritizedContext:
     is_trace_question: bool = False  # the question names those who take part in the run, or their tools
     code_names: frozenset[str] = frozenset()  # terms of the question that are names in code
     noise: frozenset[Noise] = frozenset()  # kinds that the question names
+    turns: Turns = NO_TURNS  # by place among the groups
+
+    @property
+    def outcome(self) -> int | None:
+        """Number of the group that tells what came of the first task; None where there is none."""
+        return None if self.turns.outcome is None else list(self.groups)[self.turns.outcome]
 
     def is_asked_noise(self, scored: ScoredGroup) -> bool:
         """Whether a group has noise of a kind that the question names: only the whole of it is of use then."""
@@ -122,7 +130,7 @@ class PrioritizedContext:
 
         What a person pinned, and system messages, are kept word for word.
         """
-        may_change = scored.pinned in (None, PinReason.NEWEST, PinReason.FIRST_TASK)
+        may_change = scored.pinned not in (PinReason.SYSTEM, PinReason.USER, PinReason.MEMORY)
         return bool(scored.profile.noise) and may_change and not self.is_asked_noise(scored)
 
 
@@ -135,6 +143,7 @@ class ContextPrioritizer:
         pin: Messages for which it is true are kept word for word in every view.
         scorers: Scorers of your own by name. What one gives is added to a group's relevance: 1 is as much as the
             best match has, a negative number makes the group go sooner. One that raises is left out, with one warning.
+        people: Sources of messages that are people's, beside AutoGen's ``"user"`` and the source of the first task.
         embedder: Adds relevance by meaning to that by words, such as `MiniLMEmbedder` of the extra ``semantic``.
 
     Example:
@@ -142,7 +151,7 @@ class ContextPrioritizer:
         >>> from autogen_ext_tokenctx.messages.groups import split
         >>> history = split([UserMessage(content="Find the bug in parser.py", source="user")])
         >>> ContextPrioritizer().prioritize_context(history).groups[0].pinned
-        <PinReason.FIRST_TASK: 'first task'>
+        <PinReason.REQUEST: 'current request'>
     """
 
     def __init__(
@@ -153,10 +162,14 @@ class ContextPrioritizer:
         pin: Callable[[LLMMessage], bool] | None = None,
         scorers: Mapping[str, GroupScorer] | None = None,
         embedder: Embedder | None = None,
+        people: Collection[str] = (),
     ) -> None:
         self.weights = {**DEFAULT_WEIGHTS, **(weights or {})}
         self._categorize = categorize
         self._pin = pin
+        if isinstance(people, str):
+            raise TypeError(f"people are names in a list, such as [{people!r}]; got {people!r}")
+        self._people = tuple(people)
         self._scorers = dict(scorers or {})
         self._semantic = SemanticRelevance(embedder) if embedder is not None else None
 
@@ -183,9 +196,11 @@ class ContextPrioritizer:
         """
         cache = profiles or FeatureCache(EstimatedTokenCounter(), ContextCompressor())
         known = [cache.get(group) for group in groups]
-        pins = self._pins(groups, pinned)
+        turns = turns_of(groups, self._people)
+        asked_text = question(groups, turns, task)
+        pins = self._pins(groups, turns, pinned)
         idf = idf_of([profile.distinct for profile in known])
-        query, ambiguity = query_of(groups, known, task, idf)
+        query, ambiguity = query_of(groups, known, turns, task, idf)
         asked = [i for i, group in enumerate(groups) if i not in pins or not isinstance(group.head, SystemMessage)]
         parts = [(i, text) for i in asked for text in known[i].matched()]
         documents = [text.counts for _, text in parts]
@@ -195,10 +210,10 @@ class ContextPrioritizer:
         for (i, text), score in zip(parts, matches, strict=True):
             (beside if text.is_thought else near)[i] = score
         if self._semantic is not None:
-            may_answer = [i for i in asked if pins.get(i) is not PinReason.NEWEST]
+            may_answer = [i for i in asked if pins.get(i) not in (PinReason.NEWEST, PinReason.REQUEST)]
             blended = self._semantic.blend(
                 [near[i] for i in may_answer],
-                question(groups, task),
+                asked_text,
                 [groups[i] for i in may_answer],
                 [known[i] for i in may_answer],
                 ambiguity,
@@ -207,10 +222,10 @@ class ContextPrioritizer:
                 near[i] = score
         top = max((*near, *beside), default=0.0) or 1.0
         recency = _recency(len(groups))
-        asks = asking(groups)
+        asks = turns.question
         pictured = None
-        if asks is not None and not pictures_of(asks.messages):
-            pictured = asked_picture(groups[: groups.index(asks)], known, question(groups, task))
+        if asks is not None and not pictures_of(groups[asks].messages):
+            pictured = asked_picture(groups[:asks], known, asked_text)
         scored: dict[int, ScoredGroup] = {}
         for i, group in enumerate(groups):
             why = pins.get(i)
@@ -227,9 +242,10 @@ class ContextPrioritizer:
             dialogue_of(groups, known),
             idf,
             ambiguity,
-            is_trace_question(groups),
-            code_names(groups, task),
-            noise_asked_for(question(groups, task)),
+            is_trace_question(groups, turns),
+            code_names(asked_text),
+            noise_asked_for(asked_text),
+            turns,
         )
 
     async def prepare(
@@ -238,7 +254,8 @@ class ContextPrioritizer:
         """Embed what is new, off the event loop: `prioritize_context` with the same arguments is quick then."""
         if self._semantic is not None:
             said = [group for group in groups[:-1] if not isinstance(group.head, SystemMessage)]
-            await self._semantic.learn(question(groups, task), said, [profiles.get(group) for group in said])
+            asked = question(groups, turns_of(groups, self._people), task)
+            await self._semantic.learn(asked, said, [profiles.get(group) for group in said])
 
     def _added(self, group: MessageGroup) -> dict[str, float]:
         """Return what the user's own scorers give the group, where that is not nothing."""
@@ -254,7 +271,7 @@ class ContextPrioritizer:
                 added[name] = value
         return added
 
-    def _pins(self, groups: Sequence[MessageGroup], pinned: Sequence[LLMMessage]) -> dict[int, PinReason]:
+    def _pins(self, groups: Sequence[MessageGroup], turns: Turns, pinned: Sequence[LLMMessage]) -> dict[int, PinReason]:
         """Return why groups must stay, by their place."""
         pins: dict[int, PinReason] = {}
         newest_memory = -1
@@ -276,11 +293,12 @@ class ContextPrioritizer:
         if newest_memory >= 0:
             pins[newest_memory] = PinReason.SYSTEM
         sendable = [i for i, group in enumerate(groups) if group.messages]
-        tasks = [i for i in sendable if groups[i].is_user]
-        if tasks:
-            pins.setdefault(tasks[0], PinReason.FIRST_TASK)
+        for i in turns.request:
+            pins.setdefault(i, PinReason.REQUEST)
         if sendable:
             pins.setdefault(sendable[-1], PinReason.NEWEST)
+        if turns.first is not None:
+            pins.setdefault(turns.first, PinReason.FIRST_TASK)
         return pins
 
     def _category(self, group: MessageGroup, profile: GroupFeatures, pinned: PinReason | None) -> Category:

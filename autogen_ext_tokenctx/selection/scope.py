@@ -14,6 +14,7 @@ from itertools import islice
 from autogen_core.models import LLMMessage, SystemMessage
 
 from ..messages.groups import MessageGroup, message_key, split, text_of
+from ..messages.turns import turns_of
 from ..retrieval.index import HistoryIndex, KnownGroups
 
 _ALL, _ALL_TOKENS = 1_500, 80_000
@@ -79,9 +80,10 @@ def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage]) -> Sc
 
 
 def _needed(groups: Sequence[MessageGroup], pinned: Sequence[LLMMessage]) -> set[int]:
-    """System messages, the first task, the newest message that can be sent, what is pinned, and what cannot be sent."""
+    """Return what must be there, and what cannot be sent."""
     needed = {group.index for group in groups if not group.messages or isinstance(group.head, SystemMessage)}
-    needed.update(islice((group.index for group in groups if group.is_user), 1))
+    turns = turns_of(groups)
+    needed.update(i for i in (turns.first, turns.outcome, *turns.request) if i is not None)
     needed.update(islice((group.index for group in reversed(groups) if group.messages), 1))
     if pinned:
         keys = set(map(message_key, pinned))

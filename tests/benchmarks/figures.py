@@ -1,7 +1,7 @@
 """The figures that decide about a change, in one go: the way of a call, what survives a budget, and a session.
 
-`python -m tests.benchmarks.figures ../shared/eval` prints them, with a quick sample of the retention cases; run it before
-and after a change, and compare. Takes half a minute on two cores.
+`python -m tests.benchmarks.figures ../shared/eval` prints them, with a quick sample of the retention cases: run it
+before and after a change, and compare. It takes half a minute on two cores.
 """
 
 from __future__ import annotations
