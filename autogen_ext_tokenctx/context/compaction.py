@@ -10,6 +10,7 @@ from ..forms.compressor import label_of
 from ..messages.groups import pictures_of
 from ..messages.pages import is_paging
 from ..selection.duplicates import superseded
+from ..selection.instructions import SHARE, Held, standing_instructions
 from ..selection.knapsack import Allocation
 from ..selection.prioritizer import PinReason, PrioritizedContext, ScoredGroup
 from ..tokens.budget import TokenBudget
@@ -40,7 +41,8 @@ class Compaction:
         self._limit = allowed.available - overhead
         self._goal = allowed.target_tokens - overhead
         self._overhead = overhead
-        self._leaves_marks = True
+        self._marks = 0
+        self.instructions = Held((), ())
         self.reasons, self.repeats = superseded(list(context.groups.values()))
 
     def solve(self) -> tuple[View, Allocation]:
@@ -51,10 +53,13 @@ class Compaction:
         floor = sum(least.values())
         if floor > self._limit:
             raise self._too_small(least)
-        marks = ANSWERED_TOKENS * answers_to_pinned(self._context)
-        self._leaves_marks = floor + marks <= self._limit
-        if self._leaves_marks:
-            floor += marks
+        held = standing_instructions(
+            self._context, min(int(SHARE * self._limit), self._limit - floor - _BLOCK_TOKENS), set(whole)
+        )
+        self.instructions = held
+        floor += sum(instruction.tokens for instruction in held.held)
+        self._marks = min(answers_to_pinned(self._context), (self._limit - floor) // ANSWERED_TOKENS)
+        floor += self._marks * ANSWERED_TOKENS
         goal = max(self._goal, min(self._limit, floor + _BLOCK_TOKENS))
         if in_place and floor + sum(groups[i].profile.tokens - least[i] for i in in_place) > self._goal:
             goal = self._limit  # room that is left free while what must be there is cut helps nobody
@@ -63,9 +68,10 @@ class Compaction:
         view = self._fill(allocation, goal, max_tokens)
         if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
             allocation = Allocation(self._context, whole, in_place, self.reasons, 0)
-            view = self._built(allocation, marks=False)
+            view = self._built(allocation)
             if view.tokens > self._limit:  # nor does the block; what its mark would have taken may hold a short message
                 max_tokens = self._limit - floor
+                self.instructions = Held((), (*held.held, *held.fallen))
                 allocation = Allocation(self._context, whole, in_place, self.reasons, max_tokens, quotes=False)
                 bare = self._built(allocation, block=False, marks=False)
                 view = self._fill(allocation, self._limit, max_tokens, block=False) or bare
@@ -90,9 +96,11 @@ class Compaction:
     def _built(self, allocation: Allocation, *, block: bool = True, marks: bool = True) -> View:
         """Return the view of the forms chosen so far."""
         choices = judged_together(
-            self._context, allocation.choices, allocation.corrected, leaves_marks=self._leaves_marks and marks
+            self._context, allocation.choices, allocation.corrected, marks=self._marks if marks else 0
         )
-        return self._builder.build(choices.values(), self.reasons, outcome=self._context.outcome, block=block)
+        return self._builder.build(
+            choices.values(), self.reasons, self.instructions.held, outcome=self._context.outcome, block=block
+        )
 
     def _grow_shares(self, allocation: Allocation, goal: int, max_tokens: int) -> int:
         """Fill the guaranteed share of each kind of context with its best lines; return the tokens that took."""

@@ -27,7 +27,7 @@ def judged_together(
     choices: Mapping[int, Choice],
     corrected: Collection[tuple[int, int]] = (),
     *,
-    leaves_marks: bool,
+    marks: int,
 ) -> Mapping[int, Choice]:
     """Return the forms with no question that stands without its answer, nor an answer without its question.
 
@@ -38,7 +38,7 @@ def judged_together(
         context: The groups, scored.
         choices: Their forms by number.
         corrected: Groups with a line that a later one corrects, each with the later one.
-        leaves_marks: Whether there are tokens for marks.
+        marks: How many marks there are tokens for.
     """
     numbers = list(context.groups)
     judged = dict(choices)
@@ -48,9 +48,10 @@ def judged_together(
         if not moved:
             break
         judged.update((number, _in_block(judged[number])) for number in moved)
-    for question, answer in pairs if leaves_marks else ():
+    for question, answer in reversed(pairs):
         answered = judged[answer]
-        if _stands(judged[question]) and not _stands(answered) and not answered.fixed:
+        if marks > 0 and _stands(judged[question]) and not _stands(answered) and not answered.fixed:
+            marks -= 1
             judged[answer] = replace(answered, form=Form.EXTRACT if answered.kept else Form.PLACEHOLDER)
     return judged
 

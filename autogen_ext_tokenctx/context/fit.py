@@ -10,18 +10,21 @@ from typing import NamedTuple
 
 from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 
+from ..display import clip
 from ..errors import BudgetTooSmallError
 from ..forms.compressor import ContextCompressor, label_of
 from ..forms.form import FitStep, Form, Level
 from ..messages.archive import ContextArchive
 from ..messages.groups import STRAY_SOURCE, MessageGroup
 from ..retrieval.index import HistoryIndex
+from ..selection.instructions import SHARE
 from ..selection.knapsack import Allocation
 from ..selection.prioritizer import PrioritizedContext
 from ..selection.quality import quality
 from ..selection.scope import NOTE, Scope
 from ..summary.summarizer import SUMMARY_SOURCE, Summary
 from ..tokens.counting import TokenCounter
+from ..warn import WarnOnce
 from .compaction import Compaction
 from .report import UNWEIGHED, FitReport, FitResult
 from .request import FitRequest
@@ -37,6 +40,7 @@ class Fit:
         counter: Counts tokens.
         compressor: Writes shorter forms.
         archive: Takes the originals of what is shortened or left out.
+        warn: Warns once of each kind.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Fit:
         counter: TokenCounter,
         compressor: ContextCompressor,
         archive: ContextArchive,
+        warn: WarnOnce,
     ) -> None:
         self._started = perf_counter()
         self._request = request
@@ -53,6 +58,7 @@ class Fit:
         self._counter = counter
         self._compressor = compressor
         self._archive = archive
+        self._warn = warn
         self._overhead = counter.count_request((), request.tools)
         self._whole = _Whole.of(history, request.messages, counter)
 
@@ -119,6 +125,7 @@ class Fit:
         compaction = Compaction(context, builder, self._request.budget, self._overhead)
         view, allocation = compaction.solve()
         steps = builder.steps(view, compaction.reasons)
+        self._warn_of(compaction.instructions.missed)
         is_lossless = view.is_lossless(compaction.repeats) and not scope.not_considered
         level = Level.LOSSLESS if is_lossless else _level(self._whole.tokens, view.tokens)
         if summary is not None:
@@ -132,8 +139,19 @@ class Fit:
                 relevance=allocation.relevance_kept(),
                 quality=quality(context, allocation.choices.values(), sum(size for _, size in scope.not_considered)),
                 compacted=any(step.form is not Form.REPAIRED for step in steps),
+                instructions=compaction.instructions.held,
             ),
         )
+
+    def _warn_of(self, missed: Sequence[str]) -> None:
+        """Warn of instructions for which there are no tokens."""
+        if missed:
+            others = f" and {len(missed) - 1} more" if len(missed) > 1 else ""
+            self._warn(
+                "instructions",
+                f"standing instructions take more than {SHARE:.0%} of what is available, {clip(missed[0], 80)!r}"
+                f"{others} may be left out: raise the budget, or pin what must stay with context.pin(message)",
+            )
 
     def _report(
         self,

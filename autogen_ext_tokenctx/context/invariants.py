@@ -24,8 +24,9 @@ from autogen_core.models import (
 from ..forms.compressor import ANSWERED, DIGEST_SOURCE, IMAGE_LEFT_OUT
 from ..forms.form import Form
 from ..messages.groups import STRAY_SOURCE, MessageGroup, is_call, repair, split
-from ..messages.turns import is_transcript
+from ..messages.turns import is_transcript, turns_of
 from ..tokens.counting import TokenCounter
+from .dialogue import ANSWERED_TOKENS
 from .quotations import HANDLE, Source, false_neighbours, is_mark, quotable_texts
 from .report import FitResult
 from .request import FitRequest
@@ -358,6 +359,65 @@ class Useful:
         if report.tokens_after > max(report.tokens_before, whole):
             found.append(f"{report.tokens_after} tokens instead of {whole}")
         return found
+
+
+@dataclass(frozen=True)
+class RequestStays:
+    """What the agent works on is there, whole or with a beginning and an end of its own (G9).
+
+    Args:
+        people: Sources that are people's, too.
+    """
+
+    people: tuple[str, ...] = ()
+    name: str = "current request"
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where the view breaks it."""
+        groups = split(request.messages)
+        return [
+            f"the current request is gone: group {place}"
+            for place in turns_of(groups, self.people).request
+            if not all(
+                any(stands_for(shown, message) for shown in result.messages) for message in groups[place].messages
+            )
+        ]
+
+
+@dataclass(frozen=True)
+class DialogueStays:
+    """No question stands without its answer or a mark in its place, where there are tokens for one (G10).
+
+    Args:
+        people: Sources that are people's, too.
+    """
+
+    people: tuple[str, ...] = ()
+    name: str = "dialogue"
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where the view breaks it."""
+        groups = split(request.messages)
+        if request.budget.available - result.report.tokens_after < ANSWERED_TOKENS:
+            return []  # what must be there leaves no mark its tokens
+        away = {step.group for step in result.report.steps if step.form in (Form.DIGEST, Form.EVICTED)}
+        return [
+            f"question {exchange.question} stands without its answer {exchange.answer}"
+            for exchange in turns_of(groups, self.people).exchanges
+            if exchange.answer in away and exchange.question not in away
+        ]
+
+
+@dataclass(frozen=True)
+class InstructionsStay:
+    """The standing instructions that the report names are there word for word (G14)."""
+
+    name: str = "standing instructions"
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where the view breaks it."""
+        shown = "\n".join(text for message in result.messages for text in quotable_texts(message))
+        return [f"not held: {one.text!r}" for one in result.report.instructions if one.text not in shown]
 
 
 VERIFIED: tuple[Invariant, ...] = (Pairs(),)

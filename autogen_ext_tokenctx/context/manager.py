@@ -286,7 +286,7 @@ class ContextManager:
         )
         await self._count_long(request.messages)
         with self._histories.lent(request.messages) as history:
-            fit = Fit(request, history, self.counter, self.compressor, self.archive)
+            fit = Fit(request, history, self.counter, self.compressor, self.archive, self._warn)
             if fit.is_within_trigger:
                 return fit.untouched()
             result = await self._chosen(fit, history, request)
@@ -332,7 +332,7 @@ class ContextManager:
     def _scope(self, history: HistoryIndex, request: FitRequest) -> Scope:
         if self.prioritizer.looks_at_all or request.budget.shares:
             return whole_of(history)
-        return scope_of(history, task_text(request.task), request.pinned)
+        return scope_of(history, task_text(request.task), request.pinned, self.prioritizer.people)
 
     async def learn(self, message: LLMMessage, number: int) -> None:
         """Reads the next message of a history ahead of the next fit, which then takes less time.

@@ -9,6 +9,7 @@ from autogen_core.models import LLMMessage
 
 from ..display import Grid, Shown
 from ..forms.form import FitStep, Level
+from ..selection.instructions import StandingInstruction
 
 MAX_ROWS = 50
 """Steps that are shown; what they come to is in the totals."""
@@ -43,6 +44,7 @@ class FitReport(Shown):
             the last compaction, or never needed one, was not looked at and stands under ``"unweighed"``.
         compacted: Groups were shortened or left out for this very call. A later one that goes on with the view has the
             same level and steps, and was not compacted.
+        instructions: Standing instructions of people that are held word for word, where they were said or in the block.
         call_id: Which model call it was. Where an agent has both hooks, their reports of one call have the same. Only
             the hooks know it.
 
@@ -66,6 +68,7 @@ class FitReport(Shown):
     cache_break: str = ""
     compacted: bool = False
     call_id: str = ""
+    instructions: tuple[StandingInstruction, ...] = ()
 
     @property
     def compression_ratio(self) -> float:
@@ -140,6 +143,9 @@ class FitReport(Shown):
         if self.categories:
             rows = [(name, f"{before:,} > {after:,}") for name, (before, after) in self.categories.items()]
             found.append(Grid("", ("category", "tokens "), rows))
+        if self.instructions:
+            held = [(_short(one.text), one.speaker, one.kind.value, f"{one.score:.2f}") for one in self.instructions]
+            found.append(Grid("", ("standing instruction", "of", "kind", "score "), held))
         return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from ..forms.compressor import DIGEST_SOURCE, ContextCompressor, DigestEntry, la
 from ..forms.form import FitStep, Form
 from ..messages.archive import ContextArchive
 from ..messages.groups import MessageGroup
+from ..selection.instructions import StandingInstruction
 from ..selection.knapsack import Choice, kept_lines
 from ..selection.prioritizer import ScoredGroup
 from ..selection.scope import NOTE, Scope
@@ -91,13 +92,20 @@ class ViewBuilder:
         return sum(map(self._counter.count_message, messages))
 
     def build(
-        self, choices: Iterable[Choice], reasons: dict[int, str], *, outcome: int | None = None, block: bool = True
+        self,
+        choices: Iterable[Choice],
+        reasons: dict[int, str],
+        held: Iterable[StandingInstruction] = (),
+        *,
+        outcome: int | None = None,
+        block: bool = True,
     ) -> View:
         """Return the view of these forms, in its order.
 
         Args:
             choices: The forms.
             reasons: Why groups left for a reason of their own; they need no block.
+            held: Standing instructions; those that do not stand in their place do in the block.
             outcome: Number of the group that tells what came of the first task. It stands beside it, before the block.
             block: Whether a block stands for the groups that left.
         """
@@ -125,7 +133,7 @@ class ViewBuilder:
             if form is not Form.FULL and group.index != NOTE:
                 changed.append(_Changed(choice.scored, form, choice.cost if form is Form.DIGEST else cost))
         if (away or self._scope.not_considered) and block:
-            shared = self._block(away)
+            shared = self._block(away, held)
             tokens += shared.tokens
             head.append(shared.message)
         return View([*head, *tail], tokens, tuple(changed), shared)
@@ -181,10 +189,14 @@ class ViewBuilder:
         after = min(before, changed.tokens) if form is Form.DIGEST else changed.tokens
         return FitStep(group.index, label_of(group), form, before, after, why, self._handle(group))
 
-    def _block(self, away: Sequence[Choice]) -> _Block:
+    def _block(self, away: Sequence[Choice], held: Iterable[StandingInstruction]) -> _Block:
         entries: list[DigestEntry] = []
+        rules: dict[int, list[StandingInstruction]] = {}
+        for instruction in held:
+            rules.setdefault(instruction.group, []).append(instruction)
         for choice in away:
             profile = choice.scored.profile
+            entries += _rules(choice, rules.get(choice.scored.group.index, ()))
             labels = {profile.segments[s].passage for s in choice.kept if profile.segments[s].line < 0}
             lines = kept_lines(profile.segments, choice.kept)
             for number in sorted(labels | lines.keys()):
@@ -220,6 +232,19 @@ class ViewBuilder:
         if handle is None or handle not in self._archive:
             handle = handles[group] = self._archive.put(group.originals)
         return handle
+
+
+def _rules(choice: Choice, held: Iterable[StandingInstruction]) -> Iterator[DigestEntry]:
+    """Yield the standing instructions of a group that none of its lines in the block has."""
+    passages = choice.scored.profile.passages
+    shown = "\n".join(
+        passages[number].lines[line].text
+        for number, lines in kept_lines(choice.scored.profile.segments, choice.kept).items()
+        for line in lines
+    )
+    for instruction in held:
+        if instruction.text not in shown:
+            yield DigestEntry(clip(instruction.speaker, _LABEL_CHARS), (instruction.text,))
 
 
 def _sharing(steps: Sequence[FitStep], block: _Block) -> list[FitStep]:

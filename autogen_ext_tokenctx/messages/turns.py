@@ -175,7 +175,8 @@ def turns_of(groups: Sequence[MessageGroup], people: Collection[str] = ()) -> Tu
                 else:
                     exchanges.append(Exchange(place, None))
                 continue
-        if not group.is_exchange and exchanges and not is_transcript(head):
+        is_text = len(group.messages) == 1 and not is_transcript(group.messages[0])
+        if exchanges and is_text and not group.is_exchange:
             exchanges[-1] = exchanges[-1]._replace(answer=place)
     asked = {exchanges[-1].question} if exchanges else set[int]()  # a person before the agents that talk about it
     if newest_user is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
@@ -17,6 +17,8 @@ from ..forms.line import Line
 from ..forms.noise import Noise
 from ..forms.passages import Passage, Slot, SlotKind
 from ..messages.groups import MessageGroup
+from ..messages.instructions import Instruction, instructions_in
+from ..messages.turns import is_transcript
 from ..tokens.counting import TokenCounter
 from .terms import is_identifier, terms, terms_of, written
 
@@ -25,6 +27,12 @@ _MESSAGE_TOKENS, _MARK_TOKENS, _IMAGE_MARK_TOKENS = 4, 24, 5
 
 _PICTURE_TERMS = terms("image picture photo screenshot")
 """What a picture may be called: a message with one is found by these words, too."""
+
+_READ_CHARS = 4_000
+"""So much of the beginning and of the end of a user message is read for instructions: more is a pasted text."""
+
+_BINDS = 0.5
+"""A sentence of such a score is taken for an instruction."""
 
 _ANY_HANDLE = "0" * 8
 """Stands in compact forms for the handle, which is known only when a view is written."""
@@ -69,6 +77,7 @@ class GroupFeatures:
     thoughts: Counter[str]  # the part of ``counts`` that an agent says beside its calls
     distinct: tuple[str, ...]  # terms
     noise: frozenset[Noise] = frozenset()  # kinds in its text; the compact form has marks for them
+    instructions: tuple[Instruction, ...] = ()  # sentences of a user message, with how likely each binds
 
     def matched(self) -> tuple[Matched, ...]:
         """Return its texts that are matched against a query: a long result must not hide what is said beside it."""
@@ -84,7 +93,7 @@ class _At(NamedTuple):
 
     number: int
     rate: float
-    person: bool
+    rules: Sequence[str]
 
 
 class FeatureCache:
@@ -127,7 +136,8 @@ class FeatureCache:
         chars = sum(len(line.text) + 1 for passage in texts for line in passage.lines)
         body = max(1, compact_tokens - _MESSAGE_TOKENS * len(group.messages) - sum(pictures.values()))
         rate = min(1.0, body / max(1, chars))
-        person = isinstance(group.head, UserMessage)
+        said = tuple(_instructions(group.head))
+        rules = [found.text for found in said if found.score >= _BINDS]
         segments: list[Segment] = []
         counts: Counter[str] = Counter()
         thoughts: Counter[str] = Counter()
@@ -138,7 +148,7 @@ class FeatureCache:
                 segments.append(Segment(number, 0, -1, tokens_of, (), (), (), (), False, kind="image"))
                 continue
             is_thought = passage.slot.kind == "thought"
-            _add_passage(segments, thoughts if is_thought else counts, passage, _At(number, rate, person))
+            _add_passage(segments, thoughts if is_thought else counts, passage, _At(number, rate, rules))
         counts.update(thoughts)
         marked = sum(  # a text that is shorter than a mark stands as it is
             _MARK_TOKENS if passage.slot.kind != "thought" else min(_MARK_TOKENS, int(rate * len(passage.text())))
@@ -148,7 +158,17 @@ class FeatureCache:
         placeholder = _MESSAGE_TOKENS * len(group.messages) + marked + _call_chars(group, read) // 4
         noise = frozenset[Noise]().union(*(passage.noise for passage in read)) if compact else frozenset[Noise]()
         return GroupFeatures(
-            tokens, compact, compact_tokens, placeholder, read, tuple(segments), counts, thoughts, tuple(counts), noise
+            tokens,
+            compact,
+            compact_tokens,
+            placeholder,
+            read,
+            tuple(segments),
+            counts,
+            thoughts,
+            tuple(counts),
+            noise,
+            said,
         )
 
     def _picture_tokens(self, group: MessageGroup, slot: Slot) -> int:
@@ -158,6 +178,20 @@ class FeatureCache:
         alone = message.model_copy(update={"content": [message.content[slot.item]]})
         empty = message.model_copy(update={"content": []})
         return self._counter.count_message(alone) - self._counter.count_message(empty)
+
+
+def _instructions(message: LLMMessage) -> Iterator[Instruction]:
+    """Yield the sentences of a user message; of a very long one those of its beginning and end."""
+    if not isinstance(message, UserMessage) or is_transcript(message):
+        return
+    for part in [message.content] if isinstance(message.content, str) else message.content:
+        if not isinstance(part, str):
+            continue
+        if len(part) <= 2 * _READ_CHARS:
+            yield from instructions_in(part)
+        else:
+            yield from instructions_in(part[:_READ_CHARS])
+            yield from instructions_in(part[-_READ_CHARS:])
 
 
 def _is_picture(passage: Passage) -> bool:
@@ -189,7 +223,7 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
             segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), (), False, kind=kind))
         else:
             ids, numbers = facts(line.text, words)
-            rule = at.person and is_rule(line.text)
+            rule = any(said in line.text for said in at.rules)
             segments.append(
                 Segment(
                     at.number,
@@ -208,33 +242,6 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
 
 
 _NAME = re.compile(r"\b[A-Z][\w’'-]{1,40}(?:[ ](?:(?:of|the|de|and|&|for|in|to)[ ]){0,2}[A-Z][\w’'-]{1,40}){1,5}")
-_RULE = re.compile(
-    r"\b(?:(?:you |we |it |must |should |please )?(?:always|never) "
-    r"(?!been|had|seen|knew|thought|was|really|have|has)\w+"
-    r"|from now on|make sure (?:to|that|you)|must not|(?:please |^|[.!;:] )do(?: not|n['’]t) \w+|at (?:most|least) \d"
-    r"|no (?:more|less|later|earlier) than|deadline|only (?:use|if|when|ever)|not allowed|we (?:decided|agreed)"
-    r"|(?:limit|budget|maximum|minimum) (?:is|of))\b",
-    re.IGNORECASE,
-)
-
-
-_RULE_CUES = (
-    *("always", "never", "from now on", "make sure", "must not", "do not", "don", "at most", "at least", "no more"),
-    *("no less", "no later", "no earlier", "deadline", "only ", "not allowed", "we decided", "we agreed", "limit "),
-    *("budget ", "maximum ", "minimum "),
-)
-"""One of these is in every rule: to look for them is ten times faster than for the whole pattern."""
-
-
-def is_rule(text: str) -> bool:
-    """Whether a text sounds like an instruction or a decision that stays in force.
-
-    Example:
-        >>> is_rule("Never deploy on Fridays."), is_rule("I deployed it on Friday.")
-        (True, False)
-    """
-    lower = text.lower()
-    return any(cue in lower for cue in _RULE_CUES) and _RULE.search(text) is not None
 
 
 def names(text: str) -> list[str]:

@@ -35,11 +35,13 @@ class KnownGroups:
 
     Args:
         handles: Under which they were archived.
-        gone: The report on those that were left out unseen.
+        evicted: The report on those that were left out unseen.
+        instructions: How likely the likeliest sentence of a person's message binds what comes after.
     """
 
     handles: dict[MessageGroup, str]
     evicted: dict[MessageGroup, FitStep]
+    instructions: dict[MessageGroup, float]
 
 
 class HistoryIndex:
@@ -71,7 +73,7 @@ class HistoryIndex:
         self.groups: list[MessageGroup] = []
         self.sizes: list[int] = []
         self.tokens = 0
-        self.known = KnownGroups({}, {})
+        self.known = KnownGroups({}, {}, {})
 
     def new(self, messages: Sequence[LLMMessage]) -> Sequence[LLMMessage]:
         """What `follow` would have to count, about: the messages that came since."""

@@ -26,10 +26,6 @@ IN_DIGEST = 0.9
 BESIDE = 1.0
 """Share that the utility of a line rises by when the one before or after it is kept: it is clear only there."""
 
-RULES_SHARE = 0.02
-"""Share of the remaining tokens that standing instructions may take before others. Of 32 that nobody asks for, in
-dialogue and among tool calls, 30, 32 and 32 stay at 10, 20 and 30 % of the history; without it 16 at each."""
-
 MAX_MISSES = 80
 """Moves in a row that do not fit before the rest is not tried: bounds time, not choice."""
 
@@ -101,7 +97,7 @@ class Allocation:
         self._newest = max(self.choices, default=0)
         self._outcome = context.outcome
         self._corrected_by = corrections(context)
-        self._worth = Utility(context, int(RULES_SHARE * max_tokens))
+        self._worth = Utility(context)
         self._heap: list[tuple[float, int, int]] = []
         self._done: list[_Undo] = []
         for i in whole:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from math import exp, isfinite
 from typing import TypeAlias
@@ -14,6 +14,7 @@ from autogen_core.models import LLMMessage, SystemMessage
 from ..forms.compressor import ContextCompressor
 from ..forms.noise import Noise
 from ..messages.groups import MessageGroup, pictures_of
+from ..messages.instructions import Instruction, InstructionKind
 from ..messages.sections import CATEGORY_OF_SECTION, section_of
 from ..messages.turns import NO_TURNS, Turns, turns_of
 from ..retrieval.bm25 import idf_of, with_neighbours
@@ -34,6 +35,9 @@ from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
 
 _logger = logging.getLogger(__name__)
+
+InstructionFinder: TypeAlias = Callable[[LLMMessage], Sequence[str]]
+"""What names pieces of a person's message that are to hold from then on, each as it stands in the message."""
 
 GroupScorer: TypeAlias = Callable[[MessageGroup], float]
 """What a user's own scorer adds to the relevance of a group."""
@@ -115,6 +119,14 @@ class PrioritizedContext:
     code_names: frozenset[str] = frozenset()  # terms of the question that are names in code
     noise: frozenset[Noise] = frozenset()  # kinds that the question names
     turns: Turns = NO_TURNS  # by place among the groups
+    # instructions that the user's callable names, by number of the group
+    named: Mapping[int, Sequence[Instruction]] = field(default_factory=dict[int, Sequence[Instruction]])
+
+    def instructions_of(self, scored: ScoredGroup) -> Sequence[Instruction]:
+        """Return the sentences of a group that may bind what comes after; those that a callable names first."""
+        named = self.named.get(scored.group.index, ())
+        texts = {one.text for one in named}
+        return [*named, *(one for one in scored.profile.instructions if one.text not in texts)]
 
     @property
     def outcome(self) -> int | None:
@@ -144,6 +156,8 @@ class ContextPrioritizer:
         scorers: Scorers of your own by name. What one gives is added to a group's relevance: 1 is as much as the
             best match has, a negative number makes the group go sooner. One that raises is left out, with one warning.
         people: Sources of messages that are people's, beside AutoGen's ``"user"`` and the source of the first task.
+        instructions: Names what of a person's message is to hold from then on, in the words of the message, beside what
+            is found without it. One that raises is left out, with one warning.
         embedder: Adds relevance by meaning to that by words, such as `MiniLMEmbedder` of the extra ``semantic``.
 
     Example:
@@ -163,20 +177,22 @@ class ContextPrioritizer:
         scorers: Mapping[str, GroupScorer] | None = None,
         embedder: Embedder | None = None,
         people: Collection[str] = (),
+        instructions: InstructionFinder | None = None,
     ) -> None:
         self.weights = {**DEFAULT_WEIGHTS, **(weights or {})}
         self._categorize = categorize
         self._pin = pin
         if isinstance(people, str):
             raise TypeError(f"people are names in a list, such as [{people!r}]; got {people!r}")
-        self._people = tuple(people)
+        self.people = tuple(people)
+        self._finder = instructions
         self._scorers = dict(scorers or {})
         self._semantic = SemanticRelevance(embedder) if embedder is not None else None
 
     @property
     def looks_at_all(self) -> bool:
         """Whether what the user brought has to see every group of a history, however long it is."""
-        return bool(self._scorers or self._pin or self._categorize or self._semantic)
+        return bool(self._scorers or self._pin or self._categorize or self._semantic or self._finder)
 
     def prioritize_context(
         self,
@@ -196,7 +212,7 @@ class ContextPrioritizer:
         """
         cache = profiles or FeatureCache(EstimatedTokenCounter(), ContextCompressor())
         known = [cache.get(group) for group in groups]
-        turns = turns_of(groups, self._people)
+        turns = turns_of(groups, self.people)
         asked_text = question(groups, turns, task)
         pins = self._pins(groups, turns, pinned)
         idf = idf_of([profile.distinct for profile in known])
@@ -246,6 +262,7 @@ class ContextPrioritizer:
             code_names(asked_text),
             noise_asked_for(asked_text),
             turns,
+            self._named(groups, turns),
         )
 
     async def prepare(
@@ -254,7 +271,7 @@ class ContextPrioritizer:
         """Embed what is new, off the event loop: `prioritize_context` with the same arguments is quick then."""
         if self._semantic is not None:
             said = [group for group in groups[:-1] if not isinstance(group.head, SystemMessage)]
-            asked = question(groups, turns_of(groups, self._people), task)
+            asked = question(groups, turns_of(groups, self.people), task)
             await self._semantic.learn(asked, said, [profiles.get(group) for group in said])
 
     def _added(self, group: MessageGroup) -> dict[str, float]:
@@ -270,6 +287,25 @@ class ContextPrioritizer:
             if isfinite(value) and value:
                 added[name] = value
         return added
+
+    def _named(self, groups: Sequence[MessageGroup], turns: Turns) -> Mapping[int, Sequence[Instruction]]:
+        """Return what the user's callable names of what people said, by number of the group."""
+        named: dict[int, Sequence[Instruction]] = {}
+        for place in sorted(turns.people):
+            message = groups[place].head
+            content = message.content if isinstance(message.content, str) else ""
+            if self._finder is None or not content:
+                continue
+            try:
+                texts = [text for text in self._finder(message) if text.strip() and text in content]
+            except Exception as error:
+                _logger.warning("instructions= raised %r and is left out from here on", error)
+                self._finder = None
+                break
+            if texts:
+                kind = InstructionKind.OTHER
+                named[groups[place].index] = [Instruction(text, content.index(text), 1.0, kind) for text in texts]
+        return named
 
     def _pins(self, groups: Sequence[MessageGroup], turns: Turns, pinned: Sequence[LLMMessage]) -> dict[int, PinReason]:
         """Return why groups must stay, by their place."""

@@ -7,21 +7,24 @@ the newest messages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from autogen_core.models import LLMMessage, SystemMessage
 
 from ..messages.groups import MessageGroup, message_key, split, text_of
-from ..messages.turns import turns_of
+from ..messages.instructions import instructions_in
+from ..messages.turns import Turns, turns_of
 from ..retrieval.index import HistoryIndex, KnownGroups
+from .instructions import LEAST
 
 _ALL, _ALL_TOKENS = 1_500, 80_000
 """A history of up to so many groups, and of up to so many tokens, is looked at in full."""
 
-_RECENT, _FOUND = 100, 300
-"""Of a longer one: so many of the newest groups, and so many that are found."""
+_RECENT, _FOUND, _BINDING = 100, 300, 100
+"""Of a longer one: so many of the newest groups, so many that are found, and so many with a standing instruction."""
 
 _QUERY_CHARS = 1_000
 _NEWEST = 50
@@ -61,34 +64,56 @@ def whole_of(index: HistoryIndex) -> Scope:
     return Scope(list(index.groups), (), index.known)
 
 
-def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage]) -> Scope:
+def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage], people: Collection[str] = ()) -> Scope:
     """What of a history to look at.
 
     Args:
         index: The history.
         task: What the agent works on; empty where the newest messages tell.
         pinned: Messages that must be there.
+        people: Sources that are people's, too.
     """
     groups, sizes = index.groups, index.sizes
     if len(groups) <= _ALL and sum(sizes) <= _ALL_TOKENS:
         return whole_of(index)
-    chosen = _needed(groups, pinned)
+    turns = turns_of(groups, people)
+    chosen = _needed(groups, turns, pinned)
+    chosen.update(_binding(groups, turns, index.known.instructions))
     chosen.update(range(max(0, len(groups) - _RECENT), len(groups)))
     chosen.update(index.search(_asked(groups, task), _FOUND))
+    chosen.update(_of_their_turns(turns, sorted(chosen)))
     not_considered = [(group, size) for group, size in zip(groups, sizes, strict=True) if group.index not in chosen]
     return Scope([groups[number] for number in sorted(chosen)], not_considered, index.known)
 
 
-def _needed(groups: Sequence[MessageGroup], pinned: Sequence[LLMMessage]) -> set[int]:
+def _needed(groups: Sequence[MessageGroup], turns: Turns, pinned: Sequence[LLMMessage]) -> set[int]:
     """Return what must be there, and what cannot be sent."""
     needed = {group.index for group in groups if not group.messages or isinstance(group.head, SystemMessage)}
-    turns = turns_of(groups)
     needed.update(i for i in (turns.first, turns.outcome, *turns.request) if i is not None)
     needed.update(islice((group.index for group in reversed(groups) if group.messages), 1))
     if pinned:
         keys = set(map(message_key, pinned))
         needed.update(group.index for group in groups if not keys.isdisjoint(group.key))
     return needed
+
+
+def _binding(groups: Sequence[MessageGroup], turns: Turns, known: dict[MessageGroup, float]) -> list[int]:
+    """Return where people most likely said what is to hold; each message is read once."""
+    for place in turns.people:
+        if groups[place] not in known:
+            found = instructions_in(text_of(groups[place])[:_QUERY_CHARS])
+            known[groups[place]] = max((one.score for one in found), default=0.0)
+    likely = [place for place in turns.people if known[groups[place]] >= LEAST]
+    return sorted(likely, key=lambda place: (-known[groups[place]], -place))[:_BINDING]
+
+
+def _of_their_turns(turns: Turns, chosen: Sequence[int]) -> Iterator[int]:
+    """Yield the questions and answers of the turns that groups are from: they are judged together."""
+    starts = [exchange.question for exchange in turns.exchanges]
+    for place in chosen:
+        number = bisect_right(starts, place) - 1
+        if number >= 0:
+            yield from (i for i in turns.exchanges[number] if i is not None)
 
 
 def _asked(groups: Sequence[MessageGroup], task: str) -> str:

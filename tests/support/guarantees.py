@@ -8,10 +8,13 @@ from typing import ClassVar
 from autogen_core.models import LLMMessage
 
 from autogen_ext_tokenctx.context.invariants import (
+    DialogueStays,
+    InstructionsStay,
     Invariant,
     NothingLost,
     OrderAndTruth,
     PinnedStay,
+    RequestStays,
     Untouched,
     Useful,
     WithinBudget,
@@ -92,3 +95,9 @@ def check_nothing_lost(manager: ContextManager, history: Sequence[LLMMessage], r
 def check_useful(manager: ContextManager, history: Sequence[LLMMessage], budget: int, result: FitResult) -> None:
     """G7: never empty, never longer than what it shortens, and the budget is used."""
     holds(Useful(manager.counter), history, result, budget)
+
+
+def check_turns(history: Sequence[LLMMessage], result: FitResult, budget: int) -> None:
+    """G9, G10, G14: the current request, questions with their answers, standing instructions."""
+    for invariant in (RequestStays(), DialogueStays(), InstructionsStay()):
+        holds(invariant, history, result, budget)
