@@ -113,8 +113,8 @@ CALLS = ("get_messages", "no compaction", "gpt-4o", "claude-sonnet-4")
 BOUNDS: dict[str, dict[str, float]] = {
     "get_messages": {"frames": 4, "fits": 1, "views": 2, "counts": 4.2, "modules": 56},
     "no compaction": {"frames": 4, "fits": 1, "views": 0, "counts": 2.0, "modules": 22},
-    "gpt-4o": {"frames": 4, "fits": 1, "views": 2, "counts": 5.3, "modules": 62},
-    "claude-sonnet-4": {"frames": 4, "fits": 2, "views": 4, "counts": 7.1, "modules": 62},
+    "gpt-4o": {"frames": 4, "fits": 1, "views": 2, "counts": 5.3, "modules": 64},
+    "claude-sonnet-4": {"frames": 4, "fits": 2, "views": 4, "counts": 7.4, "modules": 64},
 }
 """Where it stands; it may only get better."""
 

@@ -24,7 +24,7 @@ from autogen_core.models import (
 from ..forms.compressor import ANSWERED, DIGEST_SOURCE, IMAGE_LEFT_OUT
 from ..forms.form import Form
 from ..messages.groups import STRAY_SOURCE, MessageGroup, is_call, repair, split
-from ..messages.turns import is_transcript, turns_of
+from ..messages.turns import SPACER, alternates, is_transcript, turns_of
 from ..tokens.counting import TokenCounter
 from .dialogue import ANSWERED_TOKENS
 from .quotations import HANDLE, Source, false_neighbours, is_mark, quotable_texts
@@ -217,6 +217,8 @@ class OrderAndTruth:
                 continue
             if _is_digest(left[0]):
                 yield from self._digest(left.pop(0), groups)
+                if left and left[0] is SPACER:
+                    del left[0]
             own = left[: len(group.messages)]
             del left[: len(group.messages)]
             if step is None or step.form is Form.REPAIRED:
@@ -397,6 +399,8 @@ class DialogueStays:
 
     def violations(self, request: FitRequest, result: FitResult) -> list[str]:
         """Return where the view breaks it."""
+        if alternates(request.messages) and not alternates(result.messages):
+            return ["the history has users and agents in turns, the view has not"]
         groups = split(request.messages)
         if request.budget.available - result.report.tokens_after < ANSWERED_TOKENS:
             return []  # what must be there leaves no mark its tokens

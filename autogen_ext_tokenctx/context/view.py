@@ -14,6 +14,7 @@ from ..forms.compressor import DIGEST_SOURCE, ContextCompressor, DigestEntry, la
 from ..forms.form import FitStep, Form
 from ..messages.archive import ContextArchive
 from ..messages.groups import MessageGroup
+from ..messages.turns import SPACER, alternates
 from ..selection.instructions import StandingInstruction
 from ..selection.knapsack import Choice, kept_lines
 from ..selection.prioritizer import ScoredGroup
@@ -136,6 +137,9 @@ class ViewBuilder:
             shared = self._block(away, held)
             tokens += shared.tokens
             head.append(shared.message)
+            if tail and isinstance(tail[0], UserMessage) and self._alternates:
+                tail.insert(0, SPACER)
+                tokens += self._counter.count_message(SPACER)
         return View([*head, *tail], tokens, tuple(changed), shared)
 
     def steps(self, view: View, reasons: dict[int, str]) -> tuple[FitStep, ...]:
@@ -214,6 +218,11 @@ class ViewBuilder:
         message = self._compressor.digest(entries, left_out, handle)
         head = self._cost([self._compressor.digest((), left_out, handle)])
         return _Block(message, left_out, handle, head, self._cost([message]))
+
+    @cached_property
+    def _alternates(self) -> bool:
+        """Return whether the history has users and agents in turns; of a long one, whether what is looked at does."""
+        return alternates(message for group in self._scope.groups for message in group.messages if group.index != NOTE)
 
     @cached_property
     def _unseen(self) -> list[FitStep]:

@@ -29,6 +29,8 @@ class Form(str, Enum):
     """A model's summary, which stands for the first groups."""
     RECALLED = "recalled"
     """Lines of groups that left, back for one turn in a block of their own."""
+    SHAPED = "shaped"
+    """The request in the order of roles that the model's endpoint takes."""
 
     @classmethod
     def _missing_(cls, value: object) -> Form | None:

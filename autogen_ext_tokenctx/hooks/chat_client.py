@@ -26,6 +26,7 @@ from ..errors import UnknownHandleError
 from ..models.counters import is_exact
 from ..models.names import model_of
 from ..models.profile_table import profile_of
+from ..models.shaping import DEFAULT_OPTIMIZER, ModelOptimizer, checked_optimizer, is_default
 from ..summary.background import checked_summarizer
 from ..summary.summarizer import ContextSummarizer
 from ..tokens.budget import TokenBudget
@@ -51,6 +52,7 @@ class TokenBudgetChatCompletionClientConfig(BaseModel):
     default_agent: str = DEFAULT_AGENT
     recall: float = RECALL
     summarizer: ComponentModel | None = None
+    optimizer: bool = True
 
 
 class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudgetChatCompletionClientConfig]):
@@ -89,6 +91,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             turn; 0 to below 1.
         summarizer: Has a model write a rolling summary, for each agent, of what is about to leave its requests, in the
             background. None: no other model is called.
+        optimizer: Gives requests the order of roles that the model's endpoint takes, where its family is known. None:
+            they keep the order they have.
 
     Raises:
         BudgetTooSmallError: A budget is not positive. From a call: what has to be in the request does not fit.
@@ -118,6 +122,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         default_agent: str = DEFAULT_AGENT,
         recall: float = RECALL,
         summarizer: ContextSummarizer | None = None,
+        optimizer: ModelOptimizer | None = DEFAULT_OPTIMIZER,
     ) -> None:
         if not isinstance(inner, ChatCompletionClient):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(
@@ -126,6 +131,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             )
         self._recall = share_of_recall(recall)
         self._summarizer = checked_summarizer(summarizer)
+        self._optimizer = checked_optimizer(optimizer)
         self._inner = inner
         self._budget = budget
         self._agent_budgets = dict(agent_budgets or {})
@@ -300,6 +306,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             default_agent=self._default_agent,
             recall=self._recall,
             summarizer=self._summarizer.dump_component() if self._summarizer else None,
+            optimizer=is_default(self._optimizer),
         )
 
     @classmethod
@@ -313,6 +320,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             default_agent=config.default_agent,
             recall=config.recall,
             summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
+            optimizer=DEFAULT_OPTIMIZER if config.optimizer else None,
         )
 
     def _call(
@@ -368,6 +376,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
                 recall=self._recall,
                 settings=repr((allowed, call.model)),
                 call_id=call.call_id,
+                shape=self._optimizer.shape_for(self._usage.name_of(call.model)) if self._optimizer else None,
             )
         )
 

@@ -19,6 +19,7 @@ from ..errors import BudgetTooSmallError
 from ..messages.groups import repair
 from ..models.names import name_of_model
 from ..models.profile_table import profile_of
+from ..models.shaping import DEFAULT_OPTIMIZER, ModelOptimizer, checked_optimizer, is_default
 from ..summary.background import checked_summarizer
 from ..summary.summarizer import ContextSummarizer
 from ..tokens.budget import TokenBudget
@@ -45,6 +46,7 @@ class TokenBudgetChatCompletionContextConfig(BaseModel):
     task: str | TaskDefinition | None = None
     recall: float = RECALL
     summarizer: ComponentModel | None = None
+    optimizer: bool = True
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
     initial_messages: list[LLMMessage] | None = None
 
@@ -77,6 +79,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             With 0 nothing comes back by itself.
         summarizer: Has a model write a rolling summary of what is about to leave the view, in the background. It stands
             in the view after the first task, and everything else is fitted around it. None: no model is called.
+        optimizer: Gives requests the order of roles that the model's endpoint takes, where its family is known. None:
+            they keep the order they have.
 
     Raises:
         BudgetTooSmallError: The budget is not positive, or the reserve leaves nothing of it.
@@ -126,6 +130,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         task: str | TaskDefinition | None = None,
         recall: float = RECALL,
         summarizer: ContextSummarizer | None = None,
+        optimizer: ModelOptimizer | None = DEFAULT_OPTIMIZER,
     ) -> None:
         super().__init__(initial_messages)
         if budget is None:
@@ -139,6 +144,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._task = task
         self._transforms = TransformChain(transforms)
         self._summarizer = checked_summarizer(summarizer)
+        self._optimizer = checked_optimizer(optimizer)
         self._sessions = Sessions(model, counter, manager, self._summarizer, open_ended=False)
         self._counter = CalibratedCounter(self._sessions.counter)
         self._cache = profile_of(model).cache
@@ -297,6 +303,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             task=self._task,
             recall=self._recall,
             summarizer=self._summarizer.dump_component() if self._summarizer else None,
+            optimizer=is_default(self._optimizer),
             transforms=self._transforms.dump(),
             initial_messages=self._initial_messages,
         )
@@ -310,6 +317,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             task=config.task,
             recall=config.recall,
             summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
+            optimizer=DEFAULT_OPTIMIZER if config.optimizer else None,
             transforms=TransformChain.load(config.transforms),
             initial_messages=config.initial_messages,
         )

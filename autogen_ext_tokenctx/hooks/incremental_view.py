@@ -13,7 +13,7 @@ from autogen_core.tools import Tool, ToolSchema
 from ..context.report import FitReport
 from ..forms.form import Form
 from ..messages.groups import begins_with, common_prefix, repair, split
-from ..messages.turns import Turn, split_open_call
+from ..messages.turns import SPACER, Turn, alternates, split_open_call
 from ..models.profiles import PromptCache
 from ..retrieval.recall import Recalled
 from ..tokens.counting import TokenCounter
@@ -27,11 +27,13 @@ class TurnRecall:
         turn: The turn; None when there is none.
         place: Number of the message of the view before which the block stands.
         found: The block; None when there is none.
+        spacer: Tokens of what stands between the block and a user message, in a history of turns; 0 for none.
     """
 
     turn: Turn | None
     place: int
     found: Recalled | None
+    spacer: int = 0
 
     def moved(self, more: int) -> TurnRecall:
         """The same, for a view and a history with that many messages more at their head."""
@@ -85,7 +87,7 @@ class IncrementalView:
         """Tokens of what is recalled."""
         if self.recalled is None or self.recalled.found is None:
             return 0
-        return self.recalled.found.step.tokens_after
+        return self.recalled.found.step.tokens_after + self.recalled.spacer
 
     @property
     def is_compacted(self) -> bool:
@@ -177,11 +179,14 @@ class IncrementalView:
         lossless = (Form.FULL, Form.COMPACT, Form.REPAIRED)
         return any(step.group == newest and step.form not in lossless for step in self.report.steps)
 
-    def recalling(self, turn: Turn | None, found: Recalled | None) -> IncrementalView:
+    def recalling(self, turn: Turn | None, found: Recalled | None, counter: TokenCounter) -> IncrementalView:
         """Return the view with what a turn of the history recalls."""
         if turn is None or found is None:
             return replace(self, recalled=TurnRecall(turn, 0, None))
-        return replace(self, recalled=TurnRecall(turn, self._place(turn.start), found))
+        place = self._place(turn.start)
+        is_between = place < len(self.view) and isinstance(self.view[place], UserMessage)
+        spacer = counter.count_message(SPACER) if is_between and alternates(self.covered) else 0
+        return replace(self, recalled=TurnRecall(turn, place, found, spacer))
 
     def given(self) -> tuple[list[LLMMessage], FitReport]:
         """Return what a call gets: the view with what is recalled in its place, and the report of both."""
@@ -190,7 +195,8 @@ class IncrementalView:
         place, found = self.recalled.place, self.recalled.found
         tokens = self.report.tokens_after + self.recalled_tokens
         report = replace(self.report, tokens_after=tokens, steps=(*self.report.steps, found.step))
-        return [*self.view[:place], found.message, *self.view[place:]], report
+        spacer = [SPACER] if self.recalled.spacer else []
+        return [*self.view[:place], found.message, *spacer, *self.view[place:]], report
 
     def _place(self, start: int) -> int:
         """Where what stands for the history from a message on begins in the view.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -14,13 +14,14 @@ from ..context.report import FitReport, FitResult
 from ..context.request import FitRequest
 from ..context.translation import BudgetTranslation
 from ..errors import BudgetTooSmallError
-from ..forms.form import Level
+from ..forms.form import FitStep, Form, Level
 from ..messages.turns import Turn, newest_turn, split_open_call
 from ..models.profiles import PromptCache
 from ..retrieval.recall import Recalled
 from ..summary.background import Summaries
 from ..tokens.budget import TokenBudget
 from ..tokens.calibrated import CalibratedCounter, PlannedRequest
+from ..tokens.counting import TokenCounter
 from ..warn import WarnOnce
 from .incremental_view import IncrementalView, SentPrefix
 
@@ -56,6 +57,7 @@ class CallRequest:
         recall: Share of the budget that what the newest turn recalls may cost; 0 for none.
         settings: What a view depends on beside the history; one made with others does not serve.
         call_id: Which model call it is.
+        shape: Gives the request the shape that the model's endpoint takes; None where it takes any.
     """
 
     fit: FitRequest
@@ -66,6 +68,7 @@ class CallRequest:
     recall: float
     settings: str
     call_id: str
+    shape: Callable[[Sequence[LLMMessage]], list[LLMMessage]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,8 @@ class _Made(NamedTuple):
     view: IncrementalView
     kept: IncrementalView | None
 
-    def without_recall(self, turn: Turn | None) -> _Made:
-        return _Made(self.view.recalling(turn, None), self.kept and self.kept.recalling(turn, None))
+    def without_recall(self, turn: Turn | None, counter: TokenCounter) -> _Made:
+        return _Made(self.view.recalling(turn, None, counter), self.kept and self.kept.recalling(turn, None, counter))
 
 
 class Session:
@@ -144,7 +147,11 @@ class Session:
             return None
         if made.view.recalled_tokens and self._size(*made.view.given(), call) > call.fit.budget.available:
             made = await self._making_room(made, call, goes_on=continued is not None)
-        view, report = made.view.given()
+        view, report = self._shaped(made.view, call)
+        if call.shape is not None and self._size(view, report, call) > call.fit.budget.available:
+            more = report.tokens_after - made.view.given()[1].tokens_after + made.view.recalled_tokens
+            made = await self._compacted(call, goes_on=continued is not None, reserved=more) or made
+            view, report = self._shaped(made.view, call)
         planned = call.counter.plan(view, call.fit.tools, report.tokens_after)
         served = self._prefix.served(view, planned.counted, call.fit.tools, call.cache)
         if made.kept is not None:
@@ -226,7 +233,7 @@ class Session:
             smaller = None
         if smaller is not None and smaller.view.recalled_tokens:
             return smaller
-        return made.without_recall(newest_turn(call.fit.messages))
+        return made.without_recall(newest_turn(call.fit.messages), self.manager.counter)
 
     async def _recalling(self, view: IncrementalView, call: CallRequest, tokens: int, pictures: int) -> IncrementalView:
         """Return the view with what the newest turn recalls, looked for once a turn and compaction."""
@@ -237,7 +244,7 @@ class Session:
         found = None
         if turn is not None and tokens > 0 and view.report.level > Level.LOSSLESS and not view.shortens_newest:
             found = await self._recalled(turn, history, view.view, tokens, pictures)
-        return view.recalling(turn, found)
+        return view.recalling(turn, found, self.manager.counter)
 
     async def _recalled(
         self, turn: Turn, history: Sequence[LLMMessage], view: Sequence[LLMMessage], tokens: int, pictures: int
@@ -247,6 +254,20 @@ class Session:
         except Exception as error:  # what is recalled comes on top: the view serves without it
             self._warn("recall", f"nothing is recalled ({error!r}); the view is sent without it")
             return None
+
+    def _shaped(self, view: IncrementalView, call: CallRequest) -> tuple[list[LLMMessage], FitReport]:
+        """Return what the model's endpoint takes, and what that changed in the report."""
+        given, report = view.given()
+        if call.shape is None:
+            return given, report
+        shaped = call.shape(given)
+        if len(shaped) == len(given) and all(one is other for one, other in zip(shaped, given, strict=True)):
+            return given, report
+        counter = self.manager.counter
+        more = sum(map(counter.count_message, shaped)) - sum(map(counter.count_message, given))
+        why = "the order of roles that the model's endpoint takes"
+        step = FitStep(-1, "request", Form.SHAPED, max(0, -more), max(0, more), why)
+        return shaped, replace(report, tokens_after=report.tokens_after + more, steps=(*report.steps, step))
 
     def _beside(self, call: CallRequest) -> int:
         """Return the tokens of tools and reply priming, by the counter."""

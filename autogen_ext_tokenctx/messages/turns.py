@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,6 +60,30 @@ class Turn(NamedTuple):
     """Number of the first message that asks."""
     newest: int
     """Number of the last message that asks."""
+
+
+SPACER = AssistantMessage(content="…", source="assistant")
+"""Stands between two user messages of a view whose history has users and agents in turns."""
+
+
+def alternates(messages: Iterable[LLMMessage]) -> bool:
+    """Return whether users and agents speak in turns, without tools; system messages do not count.
+
+    Example:
+        >>> said = [UserMessage(content="Hi.", source="user"), AssistantMessage(content="Hello!", source="coder")]
+        >>> alternates(said), alternates([*said, said[1]])
+        (True, False)
+    """
+    user_is_next = True
+    for message in messages:
+        if isinstance(message, SystemMessage):
+            continue
+        if isinstance(message, FunctionExecutionResultMessage) or isinstance(message, UserMessage) != user_is_next:
+            return False
+        if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            return False
+        user_is_next = not user_is_next
+    return True
 
 
 def newest_turn(messages: Sequence[LLMMessage]) -> Turn | None:
@@ -129,7 +153,7 @@ class Turns:
         """What came of the first task, where it is not what the agent works on now; None where nothing was said."""
         if self.first is None or self.first in self.request:
             return None
-        return next((exchange.answer for exchange in self.exchanges if exchange.question >= self.first), None)
+        return next((exchange.answer for exchange in self.exchanges[:-1] if exchange.question >= self.first), None)
 
 
 NO_TURNS = Turns(None, (), (), frozenset())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from autogen_core import FunctionCall
 from autogen_core.models import (
@@ -65,6 +65,10 @@ class ModelOptimizer:
     def __init__(self, *, profiles: Mapping[str, ModelProfile] | Iterable[tuple[str, ModelProfile]] = ()) -> None:
         self._profiles = [_row(pattern, profile) for pattern, profile in dict(profiles).items()]
 
+    def __repr__(self) -> str:
+        own = [pattern.pattern for pattern, _ in self._profiles]
+        return f"ModelOptimizer(profiles={own})" if own else "ModelOptimizer()"
+
     def profile(self, model: str | None) -> ModelProfile:
         """Return what the model accepts and uses best; the safe profile for unknown ones.
 
@@ -78,6 +82,21 @@ class ModelOptimizer:
         name = ModelName.parse(model or "").base
         own = (profile for pattern, profile in self._profiles if pattern.search(name))
         return next(own, None) or profile_of(model)
+
+    def shape_for(self, model: str | None) -> Callable[[Sequence[LLMMessage]], list[LLMMessage]] | None:
+        """Return what gives requests the shape of a model's endpoint; None where any will do, or nothing is known.
+
+        Args:
+            model: Name of the model.
+
+        Example:
+            >>> ModelOptimizer().shape_for("gpt-4o") is None, ModelOptimizer().shape_for("gemma-2-9b-it") is None
+            (True, False)
+        """
+        profile = self.profile(model)
+        if not model or profile.family == "unknown" or (profile.system == "anywhere" and profile.turns == "free"):
+            return None
+        return lambda messages: self.optimize_for_model(messages, model)
 
     def optimize_for_model(self, messages: Sequence[LLMMessage], model: str | None) -> list[LLMMessage]:
         """Return the request as the model's endpoint accepts it.
@@ -109,6 +128,35 @@ class ModelOptimizer:
         if messages and profile.ends_with_user and _wants_user(view):
             view.append(_go_on())
         return view
+
+
+DEFAULT_OPTIMIZER = ModelOptimizer()
+"""The built-in profiles."""
+
+
+def checked_optimizer(optimizer: ModelOptimizer | None) -> ModelOptimizer | None:
+    """Return ``optimizer``, if it is one.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if optimizer is not None and not isinstance(optimizer, ModelOptimizer):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"optimizer is a ModelOptimizer, or None for none; got {optimizer!r}")
+    return optimizer
+
+
+def is_default(optimizer: ModelOptimizer | None) -> bool:
+    """Return whether an optimizer is the default one, as a configuration can say.
+
+    Raises:
+        TypeError: It has profiles of the user's.
+    """
+    if optimizer not in (None, DEFAULT_OPTIMIZER):
+        raise TypeError(
+            "a ModelOptimizer with profiles of your own cannot be dumped: dump without optimizer=, and give it to the "
+            "constructor again"
+        )
+    return optimizer is not None
 
 
 def _row(pattern: str, profile: ModelProfile) -> tuple[re.Pattern[str], ModelProfile]:

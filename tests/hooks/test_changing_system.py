@@ -86,7 +86,10 @@ async def test_a_conversation_goes_on_whatever_its_system_messages_say(model: st
         assert anew(inner) <= usual + 0.06, name
         for turns, request, report in zip(TURNS, inner.requests, reports, strict=True):
             system = head(turns)
-            assert request.messages[: len(system)] == system
+            if model == "gpt-4o":
+                assert request.messages[: len(system)] == system
+            else:  # whose endpoint takes one system message
+                assert all(str(message.content) in str(request.messages[0].content) for message in system)
             changed = turns > 1 and system != head(turns - 1)
             assert ("cache cannot serve" in report.cache_break) == changed
             assert model != "gpt-4o" or report.tokens_after == request.tokens
