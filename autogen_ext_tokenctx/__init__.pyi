@@ -11,7 +11,7 @@ from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
 from .hooks.events import FitEvent
 from .hooks.memory import ProjectContextMemory
-from .hooks.transforms import MessageTransform
+from .hooks.transforms import MessageTransform, Transform
 from .html_report.page import ReportSummary, write_report
 from .messages.archive import ContextArchive
 from .messages.sections import ProjectContext, Section
@@ -102,6 +102,7 @@ __all__ = [
     "TokenManager",
     "TokenMetrics",
     "TokenTotals",
+    "Transform",
     "UnknownHandleError",
     "UnknownModelError",
     "counter_for_model",

@@ -74,6 +74,7 @@ PROTOCOLS = (
     "TextCompressor",
     "TextReader",
     "TokenCounter",
+    "Transform",
 )
 """What a user may bring."""
 
