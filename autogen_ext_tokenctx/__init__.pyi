@@ -15,6 +15,7 @@ from .hooks.transforms import MessageTransform, Transform
 from .html_report.page import ReportSummary, write_report
 from .messages.archive import ContextArchive
 from .messages.sections import ProjectContext, Section
+from .messages.store import ContextStore
 from .models.counters import TiktokenCounter, counter_for_model
 from .models.limits import LimitAnswer, LimitSource, ModelLimits
 from .models.names import ModelName
@@ -47,6 +48,7 @@ __all__ = [
     "ContextCompressor",
     "ContextManager",
     "ContextPrioritizer",
+    "ContextStore",
     "ContextSummarizer",
     "Embedder",
     "ErrorRecovery",

@@ -67,6 +67,7 @@ RESULTS = (
 """What the package gives, raises or enumerates."""
 
 PROTOCOLS = (
+    "ContextStore",
     "Embedder",
     "LimitSource",
     "MessageTransform",
