@@ -11,22 +11,25 @@ from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
 from .hooks.events import FitEvent
 from .hooks.memory import ProjectContextMemory
+from .hooks.sending import CallRecord
 from .hooks.transforms import MessageTransform, Transform
 from .html_report.page import ReportSummary, write_report
 from .messages.archive import ContextArchive
+from .messages.groups import MessageGroup
 from .messages.sections import ProjectContext, Section
 from .messages.store import ContextStore
 from .models.counters import TiktokenCounter, counter_for_model
 from .models.limits import LimitAnswer, LimitSource, ModelLimits
 from .models.names import ModelName
-from .models.profiles import ModelProfile
+from .models.profiles import ModelProfile, PromptCache
 from .models.shaping import ModelOptimizer
 from .models.token_manager import TokenConfig, TokenManager, default_sources
-from .planning.error_recovery import ErrorRecovery, RecoveryResult
+from .planning.error_recovery import ErrorRecovery, RecoveryAttempt, RecoveryResult
 from .planning.plan import ExecutionPlan, PlanStep
 from .planning.strategies import RecoveryStrategy
 from .planning.task_decomposer import TaskDecomposer
 from .retrieval.embedding import Embedder, MiniLMEmbedder
+from .retrieval.search import SearchHit
 from .selection.prioritizer import Category, ContextPrioritizer
 from .summary.summarizer import ContextSummarizer, Summary
 from .summary.writer import SummaryUsage
@@ -37,12 +40,14 @@ from .telemetry.spans import OpenTelemetryHandler
 from .telemetry.totals import MetricsSnapshot, TokenTotals
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
-from .tokens.counting import EstimatedTokenCounter, TokenCounter
+from .tokens.counting import EstimatedTokenCounter, RequestTokenCounter, TokenCounter
+from .tokens.images import ImageCost
 from .tokens.task import TaskComplexity, TaskDefinition
 
 __all__ = [
     "READERS",
     "BudgetTooSmallError",
+    "CallRecord",
     "Category",
     "ContextArchive",
     "ContextCompressor",
@@ -60,12 +65,14 @@ __all__ = [
     "FitResult",
     "FitStep",
     "Form",
+    "ImageCost",
     "LLMLingua",
     "Level",
     "LimitAnswer",
     "LimitSource",
     "Line",
     "ListPrices",
+    "MessageGroup",
     "MessageHistoryLimiter",
     "MessageTokenLimiter",
     "MessageTransform",
@@ -80,9 +87,13 @@ __all__ = [
     "Prices",
     "ProjectContext",
     "ProjectContextMemory",
+    "PromptCache",
+    "RecoveryAttempt",
     "RecoveryResult",
     "RecoveryStrategy",
     "ReportSummary",
+    "RequestTokenCounter",
+    "SearchHit",
     "Section",
     "Summary",
     "SummaryUsage",

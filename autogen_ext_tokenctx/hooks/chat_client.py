@@ -32,7 +32,7 @@ from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
 from .events import DEFAULT_AGENT
 from .link import agent_name, current_agent, observe
-from .sending import ClientCall, RecentCalls, Sender
+from .sending import CallRecord, ClientCall, Sender
 from .session import RECALL, CallRequest, FittedCall, share_of_recall
 from .sessions import Sessions
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
@@ -153,7 +153,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         return self._inner
 
     @property
-    def recent(self) -> RecentCalls:
+    def recent(self) -> Sequence[CallRecord]:
         """What was done to the last 1,000 calls, oldest first."""
         return self._sender.recent
 

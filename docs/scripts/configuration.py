@@ -33,8 +33,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "TokenBudgetManager.allocate_budget",
         "TaskDefinition",
     ),
-    "Limits of models": ("TokenManager", "TokenConfig", "default_sources", "ModelOptimizer", "ModelProfile"),
-    "Counting": ("TiktokenCounter", "EstimatedTokenCounter", "counter_for_model"),
+    "Limits of models": (
+        "TokenManager",
+        "TokenConfig",
+        "default_sources",
+        "ModelOptimizer",
+        "ModelProfile",
+        "PromptCache",
+    ),
+    "Counting": ("TiktokenCounter", "EstimatedTokenCounter", "RequestTokenCounter", "counter_for_model"),
     "Choosing and shortening": (
         "ContextManager",
         "ContextManager.fit",
@@ -59,9 +66,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """What takes settings."""
 
 RESULTS = (
-    "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Level "
-    "LimitAnswer Line MetricsSnapshot ModelLimits ModelName PlanStep READERS RecoveryResult RecoveryStrategy "
-    "ReportSummary Summary SummaryUsage "
+    "BudgetTooSmallError CallRecord Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Level "
+    "LimitAnswer Line MessageGroup MetricsSnapshot ModelLimits ModelName PlanStep READERS RecoveryAttempt "
+    "RecoveryResult RecoveryStrategy ReportSummary SearchHit Summary SummaryUsage "
     "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError"
 ).split()
 """What the package gives, raises or enumerates."""
@@ -69,6 +76,7 @@ RESULTS = (
 PROTOCOLS = (
     "ContextStore",
     "Embedder",
+    "ImageCost",
     "LimitSource",
     "MessageTransform",
     "Prices",
