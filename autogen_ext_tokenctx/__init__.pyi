@@ -11,21 +11,27 @@ from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
 from .hooks.events import FitEvent
 from .hooks.memory import ProjectContextMemory
-from .hooks.transforms import MessageTransform
+from .hooks.sending import CallRecord
+from .hooks.transforms import MessageTransform, Transform
 from .html_report.page import ReportSummary, write_report
 from .messages.archive import ContextArchive
+from .messages.groups import MessageGroup
+from .messages.instructions import InstructionKind
 from .messages.sections import ProjectContext, Section
+from .messages.store import ContextStore
 from .models.counters import TiktokenCounter, counter_for_model
 from .models.limits import LimitAnswer, LimitSource, ModelLimits
 from .models.names import ModelName
-from .models.profiles import ModelProfile
+from .models.profiles import ModelProfile, PromptCache
 from .models.shaping import ModelOptimizer
 from .models.token_manager import TokenConfig, TokenManager, default_sources
-from .planning.error_recovery import ErrorRecovery, RecoveryResult
+from .planning.error_recovery import ErrorRecovery, RecoveryAttempt, RecoveryResult
 from .planning.plan import ExecutionPlan, PlanStep
 from .planning.strategies import RecoveryStrategy
 from .planning.task_decomposer import TaskDecomposer
 from .retrieval.embedding import Embedder, MiniLMEmbedder
+from .retrieval.search import SearchHit
+from .selection.instructions import StandingInstruction
 from .selection.prioritizer import Category, ContextPrioritizer
 from .summary.summarizer import ContextSummarizer, Summary
 from .summary.writer import SummaryUsage
@@ -36,17 +42,20 @@ from .telemetry.spans import OpenTelemetryHandler
 from .telemetry.totals import MetricsSnapshot, TokenTotals
 from .tokens.budget import TokenBudget
 from .tokens.budget_manager import TokenBudgetManager
-from .tokens.counting import EstimatedTokenCounter, TokenCounter
+from .tokens.counting import EstimatedTokenCounter, RequestTokenCounter, TokenCounter
+from .tokens.images import ImageCost
 from .tokens.task import TaskComplexity, TaskDefinition
 
 __all__ = [
     "READERS",
     "BudgetTooSmallError",
+    "CallRecord",
     "Category",
     "ContextArchive",
     "ContextCompressor",
     "ContextManager",
     "ContextPrioritizer",
+    "ContextStore",
     "ContextSummarizer",
     "Embedder",
     "ErrorRecovery",
@@ -58,12 +67,15 @@ __all__ = [
     "FitResult",
     "FitStep",
     "Form",
+    "ImageCost",
+    "InstructionKind",
     "LLMLingua",
     "Level",
     "LimitAnswer",
     "LimitSource",
     "Line",
     "ListPrices",
+    "MessageGroup",
     "MessageHistoryLimiter",
     "MessageTokenLimiter",
     "MessageTransform",
@@ -78,10 +90,15 @@ __all__ = [
     "Prices",
     "ProjectContext",
     "ProjectContextMemory",
+    "PromptCache",
+    "RecoveryAttempt",
     "RecoveryResult",
     "RecoveryStrategy",
     "ReportSummary",
+    "RequestTokenCounter",
+    "SearchHit",
     "Section",
+    "StandingInstruction",
     "Summary",
     "SummaryUsage",
     "TaskComplexity",
@@ -102,6 +119,7 @@ __all__ = [
     "TokenManager",
     "TokenMetrics",
     "TokenTotals",
+    "Transform",
     "UnknownHandleError",
     "UnknownModelError",
     "counter_for_model",

@@ -88,15 +88,15 @@ class Shown:
 
     __slots__ = ()
 
-    def tables(self) -> list[Grid]:
+    def _tables(self) -> list[Grid]:
         """Return the tables, as plain text that whoever draws them escapes."""
         raise NotImplementedError
 
     def __rich__(self) -> RenderableType:
-        return as_rich(self.tables())
+        return as_rich(self._tables())
 
     def _repr_html_(self) -> str:
-        return as_html(self.tables())
+        return as_html(self._tables())
 
 
 def clip(text: str, chars: int) -> str:

@@ -65,7 +65,8 @@ class ContextManager:
             one warning.
         compressor: Writes shorter forms.
         prioritizer: Scores groups against the task.
-        archive: Keeps what left the view. One agent, one archive: see `for_agent`.
+        archive: Keeps what left the view, ``ContextArchive(store=…)`` in a store of yours. One agent, one archive: see
+            `for_agent`.
 
     Example:
         >>> import asyncio
@@ -97,12 +98,12 @@ class ContextManager:
         self._own(archive if archive is not None else ContextArchive())
 
     def for_agent(self) -> ContextManager:
-        """Return a manager for one agent: the same parts and caches, and an archive of its own.
+        """Return a manager for one agent: the same parts and caches, and an archive of its own, over the same store.
 
         An agent's manager expands only what left that agent's views; this one expands what left any of them.
         """
         agent = copy(self)
-        agent._own(ContextArchive())
+        agent._own(self.archive.for_agent())
         with self._agents_lock:
             self._agents.add(agent)
         return agent

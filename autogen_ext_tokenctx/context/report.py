@@ -110,11 +110,11 @@ class FitReport(Shown):
         """Tokens that the provider does not see."""
         return self.tokens_before - self.tokens_after
 
-    def tables(self) -> list[Grid]:
+    def _tables(self) -> list[Grid]:
         """The totals above the steps, then the categories; a notebook and rich show them.
 
         Example:
-            >>> FitReport(budget=100, tokens_before=90, tokens_after=90).tables()[0].title
+            >>> FitReport(budget=100, tokens_before=90, tokens_after=90)._tables()[0].title
             'fit: 90 > 90 of 100 tokens (90%), level none'
         """
         title = (

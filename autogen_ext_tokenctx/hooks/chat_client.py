@@ -33,11 +33,11 @@ from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
 from .events import DEFAULT_AGENT
 from .link import agent_name, current_agent, observe
-from .sending import ClientCall, RecentCalls, Sender
+from .sending import CallRecord, ClientCall, Sender
 from .session import RECALL, CallRequest, FittedCall, share_of_recall
 from .sessions import Sessions
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
-from .transforms import MessageTransform, TransformChain
+from .transforms import Transform, TransformChain
 from .usage import BilledTools, ModelUsage, within
 
 
@@ -85,7 +85,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         model: Name of the model, for its tokenizer. None: as the inner client's configuration has it.
         counter: Counts tokens instead of the model's tokenizer.
         manager: Fits instead of a default `ContextManager`. Each agent gets a sibling of it, with its own archive.
-        transforms: Run over the messages of each call before they are fitted, on copies.
+        transforms: Functions from messages to messages, or `MessageTransform` objects, run over the messages of each
+            call before they are fitted, on copies.
         default_agent: The name calls outside an agent runtime go by, such as those of ``agent.run()``.
         recall: Share of the budget that what a new question asks for, and a compaction left out, may take for its
             turn; 0 to below 1.
@@ -118,7 +119,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         model: str | None = None,
         counter: TokenCounter | None = None,
         manager: ContextManager | None = None,
-        transforms: Sequence[MessageTransform] = (),
+        transforms: Sequence[Transform] = (),
         default_agent: str = DEFAULT_AGENT,
         recall: float = RECALL,
         summarizer: ContextSummarizer | None = None,
@@ -158,7 +159,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         return self._inner
 
     @property
-    def recent(self) -> RecentCalls:
+    def recent(self) -> Sequence[CallRecord]:
         """What was done to the last 1,000 calls, oldest first."""
         return self._sender.recent
 

@@ -34,7 +34,7 @@ from .saved_state import STATE_KEY, SavedContext
 from .session import RECALL, CallRequest, share_of_recall
 from .sessions import Sessions
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
-from .transforms import MessageTransform, TransformChain
+from .transforms import Transform, TransformChain
 
 
 class TokenBudgetChatCompletionContextConfig(BaseModel):
@@ -72,7 +72,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         manager: Fits instead of a default `ContextManager`. The context works with a sibling of it
             (``manager.for_agent()``), so that agents which share a manager never share an archive.
         initial_messages: The messages to begin with.
-        transforms: Run over the history before each fit, on copies.
+        transforms: Functions from messages to messages, or `MessageTransform` objects, run over the history before each
+            fit, on copies.
         reserve: Tokens of the budget held back for system messages and tools, for ever. None: learned.
         task: What the agent works on. None: the task is found in the history.
         recall: Share of the budget (beside the reserve) that what comes back for one turn may take, 0 to below 1.
@@ -125,7 +126,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         counter: TokenCounter | None = None,
         manager: ContextManager | None = None,
         initial_messages: list[LLMMessage] | None = None,
-        transforms: Sequence[MessageTransform] = (),
+        transforms: Sequence[Transform] = (),
         reserve: int | None = None,
         task: str | TaskDefinition | None = None,
         recall: float = RECALL,

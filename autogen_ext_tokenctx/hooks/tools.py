@@ -82,7 +82,8 @@ class ExpandContextTool(_ArchiveTool[ExpandContextArgs]):
         handle = args.handle.strip().strip("\"'")
         manager = self._manager()
         try:
-            lines = await asyncio.to_thread(page_lines, manager.expand(handle))  # it may be all that ever left a view
+            # it may be all that ever left a view, and in a store
+            lines = await asyncio.to_thread(lambda: page_lines(manager.expand(handle)))
         except UnknownHandleError as error:
             return ToolText(text=str(error))
         count = manager.counter.count_text

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
-from collections.abc import Sequence
-from typing import Any, Protocol, cast, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 from autogen_core import ComponentLoader, ComponentModel, Image, is_component_instance
 from autogen_core.models import (
@@ -61,25 +62,55 @@ class MessageTransform(Protocol):
         ...
 
 
+Transform: TypeAlias = MessageTransform | Callable[[list[LLMMessage]], list[LLMMessage]]
+"""What ``transforms=`` of both hooks takes: a function from messages to messages, or a `MessageTransform`.
+
+The log says of a function only how many messages went in and came out, and it cannot be dumped with its hook.
+
+Example:
+    >>> from autogen_core.models import UserMessage
+    >>> def newest(messages: list[LLMMessage]) -> list[LLMMessage]:
+    ...     return messages[-1:]
+    >>> chain = TransformChain([newest])
+    >>> [message.content for message in chain.apply([UserMessage(content=text, source="ann") for text in "ab"])]
+    ['b']
+"""
+
+
+class _FunctionTransform:
+    """A function as a transform."""
+
+    def __init__(self, function: Callable[[list[LLMMessage]], list[LLMMessage]]) -> None:
+        self.function = function
+
+    def apply_transform(self, messages: list[LLMMessage]) -> list[LLMMessage]:
+        return self.function(messages)
+
+    def get_logs(
+        self, pre_transform_messages: list[LLMMessage], post_transform_messages: list[LLMMessage]
+    ) -> tuple[str, bool]:
+        text = f"{len(pre_transform_messages)} messages in, {len(post_transform_messages)} out"
+        return text, pre_transform_messages != post_transform_messages
+
+
 class TransformChain:
     """Runs transforms one after the other and keeps each one's faults to itself.
 
     Args:
         transforms: The transforms, first one first.
 
+    Raises:
+        TypeError: One is neither a function from messages to messages nor a `MessageTransform`, or it is in no list.
+
     Example:
         >>> TransformChain().apply([])
         []
     """
 
-    def __init__(self, transforms: Sequence[MessageTransform] = ()) -> None:
-        self._transforms = tuple(transforms)
-        for transform in self._transforms:
-            if not isinstance(transform, MessageTransform):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise TypeError(
-                    "a transform has the methods apply_transform(messages) and get_logs(before, after), see "
-                    f"MessageTransform; got {transform!r}"
-                )
+    def __init__(self, transforms: Sequence[Transform] = ()) -> None:
+        if callable(transforms) or isinstance(transforms, MessageTransform):
+            raise TypeError(f"transforms are given in a list, transforms=[…]; got {transforms!r}")
+        self._transforms = tuple(map(_as_transform, transforms))
         self._warn = WarnOnce()
 
     @property
@@ -97,7 +128,7 @@ class TransformChain:
             return list(messages)
         current = _repaired(messages)
         for number, transform in enumerate(self._transforms):
-            name = type(transform).__name__
+            name = _name(transform)
             try:
                 changed = _run(transform, current)
             except Exception as error:
@@ -118,9 +149,13 @@ class TransformChain:
         models: list[ComponentModel] = []
         for transform in self._transforms:
             if not is_component_instance(transform):
+                if isinstance(transform, _FunctionTransform):
+                    it_is, remedy = "a function", "Make it a class with apply_transform and get_logs, derived"
+                else:
+                    it_is, remedy = "no AutoGen component", "Derive it"
                 raise TypeError(
-                    f"transform {type(transform).__name__} cannot be dumped: it is no AutoGen component. Derive it "
-                    "from autogen_core.Component (with a config schema), or build the hook in code."
+                    f"transform {_name(transform)} cannot be dumped: it is {it_is}. {remedy} from "
+                    "autogen_core.Component (with a config schema), or build the hook in code."
                 )
             models.append(transform.dump_component())
         return models
@@ -140,6 +175,32 @@ def detached(message: LLMMessage) -> LLMMessage:
     return message.model_copy(update={"content": parts})
 
 
+def _as_transform(given: Transform) -> MessageTransform:
+    """The transform that a user gave; a function is wrapped.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    # a class has the methods too, but what it makes is meant
+    unmade = isinstance(given, type) and hasattr(given, "apply_transform")
+    if isinstance(given, MessageTransform) and not unmade:
+        return given
+    function = cast("Callable[[list[LLMMessage]], list[LLMMessage]]", given)
+    if callable(given) and not unmade and not inspect.iscoroutinefunction(given):
+        return _FunctionTransform(function)
+    raise TypeError(
+        "a transform is a function (not async) from messages to messages, or an object with apply_transform(messages) "
+        f"and get_logs(before, after), see MessageTransform; got {given!r}"
+    )
+
+
+def _name(transform: MessageTransform) -> str:
+    """What logs and warnings call a transform."""
+    if isinstance(transform, _FunctionTransform):
+        return getattr(transform.function, "__name__", type(transform.function).__name__)
+    return type(transform).__name__
+
+
 def _run(transform: MessageTransform, messages: list[LLMMessage]) -> list[LLMMessage]:
     copies = [detached(message) for message in messages]
     originals = {id(given): message for given, message in zip(copies, messages, strict=True)}
@@ -152,16 +213,16 @@ def _run(transform: MessageTransform, messages: list[LLMMessage]) -> list[LLMMes
     ]
     text, effective = transform.get_logs(list(messages), list(changed))
     if effective:
-        logger.info("transform %s: %s", type(transform).__name__, text)
+        logger.info("transform %s: %s", _name(transform), text)
     return changed
 
 
 def _check(result: Any) -> None:
     types = (SystemMessage, UserMessage, AssistantMessage, FunctionExecutionResultMessage)
     if not isinstance(result, list) or not all(isinstance(message, types) for message in cast(list[Any], result)):
-        raise TypeError("apply_transform must return a list of LLM messages")
+        raise TypeError("a transform must return a list of LLM messages")
     if not result:
-        raise ValueError("apply_transform returned no messages")
+        raise ValueError("the transform returned no messages")
 
 
 def _repaired(messages: Sequence[LLMMessage]) -> list[LLMMessage]:

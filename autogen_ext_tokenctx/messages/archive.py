@@ -7,22 +7,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autogen_core.models import LLMMessage
-from pydantic import TypeAdapter
 
 from ..errors import UnknownHandleError
 from .groups import content_hash
+from .store import MESSAGES, ContextStore, GuardedStore
 
 _HANDLE_CHARS = 8
 """Shortest handle: 32 bits of a SHA-256. Two originals that share them get longer handles."""
 
-_MESSAGES: TypeAdapter[list[LLMMessage]] = TypeAdapter(list[LLMMessage])
+_STORED = {"stored": True}
+"""What is saved of an original that is in a store."""
 
 
 class ContextArchive:
-    """Keeps the originals of what left a view, in memory, and gives them back by handle.
+    """Keeps the originals of what left a view, in memory or a store, and gives them back by handle.
 
-    The messages are shared with the history, not copied. Equal content has one handle, whichever turn it left in, so
-    the text of a view does not change from call to call.
+    In memory the messages are shared with the history, not copied. Equal content has one handle, whichever turn it left
+    in, so the text of a view does not change from call to call.
+
+    Args:
+        store: Keeps the originals instead of memory: any AutoGen ``CacheStore[str]``, or an object of your own, see
+            `ContextStore`. The archives that `ContextManager.for_agent` makes for agents write to it too; each gives
+            back by its own handles only. What the store fails to keep, memory keeps, with one warning.
+
+    Raises:
+        TypeError: The store has no ``get`` and ``set``.
 
     Example:
         >>> from autogen_core.models import UserMessage
@@ -32,8 +41,10 @@ class ContextArchive:
         'hello'
     """
 
-    def __init__(self) -> None:
-        self._originals: dict[str, tuple[LLMMessage, ...]] = {}
+    def __init__(self, *, store: ContextStore | None = None) -> None:
+        self._store = None if store is None else GuardedStore(store)
+        # None where the store has them
+        self._originals: dict[str, tuple[LLMMessage, ...] | None] = {}
         self._groups: dict[str, tuple[str, ...]] = {}
         self._hashes: dict[str, str] = {}
 
@@ -43,14 +54,30 @@ class ContextArchive:
     def __contains__(self, handle: object) -> bool:
         return handle in self._originals or handle in self._groups
 
+    def for_agent(self) -> ContextArchive:
+        """Return an empty archive over the same store.
+
+        Example:
+            >>> archive = ContextArchive()
+            >>> handle = archive.put([])
+            >>> handle in archive, handle in archive.for_agent()
+            (True, False)
+        """
+        archive = ContextArchive()
+        archive._store = self._store
+        return archive
+
     def handles(self) -> list[str]:
         """The handles of all single originals, oldest first."""
         return list(self._originals)
 
     def put(self, messages: Sequence[LLMMessage]) -> str:
         """Keeps one group's originals and gives their handle."""
-        handle = self._handle(content_hash(messages))
-        self._originals.setdefault(handle, tuple(messages))
+        full = content_hash(messages)
+        handle = self._handle(full)
+        if handle not in self._originals:
+            is_stored = self._store is not None and self._store.put(full, messages)
+            self._originals[handle] = None if is_stored else tuple(messages)
         return handle
 
     def put_group(self, handles: Sequence[str]) -> str:
@@ -62,20 +89,23 @@ class ContextArchive:
         return handle
 
     def get(self, handle: str) -> list[LLMMessage]:
-        """The originals under a handle, the objects that were put in.
+        """The originals under a handle: the objects that were put in, equal ones where a store had them.
 
         Raises:
-            UnknownHandleError: Nothing was archived under it.
+            UnknownHandleError: Nothing was archived under it, or the store does not give it back.
         """
         if handle in self._groups:
             return [message for member in self._groups[handle] for message in self.get(member)]
-        try:
-            return list(self._originals[handle])
-        except KeyError:
-            raise UnknownHandleError(handle) from None
+        originals = self._originals.get(handle)
+        if originals is not None:
+            return list(originals)
+        stored = self._store.get(self._hashes.get(handle, "")) if self._store and handle in self._originals else None
+        if stored is None:
+            raise UnknownHandleError(handle)
+        return stored
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Forgets everything. What is in a store stays there, since other archives may have written it too."""
         self._originals.clear()
         self._groups.clear()
         self._hashes.clear()
@@ -85,7 +115,7 @@ class ContextArchive:
 
         Args:
             history: Messages that are saved anyway. Originals that stand in it, next to each other, are saved as the
-                place they stand in.
+                place they stand in. What is in a store is not saved: the archive that loads it needs the same store.
         """
         place = {id(message): number for number, message in enumerate(history)}
         return {
@@ -110,7 +140,9 @@ class ContextArchive:
             hashes = {str(handle): str(full) for handle, full in dict(state["hashes"]).items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no archive state: {error!r}") from error
-        self._originals, self._groups, self._hashes = originals, groups, hashes
+        # what only a store has is not here without it, so it can be put in again
+        self._originals = {handle: had for handle, had in originals.items() if had is not None or self._store}
+        self._groups, self._hashes = groups, hashes
 
     def _handle(self, full: str) -> str:
         for length in range(_HANDLE_CHARS, len(full) + 1):
@@ -120,18 +152,22 @@ class ContextArchive:
         raise AssertionError("a SHA-256 is equal to another one")  # pragma: no cover
 
 
-def _saved(messages: tuple[LLMMessage, ...], place: Mapping[int, int]) -> Any:
+def _saved(messages: tuple[LLMMessage, ...] | None, place: Mapping[int, int]) -> Any:
+    if messages is None:
+        return dict(_STORED)
     start = place.get(id(messages[0]))
     if start is not None and [place.get(id(m)) for m in messages] == list(range(start, start + len(messages))):
         return {"start": start, "count": len(messages)}
-    return _MESSAGES.dump_python(list(messages), mode="json")
+    return MESSAGES.dump_python(list(messages), mode="json")
 
 
-def _loaded(saved: Any, history: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]:
+def _loaded(saved: Any, history: Sequence[LLMMessage]) -> tuple[LLMMessage, ...] | None:
+    if saved == _STORED:
+        return None
     if isinstance(saved, dict):
         start, count = int(saved["start"]), int(saved["count"])  # pyright: ignore[reportUnknownArgumentType]
         found = tuple(history[start : start + count])
         if len(found) != count:
             raise ValueError(f"{count} messages from number {start} on are archived; the history has {len(history)}")
         return found
-    return tuple(_MESSAGES.validate_python(saved))
+    return tuple(MESSAGES.validate_python(saved))

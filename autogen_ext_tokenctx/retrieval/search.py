@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..display import clip
+from ..errors import UnknownHandleError
 from ..messages.archive import ContextArchive
 from ..messages.pages import PageLine, page_lines
 from .bm25 import bm25, idf_of
@@ -46,14 +48,23 @@ def search(archive: ContextArchive, query: str, most: int) -> list[SearchHit]:
     What was expanded or found before is looked for where it stands, not in the results of these tools.
     """
     wanted = dict.fromkeys(terms(query), 1.0)
-    handles = archive.handles()
-    lines = [page_lines(archive.get(handle)) for handle in handles]
+    kept = _lines_in(archive)
+    handles, lines = list(kept), list(kept.values())
     texts = [["" if line.found else f"{line.head} {line.text}" for line in found] for found in lines]
     said = [Counter(terms("\n".join(found))) for found in texts]
     idf = idf_of(said)
     scores = bm25(said, wanted, idf)
     best = sorted(range(len(handles)), key=lambda i: (-scores[i], i))[:most]
     return [_hit(handles[i], lines[i], texts[i], wanted, idf, scores[i]) for i in best if scores[i] > 0.0]
+
+
+def _lines_in(archive: ContextArchive) -> dict[str, list[PageLine]]:
+    """The lines of all originals, by handle; what a store does not give back is passed over."""
+    found: dict[str, list[PageLine]] = {}
+    for handle in archive.handles():
+        with suppress(UnknownHandleError):
+            found[handle] = page_lines(archive.get(handle))
+    return found
 
 
 def _hit(

@@ -16,7 +16,7 @@ from ..hooks.events import DEFAULT_AGENT, FitEvent
 from ..hooks.link import agent_name, team_of
 from .listening import EventListener
 from .prices import Prices
-from .totals import MetricsSnapshot, TokenTotals
+from .totals import MetricsSnapshot, TokenTotals, tables_of
 
 MAX_GROUPS = 1_000
 """How many agents, and how many teams, have numbers of their own."""
@@ -71,9 +71,8 @@ class TokenMetrics(EventListener, Shown):
         """The numbers as they are now, as JSON values."""
         return self.snapshot().as_dict()
 
-    def tables(self) -> list[Grid]:
-        """The tables of a snapshot."""
-        return self.snapshot().tables()
+    def _tables(self) -> list[Grid]:
+        return tables_of(self.snapshot())
 
     def hear(self, event: object) -> None:
         """Count a fit or a bill; other events are not looked at."""

@@ -132,17 +132,21 @@ class MetricsSnapshot(Shown):
             "teams": {name: totals.as_dict() for name, totals in self.teams.items()},
         }
 
-    def tables(self) -> list[Grid]:
-        """All calls, by agent and by team."""
-        total = self.total
-        title = f"tokenctx: {total.calls:,} calls, {total.tokens_saved:,} tokens saved ({1 - total.compression:.0%})"
-        if total.saved_usd is not None:
-            title += f", about ${total.saved_usd:,.4f} in {total.priced_calls:,} priced calls"
-        rows = [_row("total", total)]
-        rows += [_row(name, totals) for name, totals in _largest(list(self.agents.items()))]
-        teams = [(f"team {name}", totals) for name, totals in self.teams.items() if name]
-        rows += [_row(name, totals) for name, totals in _largest(teams)]
-        return [Grid(title, _HEADS, rows, _note(total))]
+    def _tables(self) -> list[Grid]:
+        return tables_of(self)
+
+
+def tables_of(snapshot: MetricsSnapshot) -> list[Grid]:
+    """All calls, by agent and by team."""
+    total = snapshot.total
+    title = f"tokenctx: {total.calls:,} calls, {total.tokens_saved:,} tokens saved ({1 - total.compression:.0%})"
+    if total.saved_usd is not None:
+        title += f", about ${total.saved_usd:,.4f} in {total.priced_calls:,} priced calls"
+    rows = [_row("total", total)]
+    rows += [_row(name, totals) for name, totals in _largest(list(snapshot.agents.items()))]
+    teams = [(f"team {name}", totals) for name, totals in snapshot.teams.items() if name]
+    rows += [_row(name, totals) for name, totals in _largest(teams)]
+    return [Grid(title, _HEADS, rows, _note(total))]
 
 
 def _largest(named: Sequence[tuple[str, TokenTotals]]) -> list[tuple[str, TokenTotals]]:

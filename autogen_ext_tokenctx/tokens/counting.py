@@ -74,6 +74,16 @@ class RequestTokenCounter(ABC):
 
     Counts are cached by content, so a message is counted once however often its request is sent. Subclasses define
     :meth:`count_text` alone. Methods may be called from several threads.
+
+    Args:
+        images: What an image costs; by default the rule of gpt-4o.
+
+    Example:
+        >>> class Bytes(RequestTokenCounter):
+        ...     def count_text(self, text: str) -> int:
+        ...         return len(text.encode())
+        >>> Bytes().count_message(UserMessage(content="hello", source="user"))
+        17
     """
 
     def __init__(self, images: ImageCost = _GPT_4O_IMAGES) -> None:

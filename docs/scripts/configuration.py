@@ -33,8 +33,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "TokenBudgetManager.allocate_budget",
         "TaskDefinition",
     ),
-    "Limits of models": ("TokenManager", "TokenConfig", "default_sources", "ModelOptimizer", "ModelProfile"),
-    "Counting": ("TiktokenCounter", "EstimatedTokenCounter", "counter_for_model"),
+    "Limits of models": (
+        "TokenManager",
+        "TokenConfig",
+        "default_sources",
+        "ModelOptimizer",
+        "ModelProfile",
+        "PromptCache",
+    ),
+    "Counting": ("TiktokenCounter", "EstimatedTokenCounter", "RequestTokenCounter", "counter_for_model"),
     "Choosing and shortening": (
         "ContextManager",
         "ContextManager.fit",
@@ -59,21 +66,24 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """What takes settings."""
 
 RESULTS = (
-    "BudgetTooSmallError Category ExecutionPlan FitEvent FitReport FitResult FitStep Form Level "
-    "LimitAnswer Line MetricsSnapshot ModelLimits ModelName PlanStep READERS RecoveryResult RecoveryStrategy "
-    "ReportSummary Summary SummaryUsage "
+    "BudgetTooSmallError CallRecord Category ExecutionPlan FitEvent FitReport FitResult FitStep Form "
+    "InstructionKind Level LimitAnswer Line MessageGroup MetricsSnapshot ModelLimits ModelName PlanStep READERS RecoveryAttempt "
+    "RecoveryResult RecoveryStrategy ReportSummary SearchHit StandingInstruction Summary SummaryUsage "
     "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError"
 ).split()
 """What the package gives, raises or enumerates."""
 
 PROTOCOLS = (
+    "ContextStore",
     "Embedder",
+    "ImageCost",
     "LimitSource",
     "MessageTransform",
     "Prices",
     "TextCompressor",
     "TextReader",
     "TokenCounter",
+    "Transform",
 )
 """What a user may bring."""
 

@@ -1,4 +1,4 @@
-"""Every Python block of README and docs runs, each alone and offline; its functions are called with a scripted model.
+"""Every Python block of the pages runs, each alone and offline; its functions are called with a scripted model.
 
 Commands run where they can: those of ``tokenctx`` here, those of the samples in ``tests/samples``.
 """
@@ -23,11 +23,14 @@ from autogen_core.models import ChatCompletionClient, LLMMessage, UserMessage
 
 from autogen_ext_tokenctx import (
     FitLog,
+    MessageGroup,
     ModelLimits,
+    ModelName,
     TokenBudgetChatCompletionClient,
     TokenBudgetChatCompletionContext,
 )
 from autogen_ext_tokenctx.cli.app import app
+from autogen_ext_tokenctx.messages.groups import split
 
 from ..support.strict_client import StrictClient
 from ..support.team_states import team_state
@@ -39,6 +42,9 @@ PLAN = '{"steps": [{"id": "s1", "title": "Build it", "instructions": "Build the 
 ARGUMENTS: dict[Any, Callable[[], object]] = {
     ChatCompletionClient: lambda: StrictClient([PLAN, "Done."]),
     Team: lambda: RoundRobinGroupChat([AssistantAgent("coder", StrictClient())], max_turns=1),
+    LLMMessage: lambda: HISTORY[0],
+    MessageGroup: lambda: split(HISTORY)[0],
+    ModelName: lambda: ModelName.parse("gpt-4o"),
     Exception: lambda: ValueError("the disk is full"),
     list[LLMMessage]: lambda: list(HISTORY),
     Path: lambda: Path("state.json"),
@@ -128,7 +134,8 @@ def test_a_command_runs_or_names_what_is_there(block: Block, line: str, monkeypa
     elif words[0] == "pip":
         assert words[1] == "install"
     else:
-        assert block.page.name == "README.md", "only the two commands of the README make an environment"
+        pages = ("README.md", "CONTRIBUTING.md")
+        assert block.page.name in pages, "only the first commands of README and CONTRIBUTING make an environment"
         assert line.startswith("python3 -m venv .venv && .venv/bin/pip install -q -e ")
 
 
@@ -149,3 +156,21 @@ async def _write_log() -> None:
 
 def test_the_two_commands_of_the_readme_are_one_line_each() -> None:
     assert len([block for block, _ in COMMANDS if block.page.name == "README.md"]) == 2
+
+
+SEAMS = (
+    *(
+        "ContextCompressor(readers=[",
+        "ContextPrioritizer(scorers={",
+        "TokenManager(sources=[",
+        "ModelOptimizer(profiles={",
+    ),
+    *("ContextArchive(store=", "counter=", "summarizer="),
+)
+"""Where a program puts a part of its own."""
+
+
+def test_each_seam_has_one_short_example() -> None:
+    examples = [block for block in blocks("python") if block.page.name == "CONTRIBUTING.md"]
+    assert [block for block in examples if block.code.count("\n") > 30] == []
+    assert [sum(seam in block.code for block in examples) for seam in SEAMS] == [1] * len(SEAMS) == [1] * len(examples)

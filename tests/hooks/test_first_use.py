@@ -100,7 +100,7 @@ async def test_a_model_client_names_the_model_also_through_the_client_hook() -> 
     [
         ({"model": 6_000, "budget": 6_000}, "budget=6_000"),
         ({"budget": 6_000, "summarizer": StrictClient()}, "ContextSummarizer"),
-        ({"budget": 6_000, "transforms": [len]}, "apply_transform"),
+        ({"budget": 6_000, "transforms": ["upper"]}, "apply_transform"),
         ({"budget": 6_000, "reserve": "800"}, "such as 800"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from autogen_core.models import (
     LLMMessage,
     UserMessage,
 )
+from autogen_ext.models.replay import ReplayChatCompletionClient
 from pydantic import BaseModel
 from typing_extensions import Self
 
@@ -216,6 +218,62 @@ def test_component_transforms_are_dumped() -> None:
 def test_other_transforms_are_not() -> None:
     with pytest.raises(TypeError, match="no AutoGen component"):
         TokenBudgetChatCompletionContext(budget=2_000, transforms=[Transform(shout)]).dump_component()
+
+
+class Shouting:
+    """Can be called as a function can."""
+
+    def __call__(self, messages: list[LLMMessage]) -> list[LLMMessage]:
+        return shout(messages)
+
+
+@pytest.mark.parametrize("function", [shout, Shouting(), partial(shout)])
+async def test_a_function_is_a_transform_of_both_hooks(
+    function: Callable[[list[LLMMessage]], list[LLMMessage]],
+) -> None:
+    inner = StrictClient()
+    messages: list[LLMMessage] = [UserMessage(content="a", source="u")]
+    await TokenBudgetChatCompletionClient(inner, budget=2_000, transforms=[function, Tail(1)]).create(messages)
+    context = TokenBudgetChatCompletionContext(budget=2_000, initial_messages=messages, transforms=[function, Tail(1)])
+    assert [*inner.requests[0].messages] == await context.get_messages() == [UserMessage(content="A", source="u")]
+    assert messages == [UserMessage(content="a", source="u")]
+
+
+def test_a_function_is_named_in_logs_and_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    messages: list[LLMMessage] = [UserMessage(content=text, source="u") for text in "ab"]
+    with caplog.at_level(logging.INFO, "autogen_ext_tokenctx"):
+        TransformChain([list, last_nine, lambda given: given[1:]]).apply(messages)
+    assert [record.getMessage() for record in caplog.records] == ["transform <lambda>: 2 messages in, 1 out"]
+    with pytest.warns(RuntimeWarning, match=r"transform fail failed .* its input is used"):
+        assert TransformChain([fail]).apply(messages) == messages
+
+
+@pytest.mark.parametrize("hook", ["context", "client"])
+def test_a_function_cannot_be_dumped_and_the_remedy_is_named(hook: str) -> None:
+    context = TokenBudgetChatCompletionContext(budget=2_000, transforms=[shout])
+    client = TokenBudgetChatCompletionClient(ReplayChatCompletionClient([]), budget=2_000, transforms=[shout])
+    with pytest.raises(TypeError, match=r"transform shout cannot be dumped: it is a function\. .*Component") as caught:
+        (context if hook == "context" else client).dump_component()
+    assert "build the hook in code" in str(caught.value)
+
+
+async def wait(messages: list[LLMMessage]) -> list[LLMMessage]:
+    return messages
+
+
+@pytest.mark.parametrize("given", ["upper", 3, object(), Tail, wait, None])
+def test_what_is_no_transform_is_told_what_is_one(given: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"function \(not async\) .* apply_transform\(messages\) and get_logs"
+    ) as caught:
+        TransformChain([given])
+    assert repr(given) in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [shout, Tail(3)])
+def test_a_transform_that_is_in_no_list_is_told_so(given: Any) -> None:
+    with pytest.raises(TypeError, match="in a list"):
+        TokenBudgetChatCompletionContext(budget=2_000, transforms=given)
 
 
 async def test_an_empty_history_needs_no_transform() -> None:

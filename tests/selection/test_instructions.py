@@ -58,7 +58,7 @@ async def test_a_rule_stands_word_for_word_in_a_tight_view(rule: str) -> None:
     result = await fit(talk(user(f"The gauge is new. {rule}"), agent("Understood.")))
     assert rule in text_of(result.messages)
     assert rule in [held.text for held in result.report.instructions]
-    assert rule in str(result.report.tables()[-1].rows)
+    assert rule[:40] in repr(result.report)
 
 
 async def test_it_has_its_speaker_and_stands_before_later_ones() -> None:
