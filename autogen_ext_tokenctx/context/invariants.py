@@ -143,7 +143,8 @@ class PinnedStay:
 def _lost_rules(sendable: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> Iterator[str]:
     """Yield the system messages of the head that a view lacks a line of."""
     shown = "\n".join(message.content for message in view if isinstance(message, SystemMessage))
-    for message in sendable:
+    is_prompt = all(isinstance(message, SystemMessage) for message in sendable)
+    for message in sendable[:-1] if is_prompt else sendable:
         if not isinstance(message, SystemMessage):
             return
         if not all(line.strip() in shown for line in message.content.splitlines()):

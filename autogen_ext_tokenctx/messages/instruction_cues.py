@@ -201,7 +201,7 @@ CUES = {
         "今天|明天|这次|就这|这一|今日|明日|今回|この",
     ),
     "once": _words(
-        "find|look up|translate|remove|rename|move|plot|swap|transfer|print|list|add up|write down|take out|book me|fix|calculate|compare|tell me (?:the|which|what|when)"
+        "find|look up|translate|summari[sz]e|rewrite|proofread|correct|review|analy[sz]e|extract|count|shorten|answer|remove|rename|move|plot|swap|transfer|print|list|add up|write down|take out|book me|fix|calculate|compare|tell me (?:the|which|what|when)"
         "/such|finde|verschieb|übersetz\\w*|cherche|déplace|traduis|busca|pasa|traduce|reserve|procure|traduza"
     ),
     "courtesy": _words(

@@ -49,6 +49,10 @@ _MAX_CHARS = 400
 
 _MIN_CHARS = 6
 
+_ASKING = frozenset({"once", "imperative", "please"})
+_ASKS = 0.9
+"""What asks for one thing, now, makes a request likelier as it makes a standing instruction less likely."""
+
 
 _WORDS = re.compile(r"\w+")
 
@@ -104,13 +108,31 @@ def instructions_in(text: str) -> list[Instruction]:
     ]
 
 
+def request_score(sentence: str) -> float:
+    """Return how likely a sentence of a long message says what is to be done with the rest of it, 0 to 1.
+
+    Example:
+        >>> request_score("Please translate it.") > request_score("The river was green.")
+        True
+    """
+    if len(sentence) > _MAX_CHARS:
+        return 0.0
+    score, _ = _scored(sentence)
+    return score + (1.0 - score) * _ASKS * len(_found(sentence).intersection(_ASKING)) / len(_ASKING)
+
+
+def _found(sentence: str) -> set[str]:
+    """Return the names of the cues that a sentence has."""
+    words = set(_WORDS.findall(sentence.lower()))
+    return {name for name, cue in CUES.items() if cue.is_in(sentence, words)}
+
+
 @lru_cache(maxsize=20_000)
 def _scored(sentence: str) -> tuple[float, InstructionKind]:
     """Return how likely a sentence binds, and what it is then."""
     if _QUOTED.match(sentence) or len(sentence) > _MAX_CHARS:
         return 0.0, InstructionKind.OTHER
-    words = set(_WORDS.findall(sentence.lower()))
-    found = {name for name, cue in CUES.items() if cue.is_in(sentence, words)}
+    found = _found(sentence)
     odds = BIAS + sum(WEIGHTS[name] for name in sorted(found))
     odds += sum(weight for pair, weight in TOGETHER.items() if found.issuperset(pair))
     odds += COUNT_WEIGHT * min(MOST_COUNTED, len(found.intersection(COUNTED)))

@@ -9,12 +9,15 @@ submodular set functions").
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from autogen_core.models import SystemMessage, UserMessage
+
 from ..forms.form import Form
+from ..messages.instructions import request_score
 from ..retrieval.features import Segment
 from .corrections import Place, corrections
 from .prioritizer import PrioritizedContext, ScoredGroup
@@ -44,6 +47,13 @@ of two neighbours would come before it."""
 
 OUTCOME_SHARE = 0.02
 """The first line of what came of the first task comes before others up to this share of the remaining tokens."""
+
+MANY_LINES = 1_000
+"""Of a text of more lines none is looked for that says what to do with the others."""
+
+PROMPT_HEAD = 0.15
+"""Of a prompt that holds a history and does not fit, the beginning comes first up to this share of the tokens: there it
+says what the answer may be."""
 
 CALLS_SHARE = 0.5
 """The calls of a pinned group come before its result if they take at most this share of the remaining tokens. A call
@@ -202,7 +212,10 @@ class Allocation:
                 utility[s] = utility[s]._replace(mass=PINNED_END)
         if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
             text = [s for s in content if segments[s].kind != "image"]
-            for s in {*text[:ENDS], *text[-ENDS:]}:
+            if isinstance(scored.group.head, SystemMessage):
+                for s, newness in self._of_prompt(text, segments):
+                    utility[s] = utility[s]._replace(mass=FIRST * segments[s].tokens * newness)
+            for s in {*text[:ENDS], *text[-ENDS:], *self._requests(scored, text)}:
                 utility[s] = utility[s]._replace(mass=PINNED_END)
             for s in {*text[:1], *text[-1:], *self._whole_calls(scored)}:  # before the lines beside them
                 utility[s] = utility[s]._replace(mass=OUTERMOST)
@@ -221,6 +234,21 @@ class Allocation:
                 if max_tokens < 0:  # more lines than could be taken need not be tried
                     break
         self._push(i, _UP, choice.gain, scored.profile.compact_tokens - choice.cost)
+
+    def _requests(self, scored: ScoredGroup, lines: Sequence[int]) -> list[int]:
+        """Return the line of a user message that most likely says what to do with the others."""
+        if not isinstance(scored.group.head, UserMessage) or not ENDS < len(lines) <= MANY_LINES:
+            return []
+        passages, segments = scored.profile.passages, scored.profile.segments
+        asks = {s: request_score(passages[segments[s].passage].lines[segments[s].line].text) for s in lines}
+        return [max(lines, key=lambda s: (asks[s], s))]
+
+    def _of_prompt(self, lines: Sequence[int], segments: Sequence[Segment]) -> Iterator[tuple[int, float]]:
+        """Yield how much each line of a prompt with a history in it is needed: its beginning, then the newest lines."""
+        tokens = 0
+        for number, s in enumerate(lines):
+            tokens += segments[s].tokens
+            yield s, 2.0 if tokens <= PROMPT_HEAD * self._max_tokens else number / len(lines)
 
     def _whole_calls(self, scored: ScoredGroup) -> list[int]:
         """Return the lines of the call arguments, if together they may come first: so that the calls stay calls."""

@@ -329,6 +329,8 @@ class ContextPrioritizer:
         if newest_memory >= 0:
             pins[newest_memory] = PinReason.SYSTEM
         sendable = [i for i, group in enumerate(groups) if group.messages]
+        if sendable and in_head and pins.get(sendable[-1]) is PinReason.SYSTEM:
+            pins[sendable[-1]] = PinReason.NEWEST  # nothing but system messages, as AutoGen's selector asks: a prompt
         for i in turns.request:
             pins.setdefault(i, PinReason.REQUEST)
         if sendable:

@@ -67,8 +67,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 RESULTS = (
     "BudgetTooSmallError CallRecord Category ExecutionPlan FitEvent FitReport FitResult FitStep Form "
-    "InstructionKind Level LimitAnswer Line MessageGroup MetricsSnapshot ModelLimits ModelName PlanStep READERS RecoveryAttempt "
-    "RecoveryResult RecoveryStrategy ReportSummary SearchHit StandingInstruction Summary SummaryUsage "
+    "InstructionKind Level LimitAnswer Line MessageGroup MetricsSnapshot ModelLimits ModelName PlanStep READERS "
+    "RecoveryAttempt RecoveryResult RecoveryStrategy ReportSummary SearchHit StandingInstruction Summary SummaryUsage "
     "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError"
 ).split()
 """What the package gives, raises or enumerates."""

@@ -15,6 +15,7 @@ from autogen_core.models import (
     CreateResult,
     FunctionExecutionResultMessage,
     LLMMessage,
+    ModelFamily,
     ModelInfo,
     RequestUsage,
     SystemMessage,
@@ -106,15 +107,19 @@ class StrictClient(ChatCompletionClient, Component[StrictClientConfig]):
     Args:
         script: The replies in order, the last one for ever.
         window: Tokens a request may have, by the project's own counter.
+        family: The model's family, as AutoGen names it: its selector writes its prompt as a system message for some.
     """
 
     component_type = "model"
     component_config_schema = StrictClientConfig
     component_provider_override = "tests.support.strict_client.StrictClient"
 
-    def __init__(self, script: Sequence[Reply] = ("ok",), window: int = 1_000_000) -> None:
+    def __init__(
+        self, script: Sequence[Reply] = ("ok",), window: int = 1_000_000, family: str = ModelFamily.UNKNOWN
+    ) -> None:
         self.script = list(script)
         self.window = window
+        self.family = family
         self.requests: list[Request] = []
         self.counter: TokenCounter = counter_for_model(None)
         self.closed = False
@@ -215,7 +220,7 @@ class StrictClient(ChatCompletionClient, Component[StrictClientConfig]):
             function_calling=True,
             json_output=True,
             structured_output=True,
-            family="unknown",
+            family=self.family,
             multiple_system_messages=True,
         )
 
