@@ -400,11 +400,11 @@ class DialogueStays:
 
     def violations(self, request: FitRequest, result: FitResult) -> list[str]:
         """Return where the view breaks it."""
-        if alternates(request.messages) and not alternates(result.messages):
-            return ["the history has users and agents in turns, the view has not"]
         groups = split(request.messages)
         if request.budget.available - result.report.tokens_after < ANSWERED_TOKENS:
             return []  # what must be there leaves no mark its tokens
+        if alternates(request.messages) and not alternates(result.messages):
+            return ["the history has users and agents in turns, the view has not"]
         away = {step.group for step in result.report.steps if step.form in (Form.DIGEST, Form.EVICTED)}
         return [
             f"question {exchange.question} stands without its answer {exchange.answer}"

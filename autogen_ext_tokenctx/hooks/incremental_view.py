@@ -12,7 +12,7 @@ from autogen_core.tools import Tool, ToolSchema
 
 from ..context.report import FitReport
 from ..forms.form import Form
-from ..messages.groups import begins_with, common_prefix, repair, split
+from ..messages.groups import GAP, begins_with, common_prefix, is_call, open_calls, repair, split
 from ..messages.turns import SPACER, Turn, alternates, split_open_call
 from ..models.profiles import PromptCache
 from ..retrieval.recall import Recalled
@@ -113,7 +113,10 @@ class IncrementalView:
             if headed is None or not begins_with(history, headed.covered):
                 return None
             known = headed
-        closed, still_open = split_open_call(history[len(known.covered) :])
+        new = history[len(known.covered) :]
+        if _answers_one_given_up(known.covered[-2 * GAP :], new[:GAP]):
+            return None
+        closed, still_open = split_open_call(new)
         return known.plus(closed, counter), still_open
 
     def _with_head(self, history: Sequence[LLMMessage], counter: TokenCounter) -> IncrementalView | None:
@@ -213,6 +216,15 @@ class IncrementalView:
 def head_of(messages: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]:
     """The system messages at the head."""
     return tuple(takewhile(lambda message: isinstance(message, SystemMessage), messages))
+
+
+def _answers_one_given_up(covered: Sequence[LLMMessage], new: Sequence[LLMMessage]) -> bool:
+    """Return whether a result comes for a call that was given up, since others spoke meanwhile."""
+    came = list(takewhile(lambda message: not is_call(message), new))
+    if not _is_result(came):
+        return False
+    last = next((n for n in range(len(covered) - 1, -1, -1) if is_call(covered[n])), len(covered))
+    return last < len(covered) and open_calls(covered[last:]) > open_calls([covered[last], *covered[last + 1 :], *came])
 
 
 def _is_result(messages: Sequence[LLMMessage]) -> bool:

@@ -28,6 +28,9 @@ MessageKey: TypeAlias = tuple[Hashable, ...]
 NO_RESULT = "[no result was recorded for this call; it was probably interrupted]"
 """What stands for a missing tool result."""
 
+GAP = 8
+"""So many messages may stand between a call and its result: a person who speaks meanwhile, an empty message."""
+
 STRAY_SOURCE = "tool_result"
 """Source of the user message that a result without its call becomes."""
 
@@ -92,14 +95,42 @@ def split(messages: Sequence[LLMMessage], first: int = 0) -> list[MessageGroup]:
     while start < len(messages):
         end = start + 1
         if is_call(messages[start]):
-            while end < len(messages) and isinstance(messages[end], FunctionExecutionResultMessage):
-                end += 1
+            end = _end_of_exchange(messages, start)
         originals = tuple(messages[start:end])
         sendable, why = _repair(originals)
         key = tuple(message_key(message) for message in originals)
         groups.append(MessageGroup(first + len(groups), sendable, originals, why, key))
         start = end
     return groups
+
+
+def open_calls(messages: Sequence[LLMMessage]) -> set[str]:
+    """Return the ids of the calls of the first message that no result of the others answers."""
+    calls = messages[0].content
+    answered = {
+        result.call_id
+        for message in messages[1:]
+        if isinstance(message, FunctionExecutionResultMessage)
+        for result in message.content
+    }
+    return {call.id for call in calls if isinstance(call, FunctionCall)} - answered - {""}
+
+
+def _end_of_exchange(messages: Sequence[LLMMessage], start: int) -> int:
+    """Return the number of the message after a call and its results, some of which may come after other messages."""
+    end = start + 1
+    while end < len(messages) and isinstance(messages[end], FunctionExecutionResultMessage):
+        end += 1
+    still_open = open_calls(messages[start:end])
+    for number in range(end, min(len(messages), end + GAP)):
+        message = messages[number]
+        if not still_open or (is_call(message) and message.content):
+            break
+        if isinstance(message, FunctionExecutionResultMessage):
+            found = still_open.intersection(result.call_id for result in message.content)
+            still_open -= found
+            end = number + 1 if found else end
+    return end
 
 
 def repair(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
@@ -248,6 +279,11 @@ def _repair(originals: tuple[LLMMessage, ...]) -> tuple[tuple[LLMMessage, ...], 
         if first.thought:  # what the model said beside its (missing) calls is still worth having
             return (AssistantMessage(content=first.thought, source=first.source), *strays), "call of no tool"
         return strays, "call of no tool"
+    others = tuple(message for message in originals[1:] if not isinstance(message, FunctionExecutionResultMessage))
+    if others:  # came between a call and its result: no provider takes them there
+        exchange = tuple(message for message in originals if message not in others)
+        paired, why = _repair(exchange)
+        return (*paired, *repair(others)), why or "message between a call and its result"
     if _is_clean(first.content, originals[1:], results):
         return originals, ""
     return _paired(first, first.content, results)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from autogen_core import FunctionCall
 from autogen_core.models import (
     AssistantMessage,
     FunctionExecutionResultMessage,
@@ -14,7 +15,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from .groups import STRAY_SOURCE, MessageGroup
+from .groups import GAP, STRAY_SOURCE, MessageGroup, is_call, open_calls
 
 PEOPLE = frozenset({"user", "human", "user_proxy"})
 """Sources that are people's wherever AutoGen's own names are used."""
@@ -35,22 +36,32 @@ def split_open_call(messages: Sequence[LLMMessage]) -> tuple[Sequence[LLMMessage
         >>> [len(part) for part in split_open_call([call])]
         [0, 1]
     """
-    start = len(messages)
-    results = 0
-    while start:
-        start -= 1
+    for start in range(len(messages) - 1, max(-1, len(messages) - 1 - _FAR), -1):
         message = messages[start]
-        if isinstance(message, FunctionExecutionResultMessage):
-            results += len(message.content)
-            continue
-        if (
-            isinstance(message, AssistantMessage)
-            and not isinstance(message.content, str)
-            and results < len(message.content)
-        ):
-            return messages[:start], messages[start:]
-        break
+        if is_call(message) and message.content:
+            return (messages[:start], messages[start:]) if _is_open(messages[start:]) else (messages, messages[:0])
+        if not isinstance(message, FunctionExecutionResultMessage) and not _is_beside(message):
+            break
     return messages, messages[:0]
+
+
+_FAR = 4 * GAP
+"""So far back an open call is looked for: results may come in messages of their own."""
+
+
+def _is_beside(message: LLMMessage) -> bool:
+    """Return whether a call may go on after a message: one that says nothing, a memory. Who speaks gave up the call."""
+    return isinstance(message, SystemMessage) or not message.content
+
+
+def _is_open(messages: Sequence[LLMMessage]) -> bool:
+    """Return whether results of the first message are still to come; by their number where ids are missing."""
+    calls = messages[0].content
+    ids = {call.id for call in calls if isinstance(call, FunctionCall)}
+    if len(ids) == len(calls) and "" not in ids:
+        return bool(open_calls(messages))
+    results = [message for message in messages[1:] if isinstance(message, FunctionExecutionResultMessage)]
+    return sum(len(message.content) for message in results) < len(calls)
 
 
 class Turn(NamedTuple):

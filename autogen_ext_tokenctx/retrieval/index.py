@@ -13,7 +13,7 @@ from operator import attrgetter, is_
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from ..forms.form import FitStep
-from ..messages.groups import MessageGroup, common_prefix, is_call, message_key, split, text_of
+from ..messages.groups import GAP, MessageGroup, common_prefix, is_call, message_key, open_calls, split, text_of
 from ..tokens.counting import GuardedTokenCounter
 from .stems import is_finnish
 from .terms import terms, written
@@ -88,7 +88,7 @@ class HistoryIndex:
         if self._counter.estimates != self._estimated:
             self._restart()
         count = self._known(messages)
-        self._keep(count, messages[count : count + 1])
+        self._keep(count, messages[count : count + GAP])
         self._read(messages[len(self._messages) :])
 
     def add(self, message: LLMMessage, number: int) -> bool:
@@ -182,6 +182,21 @@ class HistoryIndex:
             same += 1
         return same
 
+    def _closed(self, following: Sequence[LLMMessage]) -> int:
+        """Return how many groups stay as they are, whatever of these messages comes next."""
+        since = 0
+        for number in range(len(self.groups) - 1, -1, -1):
+            originals = self.groups[number].originals
+            if is_call(originals[0]) and originals[0].content:
+                goes_on = since == 0 and bool(following) and isinstance(following[0], FunctionExecutionResultMessage)
+                return (
+                    number if goes_on or _answer(following[: GAP - since], open_calls(originals)) else len(self.groups)
+                )
+            since += len(originals)
+            if since >= GAP:
+                break
+        return len(self.groups)
+
     def _keep(self, count: int, following: Sequence[LLMMessage]) -> list[LLMMessage]:
         """Forgets the groups after the first messages, and a tool exchange that goes on in what follows.
 
@@ -189,8 +204,7 @@ class HistoryIndex:
             The messages that were forgotten.
         """
         forgotten: list[LLMMessage] = []
-        more = bool(following) and isinstance(following[0], FunctionExecutionResultMessage)
-        while self.groups and (len(self._messages) > count or (more and is_call(self.groups[-1].originals[0]))):
+        while self.groups and (len(self._messages) > count or len(self.groups) > self._closed(following)):
             group, size = self.groups.pop(), self.sizes.pop()
             forgotten = [*group.originals, *forgotten]
             self.tokens -= self._cost(group, size)
@@ -226,3 +240,14 @@ def _parts(messages: Sequence[LLMMessage]) -> int:
 @cache
 def _warn_once(error: str) -> None:
     _logger.warning("older messages are not looked up: %s; SQLite of this Python has no full-text search", error)
+
+
+def _answer(messages: Sequence[LLMMessage], still_open: set[str]) -> bool:
+    """Return whether one of some messages is a result of an open call, before another call is made."""
+    for message in messages:
+        if is_call(message) and message.content:
+            return False
+        results = message.content if isinstance(message, FunctionExecutionResultMessage) else ()
+        if any(result.call_id in still_open for result in results):
+            return True
+    return False

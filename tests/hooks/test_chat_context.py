@@ -589,3 +589,15 @@ async def test_shares_of_a_budget_hold_beside_a_reserve_of_its_own() -> None:
         context = TokenBudgetChatCompletionContext(budget=budget, reserve=100, initial_messages=messages)
         kept.append(str(await context.get_messages()).count("docs/page_"))
     assert kept[0] < kept[1]
+
+
+async def test_a_result_that_comes_after_a_person_spoke_is_the_result_of_its_call() -> None:
+    context = await filled(conversation(2))
+    question, answer = exchange(900)
+    for message in (question, UserMessage(content="Wait.", source="user")):
+        await context.add_message(message)
+        check_request(await context.get_messages())
+    await context.add_message(answer)
+    view = await context.get_messages()
+    check_request(view)
+    assert view[-3:] == [question, answer, UserMessage(content="Wait.", source="user")]
