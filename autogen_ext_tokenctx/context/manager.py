@@ -151,6 +151,7 @@ class ContextManager:
         view: Sequence[LLMMessage],
         max_tokens: int,
         pictures: int = 0,
+        question: Sequence[LLMMessage] = (),
     ) -> Recalled | None:
         """The lines of earlier messages that the newest ones ask for and a view lacks, as one message to put back.
 
@@ -160,6 +161,7 @@ class ContextManager:
             view: What stands for both in the request.
             room: Tokens that the block may cost.
             pictures: Tokens that it may cost more with pictures in it.
+            question: What a person asked before others spoke, the very messages of ``earlier``.
 
         Returns:
             The block, or None when nothing is asked for, found, or fits.
@@ -174,12 +176,16 @@ class ContextManager:
             True
         """
         with self._histories.lent([*earlier, *asked]) as history:
-            groups = history.before(len(earlier))
+            groups = [
+                group
+                for group in history.before(len(earlier))
+                if not any(message is one for message in group.originals for one in question)
+            ]
             looked_at = groups
             if len(groups) > _RECALL_ALL:
-                hits = history.search(said_in(asked), _RECALL_FOUND)
+                hits = history.search(said_in([*question, *asked]), _RECALL_FOUND)
                 found = {near for number in hits for near in (number, number + 1)}
-                looked_at = [groups[number] for number in sorted(found) if number < len(groups)]
+                looked_at = [group for group in groups if group.index in found]
         if not looked_at:
             return None
 
@@ -189,6 +195,7 @@ class ContextManager:
                 profiles=self._profiles,
                 counter=self.counter,
                 archive=self.archive,
+                question=question,
             )
             if pictures <= 0 or pictures_of(asked):
                 return lines

@@ -15,7 +15,7 @@ from ..context.request import FitRequest
 from ..context.translation import BudgetTranslation
 from ..errors import BudgetTooSmallError
 from ..forms.form import FitStep, Form, Level
-from ..messages.turns import Turn, newest_turn, split_open_call
+from ..messages.turns import Turn, newest_turn, question_before, split_open_call
 from ..models.profiles import PromptCache
 from ..retrieval.recall import Recalled
 from ..summary.background import Summaries
@@ -250,7 +250,9 @@ class Session:
         self, turn: Turn, history: Sequence[LLMMessage], view: Sequence[LLMMessage], tokens: int, pictures: int
     ) -> Recalled | None:
         try:
-            return await self.manager.recall(history[: turn.start], history[turn.start :], view, tokens, pictures)
+            earlier = history[: turn.start]
+            question = question_before(history, turn, self.manager.prioritizer.people)
+            return await self.manager.recall(earlier, history[turn.start :], view, tokens, pictures, question)
         except Exception as error:  # what is recalled comes on top: the view serves without it
             self._warn("recall", f"nothing is recalled ({error!r}); the view is sent without it")
             return None

@@ -120,6 +120,28 @@ def newest_turn(messages: Sequence[LLMMessage]) -> Turn | None:
     return turn
 
 
+def question_before(messages: Sequence[LLMMessage], turn: Turn, people: Collection[str] = ()) -> Sequence[LLMMessage]:
+    """Return what a person asked before a turn in which only agents speak; nothing where a person does.
+
+    Example:
+        >>> said = [UserMessage(content="Fix it.", source="user"), AssistantMessage(content="How?", source="coder")]
+        >>> said.append(UserMessage(content="It is parser.py.", source="ann"))
+        >>> [message.content for message in question_before(said, newest_turn(said))]
+        ['Fix it.']
+    """
+    users = [message for message in messages if isinstance(message, UserMessage) and not is_transcript(message)]
+    if not users:
+        return ()
+    known = PEOPLE.union((users[0].source.lower(),), (name.lower() for name in people))
+
+    def is_person(message: LLMMessage) -> bool:
+        return isinstance(message, UserMessage) and message.source.lower() in known
+
+    if any(map(is_person, messages[turn.start :])):
+        return ()
+    return [next(message for message in reversed(messages[: turn.start]) if is_person(message))]
+
+
 def is_transcript(message: LLMMessage) -> bool:
     """Return whether a message tells of a call or its result, and is nothing that a person or another agent said."""
     return isinstance(message, UserMessage) and message.source in (CALL_SOURCE, STRAY_SOURCE)

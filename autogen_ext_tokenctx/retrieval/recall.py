@@ -51,6 +51,9 @@ _SHORT_NUMBER = 0.3
 _CALLED = 0.5
 """Weight of what the newest tool call was made with, against what was asked."""
 
+_OTHERS = 0.3
+"""Weight of what agents said since a person asked, against the question: their talk must not drown it."""
+
 _LABEL = 0.5
 """Weight of the terms of a line's label (who said it, the call it answers), against its own."""
 
@@ -97,6 +100,7 @@ def recall(
     profiles: FeatureCache,
     counter: TokenCounter,
     archive: ContextArchive,
+    question: Sequence[LLMMessage] = (),
 ) -> Recalled | None:
     """The lines of earlier messages that the newest ones ask for and a view lacks, as one message.
 
@@ -109,11 +113,13 @@ def recall(
         profiles: Where contents of groups are remembered.
         counter: Counts tokens.
         archive: Takes the originals of what the lines are from.
+        question: What a person asked before others spoke, which counts for more than what they say.
 
     Returns:
         The block, or None when nothing is asked for, found, or fits.
     """
-    wanted = _wanted(asked)
+    wanted = _wanted(asked, question)
+    asked = [*question, *asked]
     if not wanted:
         return None
     # rules stand in every view; memories and project sections come anew when they are needed
@@ -122,10 +128,12 @@ def recall(
         return None
     hits = _hits(wanted, spots)
     weights = _weights(wanted, hits, len(spots) * of // len(earlier))
+    asked_terms = {term for message in question for text in texts(message) for term in terms(text)} & weights.keys()
+    total = sum(weight for term, weight in weights.items() if not asked_terms or term in asked_terms)
     rare = _rare(spots, hits, max(_FEW_MESSAGES, int(_FEW_SHARE * of)))
     asking = set(map(id, asked))
     shown = split([message for message in view if id(message) not in asking])
-    chosen = fitting(_best(spots, hits, weights, rare, lambda: _spots(shown, profiles)), max_tokens)
+    chosen = fitting(_best(spots, hits, weights, total, rare, lambda: _spots(shown, profiles)), max_tokens)
     echoes = _Said(_spots(split(asked), profiles), [spot.terms for spot in chosen])
     chosen = _with_cause(chosen, rare, echoes)
     while chosen:
@@ -160,13 +168,15 @@ def said_in(asked: Sequence[LLMMessage]) -> str:
     return "\n".join(found)
 
 
-def _wanted(asked: Sequence[LLMMessage]) -> dict[str, float]:
+def _wanted(asked: Sequence[LLMMessage], question: Sequence[LLMMessage]) -> dict[str, float]:
     """The terms that are asked for: those of the messages, and of what the newest tool calls were made with."""
-    wanted: dict[str, float] = {}
+    wanted = {term: 1.0 for message in question for text in texts(message) for term in terms(text)}
+    of_others = _OTHERS if wanted else 1.0
     called: Sequence[str] = ()
     for message in asked:
         if isinstance(message, UserMessage):
-            wanted.update((term, 1.0) for text in texts(message) for term in terms(text))
+            for term in [term for text in texts(message) for term in terms(text)]:
+                wanted.setdefault(term, of_others)
         elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
             called = [term for call in message.content for term in terms(call.arguments)]
     for term in called:
@@ -237,12 +247,13 @@ def _best(
     spots: Sequence[Spot],
     hits: Sequence[_Hit],
     weights: Mapping[str, float],
+    total: float,
     rare: Set[str],
     view: Callable[[], Iterable[Spot]],
 ) -> Iterable[Spot]:
     """The lines that answer best and are not in the view, best first, the newest first among equals."""
     own = [_match(hit, weights) if hit.own or hit.label else 0.0 for hit in hits]
-    if not _is_telling(hits, own, weights, rare):
+    if not _is_telling(hits, own, weights, total, rare):
         return []
     scores = proximity_scores(own, [spot.segment.tokens for spot in spots], _REACH)
     least = _CLOSE * max(scores)
@@ -276,9 +287,10 @@ def _match(hit: _Hit, weights: Mapping[str, float]) -> float:
     return own + _LABEL * fsum([weights[term] for term in hit.label if term in weights])
 
 
-def _is_telling(hits: Sequence[_Hit], own: Sequence[float], weights: Mapping[str, float], rare: Set[str]) -> bool:
-    """Whether the best match is more than chance."""
-    total = sum(weights.values())
+def _is_telling(
+    hits: Sequence[_Hit], own: Sequence[float], weights: Mapping[str, float], total: float, rare: Set[str]
+) -> bool:
+    """Whether the best match is more than chance: much of what is asked, by weight, or the same single thing."""
     for hit, score in zip(hits, own, strict=True):
         if score < _RARE or rare.isdisjoint(hit.own | hit.label):
             continue

@@ -399,6 +399,7 @@ class FullManager(ContextManager):
         view: Sequence[LLMMessage],
         max_tokens: int,
         pictures: int = 0,
+        question: Sequence[LLMMessage] = (),
     ) -> Recalled | None:
         message = UserMessage(content="word " * (50 if self.first else max_tokens - 10), source=RECALL_SOURCE)
         self.first = False

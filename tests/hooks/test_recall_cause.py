@@ -60,6 +60,7 @@ class FindsAlways(ContextManager):
         view: Sequence[LLMMessage],
         max_tokens: int,
         pictures: int = 0,
+        question: Sequence[LLMMessage] = (),
     ) -> Recalled | None:
         message = user("[recalled from earlier messages]\ncoder: Checked item 3.", RECALL_SOURCE)
         tokens = self.counter.count_message(message)
