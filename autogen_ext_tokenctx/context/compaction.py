@@ -24,6 +24,9 @@ _BLOCK_TOKENS = 30
 _GREEDY_SHARE = 0.5
 """A newest tool exchange of more than this share of the target competes with older lines."""
 
+_RUN_SHARE = 0.9
+"""What people and agents said since the request comes before anything older up to this share of the tokens."""
+
 _SLACK_TOKENS = 12
 """So few tokens left over are not worth another round."""
 
@@ -80,6 +83,7 @@ class Compaction:
     def _fill(self, allocation: Allocation, goal: int, max_tokens: int, *, block: bool = True) -> View | None:
         """Return the fullest view within the goal; None when not even the emptiest is."""
         best: View | None = None
+        max_tokens -= self._grow_run(allocation, int(_RUN_SHARE * max_tokens))
         allocation.grow(max_tokens - self._grow_shares(allocation, goal, max_tokens))
         for _ in range(_ROUNDS):
             view = self._built(allocation, block=block)
@@ -101,6 +105,17 @@ class Compaction:
         return self._builder.build(
             choices.values(), self.reasons, self.instructions.held, outcome=self._context.outcome, block=block
         )
+
+    def _grow_run(self, allocation: Allocation, max_tokens: int) -> int:
+        """Fill what was said since the request, where there is anything older; return the tokens that took."""
+        turns, numbers = self._context.turns, list(self._context.groups)
+        if turns.question is None or turns.question == turns.first:
+            return 0
+        groups = self._context.groups
+        run = {i for i in numbers[turns.question + 1 :] if not groups[i].pinned and not groups[i].group.is_exchange}
+        before = sum(allocation.choices[i].cost for i in run)
+        allocation.grow(max_tokens, run)
+        return sum(allocation.choices[i].cost for i in run) - before
 
     def _grow_shares(self, allocation: Allocation, goal: int, max_tokens: int) -> int:
         """Fill the guaranteed share of each kind of context with its best lines; return the tokens that took."""
