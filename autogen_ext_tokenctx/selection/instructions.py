@@ -22,6 +22,10 @@ LEAST = 0.45
 10 % of the history, and arguments of tool calls fall by .00, .01 and .03 at 10, 20 and 30 %; with .4 about .91, but
 .03, .02 and .03; with .6 .85, and .00, .01 and .03."""
 
+_UNSURE, _UNSURE_SHARE = 0.35, 0.08
+"""A sentence of a lower score than `LEAST`, down to this one, is held where all of them take no more than this share of
+the tokens for instructions: where people say little, more of it stays."""
+
 _CLEAR = 0.95
 """Who loses a prohibition or a permission of such a score is warned."""
 
@@ -98,9 +102,12 @@ def standing_instructions(context: PrioritizedContext, max_tokens: int, whole: S
     found.sort(key=lambda one: (-_rank(one), -one.group, one.text))
     held: list[StandingInstruction] = []
     fallen: list[StandingInstruction] = []
+    unsure_tokens = int(_UNSURE_SHARE * max_tokens)
     for one in found:
         if one.score < LEAST:
-            continue
+            unsure_tokens -= one.tokens
+        if one.score < _UNSURE or unsure_tokens < 0:
+            break
         if one.tokens <= max_tokens:
             held.append(one)
             max_tokens -= one.tokens
