@@ -34,6 +34,9 @@ from .request import FitRequest
 Expand = Callable[[str], Sequence[LLMMessage]]
 """What gives the originals of a handle back."""
 
+_MARKS_TOKENS = ANSWERED_TOKENS + 30
+"""The mark of an answer, and the block that brings it back, about."""
+
 _EMPTY_MARK_TOKENS = 16
 """What stands for a history of nothing but empty messages may cost so many tokens more than it."""
 
@@ -401,9 +404,9 @@ class DialogueStays:
     def violations(self, request: FitRequest, result: FitResult) -> list[str]:
         """Return where the view breaks it."""
         groups = split(request.messages)
-        if request.budget.available - result.report.tokens_after < ANSWERED_TOKENS:
-            return []  # what must be there leaves no mark its tokens
-        if alternates(request.messages) and not alternates(result.messages):
+        if request.budget.available - result.report.tokens_after < _MARKS_TOKENS:
+            return []  # what must be there leaves marks and the block they refer to no tokens
+        if alternates(repair(request.messages)) and not alternates(result.messages):
             return ["the history has users and agents in turns, the view has not"]
         away = {step.group for step in result.report.steps if step.form in (Form.DIGEST, Form.EVICTED)}
         return [

@@ -13,6 +13,9 @@ from ..messages.groups import MessageGroup
 from ..messages.sections import section_of
 from .prioritizer import PinReason, ScoredGroup
 
+_WHOLE = (PinReason.USER, PinReason.NEWEST)
+"""Such a system message takes no other's place, nor another its: it may be shortened, or must not."""
+
 _LARGE_CHARS = 200
 """Less text is not worth looking for. Calls that change something answer shortly, and each of them counts."""
 
@@ -27,7 +30,7 @@ def superseded(groups: Sequence[ScoredGroup]) -> tuple[dict[int, str], set[int]]
     """
     free = {scored.group.index for scored in groups if not scored.pinned}
     repeated = {index: why for index, why in duplicates([scored.group for scored in groups]).items() if index in free}
-    system = [(scored.group.index, scored.group.head) for scored in groups if scored.pinned is not PinReason.USER]
+    system = [(scored.group.index, scored.group.head) for scored in groups if scored.pinned not in _WHOLE]
     late_first = [(index, head) for index, head in reversed(system) if isinstance(head, SystemMessage)]
     memories = set(_repeated_memories(late_first))
     reasons = {

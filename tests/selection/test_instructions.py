@@ -66,20 +66,23 @@ async def test_it_has_its_speaker_and_stands_before_later_ones() -> None:
     result = await fit(talk(user(RULE), agent("Yes."), *exchange(90), user(later), agent("I will.")))
     text = text_of(result.messages)
     assert text.index(RULE) < text.index(later)
-    assert [held.speaker for held in result.report.instructions] == ["user", "user"]
+    assert {held.text: held.speaker for held in result.report.instructions}.items() >= {
+        RULE: "user",
+        later: "user",
+    }.items()
     assert f"user: {RULE}" in text
 
 
 @pytest.mark.parametrize("other", [agent(RULE), user(RULE, source="web_surfer")])
 async def test_nobody_but_a_person_gives_rules(other: LLMMessage) -> None:
     result = await fit(talk(other))
-    assert result.report.instructions == ()
+    assert RULE not in [held.text for held in result.report.instructions]
 
 
 async def test_whoever_is_named_as_a_person_gives_rules() -> None:
     manager = ContextManager(prioritizer=ContextPrioritizer(people=["Dana"]))
     result = await fit(talk(user(RULE, source="Dana"), agent("Yes.")), manager=manager)
-    assert [held.speaker for held in result.report.instructions] == ["Dana"]
+    assert {held.text: held.speaker for held in result.report.instructions}[RULE] == "Dana"
 
 
 TAKEN_BACK = {
@@ -106,7 +109,7 @@ async def test_a_callable_names_further_ones() -> None:
     manager = ContextManager(prioritizer=ContextPrioritizer(instructions=find))
     result = await fit(talk(user(f"{odd} It rained."), agent("I see.")), manager=manager)
     assert odd in text_of(result.messages)
-    assert [one.text for one in result.report.instructions] == [odd]
+    assert {one.text: one.score for one in result.report.instructions}[odd] == 1.0
 
 
 async def test_a_callable_that_raises_is_left_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -124,12 +124,12 @@ def _text_of(text: str, source: str) -> list[LLMMessage]:
     return [AssistantMessage(content=text, source=source)]
 
 
-def _asked(text: str) -> list[LLMMessage]:
-    return [UserMessage(content=text, source="user")]
+def _asked(text: str, source: str) -> list[LLMMessage]:
+    return [UserMessage(content=text, source=source)]
 
 
 SAID = st.builds(_text_of, sentences(60), st.sampled_from(("coder", "planner")))
-ASKED = st.builds(_asked, sentences(40))
+ASKED = st.builds(_asked, sentences(40), st.sampled_from(("user", "user", "ann", "ben")))
 RARE = st.builds(_rare, sentences(9), st.booleans())
 
 
