@@ -112,8 +112,9 @@ def _of_their_turns(turns: Turns, chosen: Sequence[int]) -> Iterator[int]:
     starts = [exchange.question for exchange in turns.exchanges]
     for place in chosen:
         number = bisect_right(starts, place) - 1
-        if number >= 0:
-            yield from (i for i in turns.exchanges[number] if i is not None)
+        # of several messages of a person in a row the last stands for the question
+        own = turns.exchanges[max(0, number) : number + 1 + (place in turns.people)]
+        yield from (i for exchange in own for i in exchange if i is not None)
 
 
 def _asked(groups: Sequence[MessageGroup], task: str) -> str:
