@@ -115,7 +115,7 @@ class StrictClient(ChatCompletionClient, Component[StrictClientConfig]):
     component_provider_override = "tests.support.strict_client.StrictClient"
 
     def __init__(
-        self, script: Sequence[Reply] = ("ok",), window: int = 1_000_000, family: str = ModelFamily.UNKNOWN
+        self, script: Sequence[Reply] = ("ok",), window: int = 1_000_000, family: str = ModelFamily.GPT_4O
     ) -> None:
         self.script = list(script)
         self.window = window
