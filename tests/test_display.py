@@ -43,7 +43,7 @@ def in_notebook(report: FitReport) -> str:
     "part",
     (
         "2,000|900 of 1,000 tokens (90%)|level strong|read_file|placeholder|12|general_context 0.2|cafe0123|"
-        "related_task_history|unweighed|quality 0.50|12.3 ms|7 units"
+        "related_task_history|unweighed|quality 0.50|12.3 ms|7 message groups"
     ).split("|"),
 )
 def test_it_tells_what_was_done(draw: object, part: str) -> None:

@@ -159,7 +159,7 @@ class ContextManager:
             earlier: The history up to what asks, in full.
             asked: The messages that ask, and the tool calls made since.
             view: What stands for both in the request.
-            room: Tokens that the block may cost.
+            max_tokens: Tokens that the block may cost.
             pictures: Tokens that it may cost more with pictures in it.
             question: What a person asked before others spoke, the very messages of ``earlier``.
 
@@ -276,7 +276,7 @@ class ContextManager:
             tools: The tools sent along; their schemas are counted.
             pinned: Messages to keep word for word.
             summary: What a model said of the first messages of the history. It goes into a view that has to be
-                shorter, where there is room, and what it says already counts less.
+                shorter, where its tokens remain, and what it says already counts less.
 
         Returns:
             The view and a report. A well-formed history within the trigger comes back as the same objects.

@@ -30,7 +30,7 @@ class FitReport(Shown):
         tokens_after: Tokens of the request as it goes out.
         level: How hard the fit had to press.
         steps: One step per group that changed, and one for the shared block; empty when the view is the history.
-        relevance: Context relevance score, worth kept per worth there was against the task, 0 to 1.
+        relevance: Context relevance score, relevance mass kept per mass there was against the task, 0 to 1.
         quality: Compression quality score, about the share of what the next step may need (task words, ids, numbers,
             names, rules) of all that may be shortened that is still in the view, 0 to 1; see ``selection/quality.py``.
         seconds: Time the fit took; 0.0 where the call went on with the view of an earlier one.
@@ -122,7 +122,7 @@ class FitReport(Shown):
             f"({self.utilization:.0%}), level {self.level.name.lower()}"
         )
         note = (
-            f"{self.groups:,} units, {self.tokens_saved:,} tokens saved, {self.cached_tokens:,} cached, "
+            f"{self.groups:,} message groups, {self.tokens_saved:,} tokens saved, {self.cached_tokens:,} cached, "
             f"relevance {self.relevance:.2f}, quality {self.quality:.2f}, {self.seconds * 1e3:.1f} ms"
         )
         if self.cache_break:

@@ -109,7 +109,7 @@ def recall(
         of: How many there are in all.
         asked: The messages that ask, and the tool calls made since.
         view: What stands for both in the request.
-        room: Tokens that the block may cost.
+        max_tokens: Tokens that the block may cost.
         profiles: Where contents of groups are remembered.
         counter: Counts tokens.
         archive: Takes the originals of what the lines are from.

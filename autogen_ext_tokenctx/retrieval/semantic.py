@@ -63,7 +63,7 @@ class SemanticRelevance:
             question: What is asked.
             groups: The groups that may answer it.
             profiles: Their contents.
-            doubt: How far it is open what is asked, 0 to 1.
+            ambiguity: How far it is open what is asked, 0 to 1.
 
         Returns:
             Scores on the same scale; ``scores`` themselves when the embedder failed or nothing is asked.

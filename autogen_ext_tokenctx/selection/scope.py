@@ -39,7 +39,7 @@ class Scope:
 
     Args:
         groups: The groups of the history that are looked at, in order.
-        beyond: The others, with their tokens.
+        not_considered: The others, with their tokens.
         known: What earlier fits found out about groups of the history, to be filled.
     """
 

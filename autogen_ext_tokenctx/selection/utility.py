@@ -1,4 +1,4 @@
-"""What a line is worth, given what the view already says."""
+"""The utility of a line, given what the view already says."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ places may hold a part of the answer; and as long as it is open what is asked.""
 _FIT_BASE = 0.5
 """Share of a line's part in its group's relevance that does not depend on the line's own words."""
 _NEW_BASE = 0.4
-"""Share of the worth of what is new that does not depend on the group's own relevance."""
+"""Share of the utility of what is new that does not depend on the group's own relevance."""
 _WORDS = 0.05
-"""Worth of a new word of greatest rarity."""
+"""Utility of a new word of greatest rarity."""
 _IDS = 60.0
-"""Worth of a new identifier in a tool result, if the words beside it are those of the conversation."""
+"""Utility of a new identifier in a tool result, if the words beside it are those of the conversation."""
 _NAMES = 0.2
 """Share of it for a new name of several words, wherever it stands."""
 _TALKED = 0.01
@@ -43,26 +43,26 @@ _FLOOR = 0.25
 _MOST = 5.0
 """Multiple of it that words of the conversation beside it can bring."""
 _MANY = 30.0
-"""Facts of one group in the view that halve the worth of its next ones: a listing must not crowd out the rest."""
+"""Facts of one group in the view that halve the utility of its next ones: a listing must not crowd out the rest."""
 # What a line gains for words of the query. Of 60 questions about source files .181 .328 .553 are found without both at
 # 10, 20 and 30 %, .371 .487 .697 with them (tests.benchmarks.code_and_logs); retention has little code, shows nothing.
 _ASKED = 0.2
-"""Worth of a word of the query of greatest rarity: in a huge result it is what leads to the line that answers."""
+"""Utility of a word of the query of greatest rarity: in a huge result it is what leads to the line that answers."""
 _NAMED = 15.0
-"""Worth of an id, a number or a name in code that the query has."""
+"""Utility of an id, a number or a name in code that the query has."""
 _AGAIN = 0.5
 """What is left of either in the next line that has it."""
 _QUERY = 3.0
 """How much more a word of the query than one of the conversation says about a line of its group."""
 _ODD = 4.0
-"""Worth of a token of a line that differs from the others of its text, for each bit of surprise: what a failed build or
-a person's word among pasted rows says is in no query, and worth more than any usual line."""
+"""Utility of a token of a line that differs from the others of its text, for each bit of surprise: what a failed build
+or a person's word among pasted rows says is in no query, and has more utility than any usual line."""
 
 _PICTURE = 0.3
 """What speaks for the newest picture, against 1 for the group that answers best."""
 
 FIRST = 50.0
-"""Worth of a token of what comes before all lines, which have a few each at most: a picture that is asked for or must
+"""Utility of a token of what comes before all lines, which have a few each at most: a picture that is asked for or must
 stay."""
 
 _APART = ("thought", "image")
@@ -73,7 +73,7 @@ _STEPS = 1 << 16
 
 
 class LineUtility(NamedTuple):
-    """What does not change about the worth of a segment while a view grows.
+    """What does not change about the utility of a segment while a view grows.
 
     Args:
         mass: Its share of the group's relevance.
@@ -119,9 +119,9 @@ def _score(scored: ScoredGroup, relevance: float) -> float:
 
 
 class Utility:
-    """The worth of the lines of one history, falling as the view comes to say the same.
+    """The utility of the lines of one history, falling as the view comes to say the same.
 
-    A line's worth is its share of the group's relevance (mass, which grows slower than a group's length, so that long
+    A line's utility is its share of the group's relevance (mass, which grows slower than a group's length, so that long
     groups do not win by length, and falls by what the view says already) and what it would bring that the view does
     not have: words by rarity; identifiers and names by how much the words beside them are those of the
     conversation. Where a person asks about the run itself, what counts is which messages are relevant: the facts of
@@ -162,7 +162,7 @@ class Utility:
             self._cover(segment)
 
     def take(self, line: LineUtility) -> None:
-        """The view has this line now; one more line that answers the same words is worth less."""
+        """The view has this line now; one more line that answers the same words has less utility."""
         segment = line.segment
         self._facts[line.group] += len(segment.ids)
         self._cover(segment)
@@ -175,7 +175,7 @@ class Utility:
         return self._mass[scored.group.index] * scored.profile.tokens
 
     def lines(self, scored: ScoredGroup) -> list[LineUtility]:
-        """What does not change about the worth of each segment of a group."""
+        """What does not change about the utility of each segment of a group."""
         segments = scored.profile.segments
         index = scored.group.index
         own = [segment for segment in segments if segment.kind not in _APART]
@@ -193,7 +193,7 @@ class Utility:
         return [next(apart.get(segment.kind, rest)) for segment in segments]
 
     def _picture(self, scored: ScoredGroup, segment: Segment) -> LineUtility:
-        """The worth of a picture. Unless it is asked for, nothing is known of it but how new it is."""
+        """The utility of a picture. Unless it is asked for, nothing is known of it but how new it is."""
         index = scored.group.index
         if scored.pictured:
             mass = FIRST * segment.tokens
@@ -203,7 +203,7 @@ class Utility:
         return LineUtility(mass, 1.0, 0.0, 0.0, 0.0, 0.0, (), index, segment)
 
     def _lines(self, text: _Text) -> list[LineUtility]:
-        """What does not change about the worth of the segments of a text."""
+        """What does not change about the utility of the segments of a text."""
         segments = text.segments
         lines = [self._line(text, segment) for segment in segments]
         if len(segments) <= 2:  # a label and a line

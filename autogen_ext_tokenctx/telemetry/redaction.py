@@ -83,7 +83,7 @@ def newest(messages: Sequence[LLMMessage], most: int, max_tokens: int) -> list[t
     Args:
         messages: The messages.
         most: Characters of the text of one.
-        room: Characters of all.
+        max_tokens: Characters of all.
     """
     chosen: list[tuple[str, str]] = []
     for message in reversed(messages):

@@ -19,7 +19,7 @@ from tests.benchmarks.retention import FAMILIES, family_means
 
 PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "nothing off": ("selection.utility", {}),
-    "relevance of units": ("selection.utility", {"_BASE": 1.0, "_SHARP": 0.0}),
+    "relevance of groups": ("selection.utility", {"_BASE": 1.0, "_SHARP": 0.0}),
     "relevance of neighbours": ("retrieval.bm25", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
     "recency": ("selection.utility", {"_RECENT": 0.0}),
     "identifiers and names": ("selection.utility", {"_IDS": 0.0}),
