@@ -50,7 +50,7 @@ def judged_together(
         judged.update((number, _in_block(judged[number])) for number in moved)
     for question, answer in reversed(pairs):
         answered = judged[answer]
-        if marks > 0 and _stands(judged[question]) and not _stands(answered) and not answered.fixed:
+        if marks > 0 and _stands(judged[question]) and not _stands(answered):  # a later message may say it again
             marks -= 1
             judged[answer] = replace(answered, form=Form.EXTRACT if answered.kept else Form.PLACEHOLDER)
     return judged

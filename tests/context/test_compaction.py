@@ -113,3 +113,11 @@ async def test_of_equals_the_heavier_category_stays() -> None:
             for result in [await manager.fit(history, 700) for manager in (high, low)]
         ]
         assert kept[0] >= kept[1]
+
+
+async def test_a_question_has_a_mark_though_a_later_message_repeats_its_answer() -> None:
+    task, answer = user("Look after the pumps."), AssistantMessage(content=prose(5, 120), source="coder")
+    repeated = answer.model_copy(update={"content": prose(5, 120)})
+    history = [task, answer, *conversation(12), user("What did you say first?"), repeated, user("Thanks. And now?")]
+    result = await ContextManager().fit(history, 900)
+    assert [str(message.content) for message in result.messages[:2]] == [task.content, "[answered; left out]"]
