@@ -24,15 +24,18 @@ SAID = (
 )
 
 
-def judged(forms: Mapping[int, Form], marks: int = 5, corrected: tuple[tuple[int, int], ...] = ()) -> dict[int, Form]:
+def judged(
+    forms: Mapping[int, Form], marks: int = 5, corrected: tuple[tuple[int, int], ...] = (), pin: str = "-"
+) -> dict[int, Form]:
     """The forms of a chat after they were judged; what is not named stands in full."""
     messages: list[LLMMessage] = [
         AssistantMessage(content=text, source="coder") if n % 2 else UserMessage(content=text, source="user")
         for n, text in enumerate(SAID)
     ]
-    context = ContextPrioritizer().prioritize_context(split(messages))
+    prioritizer = ContextPrioritizer(pin=lambda message: pin in str(message.content))
+    context = prioritizer.prioritize_context(split(messages))
     choices = {i: Choice(scored, forms.get(i, Form.FULL)) for i, scored in context.groups.items()}
-    assert answers_to_pinned(context) == 1  # the one to the first task
+    assert answers_to_pinned(context) == (1 if pin == "-" else 2)  # the one to the first task
     found = judged_together(context, choices, corrected, marks=marks)
     return {i: choice.form for i, choice in found.items() if choice.form is not Form.FULL}
 
@@ -57,6 +60,12 @@ def test_judged(forms: dict[int, Form], after: dict[int, Form]) -> None:
 
 def test_without_tokens_for_marks_there_are_none() -> None:
     assert judged({1: Form.EVICTED}, marks=0) == {1: Form.EVICTED}
+
+
+def test_of_few_marks_the_newest_questions_have_them() -> None:
+    forms = {1: Form.EVICTED, 3: Form.EVICTED}
+    assert judged(forms, marks=1, pin="gauge 7") == {1: Form.EVICTED, 3: Form.PLACEHOLDER}
+    assert judged(forms, marks=2, pin="gauge 7") == {1: Form.PLACEHOLDER, 3: Form.PLACEHOLDER}
 
 
 def test_what_is_corrected_in_the_block_goes_there_too() -> None:
