@@ -88,7 +88,6 @@ def main() -> int:
     """Measure and print."""
     parser = arguments(__doc__)
     parser.add_argument("--share", type=float, default=0.1, help="of the history")
-    parser.add_argument("--lost", action="store_true", help="name what did not survive")
     options = parser.parse_args()
     if not is_there(options.harness, "ctxbench") or not is_there(options.harness, "instructions"):
         return 0
@@ -96,7 +95,8 @@ def main() -> int:
     rules = [row for row in map(json.loads, lines) if row["binding"] and row["kind"] != "revocation"]
     kept: dict[tuple[str, str], list[bool]] = defaultdict(list)
     for language, kind, is_kept in asyncio.run(measured(rules, options.share)):
-        for key in ((language, kind), (language, "all"), ("en" if language == "en" else "others", f"{kind}s")):
+        of_language = [language] if language == "en" else [language, "others"]
+        for key in ((name, part) for name in of_language for part in (kind, "all")):
             kept[key].append(is_kept)
     for (language, kind), values in sorted(kept.items()):
         print(f"{language:7} {kind:6} {sum(values) / len(values):.2f} of {len(values)}")

@@ -28,6 +28,8 @@ def test_a_history_that_goes_on_is_the_same_one() -> None:
 
 def test_two_fits_at_a_time_have_one_each() -> None:
     kept = histories()
+    with kept.lent(said("a")):
+        pass
     with kept.lent(said("a")) as one, kept.lent(said("a")) as other:
         assert one is not other
         assert len(one.groups) == len(other.groups) == 1

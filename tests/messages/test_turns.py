@@ -63,6 +63,7 @@ def test_a_first_task_has_an_outcome_once_something_else_is_asked() -> None:
     assert turns_of(split([user(), AGENT])).outcome is None
     assert turns_of(split([user(), AGENT, user()])).outcome == 1
     assert turns_of(split([user(), CALL, RESULT, user()])).outcome is None
+    assert turns_of(split([user(), CALL, RESULT, user(), AGENT])).outcome is None  # it answers what is asked now
 
 
 @pytest.mark.parametrize(
