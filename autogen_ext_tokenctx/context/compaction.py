@@ -61,8 +61,10 @@ class Compaction:
         )
         self.instructions = held
         floor += sum(instruction.tokens for instruction in held.held)
-        self._marks = min(answers_to_pinned(self._context), (self._limit - floor) // ANSWERED_TOKENS)
-        floor += self._marks * ANSWERED_TOKENS
+        needed, affordable = answers_to_pinned(self._context), (self._limit - floor) // ANSWERED_TOKENS
+        floor += min(needed, affordable) * ANSWERED_TOKENS
+        # questions with pictures may stay, too: where there are tokens, what is chosen makes room for their marks
+        self._marks = len(groups) if affordable > needed else affordable
         goal = max(self._goal, min(self._limit, floor + _BLOCK_TOKENS))
         if in_place and floor + sum(groups[i].profile.tokens - least[i] for i in in_place) > self._goal:
             goal = self._limit  # room that is left free while what must be there is cut helps nobody

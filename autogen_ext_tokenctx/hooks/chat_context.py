@@ -363,6 +363,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             recall=self._recall,
             settings=repr((self.budget, self._budget.given, self._task, self._recall)),
             call_id=self._call_id,
+            shape=self._optimizer.shape_for(self._model) if self._optimizer else None,
         )
 
     def _forget(self) -> None:

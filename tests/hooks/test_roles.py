@@ -8,6 +8,7 @@ import pytest
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 
 from autogen_ext_tokenctx import (
+    EstimatedTokenCounter,
     ModelOptimizer,
     TokenBudgetChatCompletionClient,
     TokenBudgetChatCompletionContext,
@@ -95,3 +96,22 @@ async def test_the_choice_is_in_the_configuration() -> None:
     own = TokenBudgetChatCompletionContext(budget=100, optimizer=ModelOptimizer(profiles={}))
     with pytest.raises(TypeError, match="cannot be dumped"):
         own.dump_component()
+
+
+@pytest.mark.parametrize("model", [None, "", "my-own-model-7b"])
+def test_of_an_unknown_family_nothing_is_changed(model: str | None) -> None:
+    assert ModelOptimizer().shape_for(model) is None
+
+
+async def test_the_rows_of_a_report_add_up_with_the_shape() -> None:
+    counter = EstimatedTokenCounter()
+    context = TokenBudgetChatCompletionContext(model="gemma-2-9b-it", budget=BUDGET, counter=counter, reserve=0)
+    for message in team(4):
+        await context.add_message(message)
+    view, report = await context.get_messages(), context.last_report
+    assert report is not None
+    (shaped,) = [step for step in report.steps if step.form is Form.SHAPED]
+    assert shaped.tokens_before != shaped.tokens_after
+    assert report.tokens_after == counter.count_request(view)
+    changes = sum(step.tokens_after - step.tokens_before for step in report.steps)
+    assert report.tokens_before + changes == report.tokens_after

@@ -15,8 +15,8 @@ from autogen_ext_tokenctx.selection.prioritizer import ContextPrioritizer
 from ..support.histories import conversation
 
 
-def user(text: str) -> UserMessage:
-    return UserMessage(content=text, source="user")
+def user(text: str, source: str = "user") -> UserMessage:
+    return UserMessage(content=text, source=source)
 
 
 def corrected(said: Sequence[str]) -> set[tuple[int, int]]:
@@ -36,6 +36,7 @@ OTHERS = [
     ("Book the train to Lyon for Tuesday.", "Book the train to Lyon for Tuesday."),
     ("Book the train to Lyon.", "Not a word to the others about the party."),
     ("Fix parser.py.", "Thanks!"),
+    ("Book the train to Lyon.", "Book the train to Lyon, not the bus please."),
 ]
 
 
@@ -47,6 +48,18 @@ def test_what_a_person_says_anew_with_another_value_corrects_it(said: tuple[str,
 @pytest.mark.parametrize("said", OTHERS)
 def test_what_is_on_other_things_or_says_the_same_corrects_nothing(said: tuple[str, str]) -> None:
     assert corrected(["Hello there, good morning.", *said]) == set()
+
+
+def test_agents_correct_nobody() -> None:
+    old, new = CORRECTED[0]
+    said = [
+        user("Hello."),
+        user(old),
+        AssistantMessage(content=new, source="planner"),
+        user(new, "ann"),
+        user("Go on."),
+    ]
+    assert corrections(ContextPrioritizer().prioritize_context(split(said))) == {}
 
 
 @pytest.mark.parametrize("said", CORRECTED)

@@ -164,3 +164,11 @@ async def test_it_survives_saving_and_a_change_of_model() -> None:
     await other.load_state(await context.save_state())
     await other.add_message(user("And the next one?"))
     assert RULE in text_of(await other.get_messages())
+
+
+async def test_what_is_said_twice_is_held_once_where_it_was_said_last() -> None:
+    once = await fit(talk(user(RULE), agent("Yes.")))
+    twice = await fit(talk(user(RULE), agent("Yes."), *exchange(92), user(RULE), agent("Yes, yes.")))
+    first, last = ([one.group for one in result.report.instructions if one.text == RULE] for result in (once, twice))
+    assert len(first) == len(last) == 1
+    assert last > first
