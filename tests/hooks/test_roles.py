@@ -5,6 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core.memory import ListMemory, MemoryContent, MemoryMimeType
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 
 from autogen_ext_tokenctx import (
@@ -115,3 +119,28 @@ async def test_the_rows_of_a_report_add_up_with_the_shape() -> None:
     assert report.tokens_after == counter.count_request(view)
     changes = sum(step.tokens_after - step.tokens_before for step in report.steps)
     assert report.tokens_before + changes == report.tokens_after
+
+
+@pytest.mark.parametrize("hook", ["client", "both"])
+@pytest.mark.parametrize("model", ["gemma-2-9b-it", "claude-sonnet-4"])
+async def test_every_request_of_a_team_is_as_the_endpoint_takes_it(model: str, hook: str) -> None:
+    inner = StrictClient([f"Point {number}: {prose(number, 45)}" for number in range(200)])
+    client = TokenBudgetChatCompletionClient(inner, BUDGET, model=model)
+
+    def context() -> TokenBudgetChatCompletionContext | None:
+        return TokenBudgetChatCompletionContext(model=model, budget=BUDGET) if hook == "both" else None
+
+    memory = ListMemory()
+    await memory.add(MemoryContent(content="Hall 4 is closed.", mime_type=MemoryMimeType.TEXT))
+    agents = [
+        AssistantAgent(name, client, model_context=context(), memory=[memory], system_message=f"You are {name}.")
+        for name in ("ann", "ben", "cleo")
+    ]
+    team = RoundRobinGroupChat(list(agents), termination_condition=MaxMessageTermination(10))
+    for turn in range(5):
+        await team.run(task=f"Read the gauges of hall {turn}. {prose(turn, 60)}")
+    assert len(inner.requests) > 40
+    for request in inner.requests:
+        sent = list(request.messages)
+        assert ModelOptimizer().optimize_for_model(sent, model) == sent
+    assert all(call.report.tokens_after <= BUDGET for call in client.recent)
