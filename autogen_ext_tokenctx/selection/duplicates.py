@@ -32,7 +32,8 @@ def superseded(groups: Sequence[ScoredGroup]) -> tuple[dict[int, str], set[int]]
     repeated = {index: why for index, why in duplicates([scored.group for scored in groups]).items() if index in free}
     system = [(scored.group.index, scored.group.head) for scored in groups if scored.pinned not in _WHOLE]
     late_first = [(index, head) for index, head in reversed(system) if isinstance(head, SystemMessage)]
-    memories = set(_repeated_memories(late_first))
+    sure = {scored.group.index for scored in groups if scored.pinned is PinReason.SYSTEM}
+    memories = set(_repeated_memories(late_first, sure))
     reasons = {
         **repeated,
         **dict.fromkeys(_old_sections(late_first), "a later version of this section took its place"),
@@ -52,14 +53,18 @@ def _old_sections(late_first: Sequence[tuple[int, SystemMessage]]) -> Iterator[i
             known.add(section[0])
 
 
-def _repeated_memories(late_first: Sequence[tuple[int, SystemMessage]]) -> Iterator[int]:
-    """Yield the system messages of which later ones have every line."""
+def _repeated_memories(late_first: Sequence[tuple[int, SystemMessage]], sure: Set[int]) -> Iterator[int]:
+    """Yield the system messages of which later ones have every line: of one that is sure of its place, such ones."""
     known: set[str] = set()
+    known_surely: set[str] = set()
     for index, head in late_first:
         lines = {line.strip() for line in head.content.splitlines()}
-        if known and lines <= known:
+        if lines <= (known_surely if index in sure else known) and known:
             yield index
+            continue  # whoever has its lines is known already
         known |= lines
+        if index in sure:
+            known_surely |= lines
 
 
 def _repeated_in_full(groups: Sequence[MessageGroup], repeated: Set[int]) -> Iterator[int]:

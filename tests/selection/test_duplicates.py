@@ -119,3 +119,13 @@ def test_the_time_it_takes_grows_with_the_text_only() -> None:
         for size in (200, 800)
     }
     assert growth(lambda size: duplicates(histories[size]), 200) < 8
+
+
+async def test_a_rule_at_the_head_does_not_give_way_to_a_memory_that_may_go() -> None:
+    rule = SystemMessage(content="Relevant memory:\n1. Hall 4 is closed.")
+    late = SystemMessage(content="Relevant memory:\n1. Hall 4 is closed.\n2. " + "The pump is new. " * 60)
+    newest = SystemMessage(content="Relevant memory:\n3. The valve is old.")
+    said = UserMessage(content="Look after the pumps.", source="user")
+    history = [rule, said, late, AssistantMessage(content="word " * 300, source="coder"), newest, said]
+    view = (await ContextManager().fit(history, 100)).messages
+    assert "Hall 4 is closed." in str(view[0].content)
