@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,7 @@ def test_each_chart_has_its_numbers_in_a_table(browser: Browser, page: Path) -> 
         assert browser.run(f"return document.querySelector('#{figure} .plot').getAttribute('aria-label')")
         assert browser.texts(f"#{figure} figcaption")[0]
         browser.one(f"#{figure} summary").click()
+        browser.wait(partial(browser.texts, f"#{figure} caption"))  # the table is made when it is opened
         assert browser.texts(f"#{figure} caption")[0]
         assert len(browser.all(f"#{figure} tbody tr")) > 40
     table = browser.run(
