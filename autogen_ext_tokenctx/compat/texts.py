@@ -13,7 +13,7 @@ from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
-from ..messages.groups import is_call
+from ..messages.calls import is_call
 from ..models.counters import counter_for_model
 from .compressors import LLMLingua, TextCompressor
 from .edits import REMEMBERED_TEXTS, Configured, MessageFilter, Said, all_texts, edited

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from ..display import clip
 from ..errors import BudgetTooSmallError
 from ..forms.compressor import label_of
 from ..messages.groups import pictures_of
 from ..messages.pages import is_paging
+from ..selection.corrections import corrections
 from ..selection.duplicates import superseded
 from ..selection.instructions import SHARE, Held, standing_instructions
 from ..selection.knapsack import Allocation
@@ -46,6 +47,8 @@ class Compaction:
         self._overhead = overhead
         self._marks = 0
         self.instructions = Held((), ())
+        self._corrected_by = corrections(context)
+        self._corrected_groups = {(old.group, new.group) for old, new in self._corrected_by.items()}
         self.reasons, self.repeats = superseded(list(context.groups.values()))
 
     def solve(self) -> tuple[View, Allocation]:
@@ -69,18 +72,23 @@ class Compaction:
         if in_place and floor + sum(groups[i].profile.tokens - least[i] for i in in_place) > self._goal:
             goal = self._limit  # room that is left free while what must be there is cut helps nobody
         max_tokens = goal - floor - _BLOCK_TOKENS
-        allocation = Allocation(self._context, whole, in_place, self.reasons, max(max_tokens, 0))
+        allocation = self._allocation(whole, in_place, max(max_tokens, 0))
         view = self._fill(allocation, goal, max_tokens)
         if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
-            allocation = Allocation(self._context, whole, in_place, self.reasons, 0)
+            allocation = self._allocation(whole, in_place, 0)
             view = self._built(allocation)
             if view.tokens > self._limit:  # nor does the block; what its mark would have taken may hold a short message
                 max_tokens = self._limit - floor
                 self.instructions = Held((), (*held.held, *held.fallen))
-                allocation = Allocation(self._context, whole, in_place, self.reasons, max_tokens, quotes=False)
+                allocation = self._allocation(whole, in_place, max_tokens, quotes=False)
                 bare = self._built(allocation, block=False, marks=False)
                 view = self._fill(allocation, self._limit, max_tokens, block=False) or bare
         return view, allocation
+
+    def _allocation(
+        self, whole: Iterable[int], in_place: Iterable[int], max_tokens: int, *, quotes: bool = True
+    ) -> Allocation:
+        return Allocation(self._context, whole, in_place, self.reasons, self._corrected_by, max_tokens, quotes=quotes)
 
     def _fill(self, allocation: Allocation, goal: int, max_tokens: int, *, block: bool = True) -> View | None:
         """Return the fullest view within the goal; None when not even the emptiest is."""
@@ -102,7 +110,7 @@ class Compaction:
     def _built(self, allocation: Allocation, *, block: bool = True, marks: bool = True) -> View:
         """Return the view of the forms chosen so far."""
         choices = judged_together(
-            self._context, allocation.choices, allocation.corrected, marks=self._marks if marks else 0
+            self._context, allocation.choices, self._corrected_groups, marks=self._marks if marks else 0
         )
         return self._builder.build(
             choices.values(), self.reasons, self.instructions.held, outcome=self._context.outcome, block=block
@@ -115,9 +123,7 @@ class Compaction:
             return 0
         groups = self._context.groups
         run = {i for i in numbers[turns.question + 1 :] if not groups[i].pinned and not groups[i].group.is_exchange}
-        before = sum(allocation.choices[i].cost for i in run)
-        allocation.grow(max_tokens, run)
-        return sum(allocation.choices[i].cost for i in run) - before
+        return _grown(allocation, run, max_tokens)
 
     def _grow_shares(self, allocation: Allocation, goal: int, max_tokens: int) -> int:
         """Fill the guaranteed share of each kind of context with its best lines; return the tokens that took."""
@@ -129,8 +135,7 @@ class Compaction:
                 if CONTEXT_TYPE_OF_CATEGORY[scored.category.value] == kind
             }
             before = sum(allocation.choices[i].cost for i in own)
-            allocation.grow(min(int(share * goal) - before, max_tokens - used), own)
-            used += sum(allocation.choices[i].cost for i in own) - before
+            used += _grown(allocation, own, min(int(share * goal) - before, max_tokens - used))
         return used
 
     def _pinned(self) -> tuple[list[int], list[int]]:
@@ -199,6 +204,13 @@ class Compaction:
             what.append(f"the reserve ({self._allowed.reserve} tokens)")
         needed = sum(least.values()) + self._overhead + self._allowed.reserve
         return BudgetTooSmallError(self._allowed.limit, needed, what)
+
+
+def _grown(allocation: Allocation, own: Set[int], max_tokens: int) -> int:
+    """Make the best moves of some groups; return the tokens that took."""
+    before = sum(allocation.choices[i].cost for i in own)
+    allocation.grow(max_tokens, own)
+    return sum(allocation.choices[i].cost for i in own) - before
 
 
 def _name(scored: ScoredGroup) -> str:

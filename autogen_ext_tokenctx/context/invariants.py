@@ -8,9 +8,8 @@ fit, since a provider refuses what breaks them; the tests check all.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from autogen_core.models import (
@@ -21,18 +20,16 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from ..forms.compressor import ANSWERED, DIGEST_SOURCE, IMAGE_LEFT_OUT
+from ..forms.compressor import DIGEST_SOURCE
 from ..forms.form import Form
-from ..messages.groups import STRAY_SOURCE, MessageGroup, is_call, repair, split
-from ..messages.turns import SPACER, alternates, is_transcript, turns_of
+from ..messages.calls import is_call
+from ..messages.groups import STRAY_SOURCE, MessageGroup, repair, same_objects, split
+from ..messages.turns import alternates, turns_of
 from ..tokens.counting import TokenCounter
 from .dialogue import ANSWERED_TOKENS
-from .quotations import HANDLE, Source, false_neighbours, is_mark, quotable_texts
+from .quotations import HANDLE, Expand, Source, is_told, quotable_texts
 from .report import FitResult
 from .request import FitRequest
-
-Expand = Callable[[str], Sequence[LLMMessage]]
-"""What gives the originals of a handle back."""
 
 _MARKS_TOKENS = ANSWERED_TOKENS + 30
 """The mark of an answer, and the block that brings it back, about."""
@@ -156,7 +153,7 @@ def _lost_rules(sendable: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> I
 
 def _is_newest(shown: Sequence[LLMMessage], newest: MessageGroup) -> bool:
     """Return whether the end of a view stands for the newest group."""
-    if _is_told(shown, newest.messages):
+    if is_told(shown, newest.messages):
         return HANDLE.search("\n".join(text for message in shown for text in quotable_texts(message))) is not None
     if len(shown) != len(newest.messages):
         return False
@@ -191,112 +188,6 @@ def _values(message: LLMMessage) -> list[object]:
     return [json.loads(text) for text in quotable_texts(message)] if is_call(message) else []
 
 
-def _is_told(shown: Sequence[LLMMessage], originals: Sequence[LLMMessage]) -> bool:
-    """Return whether a tool exchange became text, message by message."""
-    return len(shown) == len(originals) and is_call(originals[0]) and all(map(is_transcript, shown))
-
-
-@dataclass
-class OrderAndTruth:
-    """What stays is in order, nothing is invented, and what is shortened says so and can be had back (G4).
-
-    Args:
-        expand: Gives the originals of a handle back.
-    """
-
-    expand: Expand
-    name: str = "order"
-    _sources: dict[int, tuple[MessageGroup, Source]] = field(default_factory=dict[int, tuple[MessageGroup, Source]])
-
-    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
-        """Return where the view breaks it."""
-        return list(self._violations(split(request.messages), result))
-
-    def _violations(self, groups: Sequence[MessageGroup], result: FitResult) -> Iterator[str]:
-        steps = {step.group: step for step in result.report.steps}
-        left = list(result.messages)
-        for group in groups:
-            step = steps.get(group.index)
-            if not left or (step is not None and step.form in (Form.EVICTED, Form.DIGEST)):
-                continue
-            if _is_digest(left[0]):
-                yield from self._digest(left.pop(0), groups)
-                if left and left[0] is SPACER:
-                    del left[0]
-            own = left[: len(group.messages)]
-            del left[: len(group.messages)]
-            if step is None or step.form is Form.REPAIRED:
-                if tuple(own) != group.messages:
-                    yield f"group {group.index} is not where it was"
-            elif len(own) != len(group.messages):
-                yield f"group {group.index} has lost messages"
-            else:
-                yield from self._shortened(own, group, step.form)
-        if left and _is_digest(left[0]):
-            yield from self._digest(left.pop(0), groups)
-        if left:
-            yield f"{len(left)} messages that no group has"
-
-    def _source(self, group: MessageGroup) -> Source:
-        if id(group) not in self._sources:
-            self._sources[id(group)] = group, Source(group.messages)  # the group is held, so that its id stays its own
-        return self._sources[id(group)][1]
-
-    def _shortened(self, own: Sequence[LLMMessage], group: MessageGroup, form: Form) -> Iterator[str]:
-        source = self._source(group)
-        if _is_told(own, group.messages):
-            yield from self._told(own, source)
-            return
-        for message, original in zip(own, group.messages, strict=True):
-            if message.type != original.type:
-                yield f"group {group.index} changed its type"
-            elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
-                if message.content != original.content:
-                    yield f"a call that nobody made in group {group.index}"
-            else:
-                for text in quotable_texts(message):
-                    if text not in quotable_texts(original) and text not in source.compact:
-                        yield from self._text(text, source, form)
-
-    def _text(self, text: str, source: Source, form: Form) -> Iterator[str]:
-        if form in (Form.EXTRACT, Form.PLACEHOLDER) and text not in (IMAGE_LEFT_OUT, ANSWERED):
-            yield from self._handles(text)
-        for line in map(str.strip, text.splitlines()):
-            if not is_mark(line) and line not in source:
-                yield f"invented: {line!r}"
-        yield from false_neighbours(text, [source])
-
-    def _told(self, own: Sequence[LLMMessage], source: Source) -> Iterator[str]:
-        """Yield the faults of a tool exchange as text."""
-        told = "\n".join(text for message in own for text in quotable_texts(message))
-        yield from self._handles(told)
-        for line in map(str.strip, told.splitlines()):
-            thought = line.partition(": ")[2]
-            if not (is_mark(line) or thought.startswith("[") or line in source or thought in source):
-                yield f"invented: {line!r}"
-
-    def _digest(self, block: LLMMessage, groups: Sequence[MessageGroup]) -> Iterator[str]:
-        text = quotable_texts(block)[0]
-        yield from self._handles(text)
-        sources = [self._source(group) for group in groups]
-        for line in map(str.strip, text.splitlines()[1:]):
-            tails = [line, *(line[match.end() :] for match in re.finditer(": ", line))]
-            is_label = line.endswith((":", ")", "…"))
-            if not is_label and not any(tail in source for tail in tails for source in sources):
-                yield f"invented: {line!r}"
-        yield from false_neighbours(text, sources, labelled=True)
-
-    def _handles(self, text: str) -> Iterator[str]:
-        """Yield a fault where nothing brings back what a text lacks."""
-        handles = HANDLE.findall(text)
-        if not handles or not all(self.expand(handle) for handle in handles):
-            yield f"nothing brings back what is missing in {text[:60]!r}"
-
-
-def _is_digest(message: LLMMessage) -> bool:
-    return isinstance(message, UserMessage) and message.source == DIGEST_SOURCE
-
-
 @dataclass(frozen=True)
 class Untouched:
     """Under the trigger a history that needs no repair comes back as the same objects, with no steps (G5)."""
@@ -308,13 +199,9 @@ class Untouched:
         messages = request.messages
         if result.report.tokens_before > request.budget.trigger_tokens or repair(messages) != list(messages):
             return []
-        if len(messages) != len(result.messages) or any(map(_is_other, messages, result.messages)):
+        if not same_objects(messages, result.messages):
             return ["messages were changed without need"]
         return ["there are steps though nothing was done"] if result.report.steps else []
-
-
-def _is_other(one: LLMMessage, other: LLMMessage) -> bool:
-    return one is not other
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from autogen_core.tools import Tool, ToolSchema
 from ..errors import BudgetTooSmallError
 from ..forms.compressor import ContextCompressor
 from ..messages.archive import ContextArchive
-from ..messages.groups import is_call, pictures_of, texts
+from ..messages.calls import is_call
+from ..messages.groups import pictures_of, texts
 from ..models.counters import TiktokenCounter, counter_for_model
 from ..retrieval.features import FeatureCache
 from ..retrieval.index import HistoryIndex

@@ -1,16 +1,27 @@
-"""What a view may quote: the lines of its sources, and which of them are neighbours."""
+"""What a view may quote: the lines of its sources, and which of them are neighbours; and whether it keeps to that."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage
+from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, UserMessage
 
 from ..display import clip
+from ..forms.compressor import ANSWERED, DIGEST_SOURCE, IMAGE_LEFT_OUT
+from ..forms.form import Form
 from ..forms.passages import passages
-from ..messages.groups import split
+from ..messages.calls import is_call
+from ..messages.groups import MessageGroup, split
+from ..messages.turns import SPACER, is_transcript
+from .report import FitResult
+from .request import FitRequest
+
+Expand = Callable[[str], Sequence[LLMMessage]]
+"""What gives the originals of a handle back."""
+
 
 HANDLE = re.compile(r'expand_context\("([0-9a-f]+)"(?:, \d+, \d+)?\)')
 """What names a handle in a mark."""
@@ -103,3 +114,109 @@ def false_neighbours(text: str, sources: Sequence[Source], *, labelled: bool = F
 
 def _rows(text: str) -> list[str]:
     return [row.rstrip() for row in text.splitlines() if row.strip()]
+
+
+def is_told(shown: Sequence[LLMMessage], originals: Sequence[LLMMessage]) -> bool:
+    """Return whether a tool exchange became text, message by message."""
+    return len(shown) == len(originals) and is_call(originals[0]) and all(map(is_transcript, shown))
+
+
+@dataclass
+class OrderAndTruth:
+    """What stays is in order, nothing is invented, and what is shortened says so and can be had back (G4).
+
+    Args:
+        expand: Gives the originals of a handle back.
+    """
+
+    expand: Expand
+    name: str = "order"
+    _sources: dict[int, tuple[MessageGroup, Source]] = field(default_factory=dict[int, tuple[MessageGroup, Source]])
+
+    def violations(self, request: FitRequest, result: FitResult) -> list[str]:
+        """Return where the view breaks it."""
+        return list(self._violations(split(request.messages), result))
+
+    def _violations(self, groups: Sequence[MessageGroup], result: FitResult) -> Iterator[str]:
+        steps = {step.group: step for step in result.report.steps}
+        left = list(result.messages)
+        for group in groups:
+            step = steps.get(group.index)
+            if not left or (step is not None and step.form in (Form.EVICTED, Form.DIGEST)):
+                continue
+            if _is_digest(left[0]):
+                yield from self._digest(left.pop(0), groups)
+                if left and left[0] is SPACER:
+                    del left[0]
+            own = left[: len(group.messages)]
+            del left[: len(group.messages)]
+            if step is None or step.form is Form.REPAIRED:
+                if tuple(own) != group.messages:
+                    yield f"group {group.index} is not where it was"
+            elif len(own) != len(group.messages):
+                yield f"group {group.index} has lost messages"
+            else:
+                yield from self._shortened(own, group, step.form)
+        if left and _is_digest(left[0]):
+            yield from self._digest(left.pop(0), groups)
+        if left:
+            yield f"{len(left)} messages that no group has"
+
+    def _source(self, group: MessageGroup) -> Source:
+        if id(group) not in self._sources:
+            self._sources[id(group)] = group, Source(group.messages)  # the group is held, so that its id stays its own
+        return self._sources[id(group)][1]
+
+    def _shortened(self, own: Sequence[LLMMessage], group: MessageGroup, form: Form) -> Iterator[str]:
+        source = self._source(group)
+        if is_told(own, group.messages):
+            yield from self._told(own, source)
+            return
+        for message, original in zip(own, group.messages, strict=True):
+            if message.type != original.type:
+                yield f"group {group.index} changed its type"
+            elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+                if message.content != original.content:
+                    yield f"a call that nobody made in group {group.index}"
+            else:
+                for text in quotable_texts(message):
+                    if text not in quotable_texts(original) and text not in source.compact:
+                        yield from self._text(text, source, form)
+
+    def _text(self, text: str, source: Source, form: Form) -> Iterator[str]:
+        if form in (Form.EXTRACT, Form.PLACEHOLDER) and text not in (IMAGE_LEFT_OUT, ANSWERED):
+            yield from self._handles(text)
+        for line in map(str.strip, text.splitlines()):
+            if not is_mark(line) and line not in source:
+                yield f"invented: {line!r}"
+        yield from false_neighbours(text, [source])
+
+    def _told(self, own: Sequence[LLMMessage], source: Source) -> Iterator[str]:
+        """Yield the faults of a tool exchange as text."""
+        told = "\n".join(text for message in own for text in quotable_texts(message))
+        yield from self._handles(told)
+        for line in map(str.strip, told.splitlines()):
+            thought = line.partition(": ")[2]
+            if not (is_mark(line) or thought.startswith("[") or line in source or thought in source):
+                yield f"invented: {line!r}"
+
+    def _digest(self, block: LLMMessage, groups: Sequence[MessageGroup]) -> Iterator[str]:
+        text = quotable_texts(block)[0]
+        yield from self._handles(text)
+        sources = [self._source(group) for group in groups]
+        for line in map(str.strip, text.splitlines()[1:]):
+            tails = [line, *(line[match.end() :] for match in re.finditer(": ", line))]
+            is_label = line.endswith((":", ")", "…"))
+            if not is_label and not any(tail in source for tail in tails for source in sources):
+                yield f"invented: {line!r}"
+        yield from false_neighbours(text, sources, labelled=True)
+
+    def _handles(self, text: str) -> Iterator[str]:
+        """Yield a fault where nothing brings back what a text lacks."""
+        handles = HANDLE.findall(text)
+        if not handles or not all(self.expand(handle) for handle in handles):
+            yield f"nothing brings back what is missing in {text[:60]!r}"
+
+
+def _is_digest(message: LLMMessage) -> bool:
+    return isinstance(message, UserMessage) and message.source == DIGEST_SOURCE

@@ -12,8 +12,9 @@ from autogen_core.tools import Tool, ToolSchema
 
 from ..context.report import FitReport
 from ..forms.form import Form
-from ..messages.groups import GAP, begins_with, common_prefix, is_call, open_calls, repair, split
-from ..messages.turns import SPACER, Turn, alternates, split_open_call
+from ..messages.calls import MOST_BETWEEN, answers, is_call, open_calls, split_open_call
+from ..messages.groups import begins_with, common_prefix, repair, same_objects, split
+from ..messages.turns import SPACER, Turn, alternates
 from ..models.profiles import PromptCache
 from ..retrieval.recall import Recalled
 from ..tokens.counting import TokenCounter
@@ -92,9 +93,7 @@ class IncrementalView:
     @property
     def is_compacted(self) -> bool:
         """Whether the view differs from what it stands for."""
-        return len(self.view) != len(self.covered) or any(
-            shown is not message for shown, message in zip(self.view, self.covered, strict=True)
-        )
+        return not same_objects(self.view, self.covered)
 
     def extended(
         self, history: Sequence[LLMMessage], counter: TokenCounter
@@ -114,7 +113,7 @@ class IncrementalView:
                 return None
             known = headed
         new = history[len(known.covered) :]
-        if _answers_one_given_up(known.covered[-2 * GAP :], new[:GAP]):
+        if _answers_one_given_up(known.covered[-2 * MOST_BETWEEN :], new[:MOST_BETWEEN]):
             return None
         closed, still_open = split_open_call(new)
         return known.plus(closed, counter), still_open
@@ -220,11 +219,8 @@ def head_of(messages: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]:
 
 def _answers_one_given_up(covered: Sequence[LLMMessage], new: Sequence[LLMMessage]) -> bool:
     """Return whether a result comes for a call that was given up, since others spoke meanwhile."""
-    came = list(takewhile(lambda message: not is_call(message), new))
-    if not _is_result(came):
-        return False
-    last = next((n for n in range(len(covered) - 1, -1, -1) if is_call(covered[n])), len(covered))
-    return last < len(covered) and open_calls(covered[last:]) > open_calls([covered[last], *covered[last + 1 :], *came])
+    last = next((n for n in range(len(covered) - 1, -1, -1) if is_call(covered[n])), None)
+    return last is not None and answers(new, open_calls(covered[last:]))
 
 
 def _is_result(messages: Sequence[LLMMessage]) -> bool:

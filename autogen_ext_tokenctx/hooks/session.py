@@ -15,7 +15,9 @@ from ..context.request import FitRequest
 from ..context.translation import BudgetTranslation
 from ..errors import BudgetTooSmallError
 from ..forms.form import FitStep, Form, Level
-from ..messages.turns import Turn, newest_turn, question_before, split_open_call
+from ..messages.calls import split_open_call
+from ..messages.groups import same_objects
+from ..messages.turns import Turn, newest_turn, question_before
 from ..models.profiles import PromptCache
 from ..retrieval.recall import Recalled
 from ..summary.background import Summaries
@@ -263,7 +265,7 @@ class Session:
         if call.shape is None:
             return given, report
         shaped = call.shape(given)
-        if len(shaped) == len(given) and all(one is other for one, other in zip(shaped, given, strict=True)):
+        if same_objects(shaped, given):
             return given, report
         counter = self.manager.counter
         more = sum(map(counter.count_message, shaped)) - sum(map(counter.count_message, given))

@@ -17,8 +17,8 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from ..messages.groups import repair
-from ..messages.turns import split_open_call
+from ..messages.calls import split_open_call
+from ..messages.groups import repair, same_objects
 from ..warn import WarnOnce
 
 logger = logging.getLogger("autogen_ext_tokenctx")
@@ -135,7 +135,7 @@ class TransformChain:
                 self._warn(f"raised {number}", f"transform {name} failed ({error!r}); its input is used")
                 continue
             paired = _repaired(changed)
-            if len(paired) != len(changed) or any(a is not b for a, b in zip(paired, changed, strict=True)):
+            if not same_objects(paired, changed):
                 self._warn(f"broke {number}", f"transform {name} separated tool calls and results; they are repaired")
             current = paired
         return current

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from operator import is_
 from typing import TypeAlias
 
 from autogen_core import FunctionCall, Image
@@ -23,13 +24,12 @@ from autogen_core.models import (
     UserMessage,
 )
 
+from .calls import end_of_exchange, is_call
+
 MessageKey: TypeAlias = tuple[Hashable, ...]
 
 NO_RESULT = "[no result was recorded for this call; it was probably interrupted]"
 """What stands for a missing tool result."""
-
-GAP = 8
-"""So many messages may stand between a call and its result: a person who speaks meanwhile, an empty message."""
 
 STRAY_SOURCE = "tool_result"
 """Source of the user message that a result without its call becomes."""
@@ -70,11 +70,6 @@ class MessageGroup:
         return bool(self.messages) and isinstance(self.head, UserMessage)
 
 
-def is_call(message: LLMMessage) -> bool:
-    """Whether ``message`` is an assistant message that calls tools."""
-    return isinstance(message, AssistantMessage) and not isinstance(message.content, str)
-
-
 def split(messages: Sequence[LLMMessage], first: int = 0) -> list[MessageGroup]:
     """The groups of a history, each one repaired where it was broken.
 
@@ -95,42 +90,13 @@ def split(messages: Sequence[LLMMessage], first: int = 0) -> list[MessageGroup]:
     while start < len(messages):
         end = start + 1
         if is_call(messages[start]):
-            end = _end_of_exchange(messages, start)
+            end = end_of_exchange(messages, start)
         originals = tuple(messages[start:end])
         sendable, why = _repair(originals)
         key = tuple(message_key(message) for message in originals)
         groups.append(MessageGroup(first + len(groups), sendable, originals, why, key))
         start = end
     return groups
-
-
-def open_calls(messages: Sequence[LLMMessage]) -> set[str]:
-    """Return the ids of the calls of the first message that no result of the others answers."""
-    calls = messages[0].content
-    answered = {
-        result.call_id
-        for message in messages[1:]
-        if isinstance(message, FunctionExecutionResultMessage)
-        for result in message.content
-    }
-    return {call.id for call in calls if isinstance(call, FunctionCall)} - answered - {""}
-
-
-def _end_of_exchange(messages: Sequence[LLMMessage], start: int) -> int:
-    """Return the number of the message after a call and its results, some of which may come after other messages."""
-    end = start + 1
-    while end < len(messages) and isinstance(messages[end], FunctionExecutionResultMessage):
-        end += 1
-    still_open = open_calls(messages[start:end])
-    for number in range(end, min(len(messages), end + GAP)):
-        message = messages[number]
-        if not still_open or (is_call(message) and message.content):
-            break
-        if isinstance(message, FunctionExecutionResultMessage):
-            found = still_open.intersection(result.call_id for result in message.content)
-            still_open -= found
-            end = number + 1 if found else end
-    return end
 
 
 def repair(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
@@ -185,6 +151,11 @@ def begins_with(history: Sequence[LLMMessage], known: Sequence[LLMMessage]) -> b
 
 def _are_same(pair: tuple[LLMMessage, LLMMessage]) -> bool:
     return pair[0] is pair[1] or pair[0] == pair[1]
+
+
+def same_objects(messages: Sequence[LLMMessage], others: Sequence[LLMMessage]) -> bool:
+    """Return whether two lists hold the very same messages."""
+    return len(messages) == len(others) and all(map(is_, messages, others))
 
 
 def texts(message: LLMMessage) -> Iterator[str]:
@@ -279,10 +250,10 @@ def _repair(originals: tuple[LLMMessage, ...]) -> tuple[tuple[LLMMessage, ...], 
         if first.thought:  # what the model said beside its (missing) calls is still worth having
             return (AssistantMessage(content=first.thought, source=first.source), *strays), "call of no tool"
         return strays, "call of no tool"
-    others = tuple(message for message in originals[1:] if not isinstance(message, FunctionExecutionResultMessage))
+    others = [message for message in originals[1:] if not isinstance(message, FunctionExecutionResultMessage)]
     if others:  # came between a call and its result: no provider takes them there
-        exchange = tuple(message for message in originals if message not in others)
-        paired, why = _repair(exchange)
+        came = (message for message in originals[1:] if isinstance(message, FunctionExecutionResultMessage))
+        paired, why = _repair((first, *came))
         return (*paired, *repair(others)), why or "message between a call and its result"
     if _is_clean(first.content, originals[1:], results):
         return originals, ""

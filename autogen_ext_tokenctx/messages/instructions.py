@@ -9,7 +9,7 @@ about the thing at hand. So each sentence gets a score, and whoever has tokens f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from enum import Enum
 from functools import lru_cache
 from math import exp
@@ -121,13 +121,13 @@ def request_score(sentence: str) -> float:
     return score + (1.0 - score) * _ASKS * len(_found(sentence).intersection(_ASKING)) / len(_ASKING)
 
 
-def _found(sentence: str) -> set[str]:
+@lru_cache(maxsize=20_000)
+def _found(sentence: str) -> frozenset[str]:
     """Return the names of the cues that a sentence has."""
     words = set(_WORDS.findall(sentence.lower()))
-    return {name for name, cue in CUES.items() if cue.is_in(sentence, words)}
+    return frozenset(name for name, cue in CUES.items() if cue.is_in(sentence, words))
 
 
-@lru_cache(maxsize=20_000)
 def _scored(sentence: str) -> tuple[float, InstructionKind]:
     """Return how likely a sentence binds, and what it is then."""
     if _QUOTED.match(sentence) or len(sentence) > _MAX_CHARS:
@@ -139,7 +139,7 @@ def _scored(sentence: str) -> tuple[float, InstructionKind]:
     return 1.0 / (1.0 + exp(-odds)), _kind(found)
 
 
-def _kind(found: set[str]) -> InstructionKind:
+def _kind(found: Set[str]) -> InstructionKind:
     """Return what a sentence with these cues is, if it binds."""
     if not found.isdisjoint(("permission", "approval")):
         return InstructionKind.PERMISSION

@@ -1,12 +1,11 @@
-"""Who asks and who answers in a history, and the end of one that is still being written."""
+"""Who asks and who answers in a history."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from autogen_core import FunctionCall
 from autogen_core.models import (
     AssistantMessage,
     FunctionExecutionResultMessage,
@@ -15,53 +14,13 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from .groups import GAP, STRAY_SOURCE, MessageGroup, is_call, open_calls
+from .groups import STRAY_SOURCE, MessageGroup
 
 PEOPLE = frozenset({"user", "human", "user_proxy"})
 """Sources that are people's wherever AutoGen's own names are used."""
 
 CALL_SOURCE = "tool_call"
 """Source of the user message that a call becomes whose arguments are not shown whole."""
-
-
-def split_open_call(messages: Sequence[LLMMessage]) -> tuple[Sequence[LLMMessage], Sequence[LLMMessage]]:
-    """``messages`` without, and then only, a tool call at the end whose results are not all there yet.
-
-    What comes before such a call is final; the call is not: its results may still come, so no placeholder for
-    them may be remembered.
-
-    Example:
-        >>> from autogen_core import FunctionCall
-        >>> call = AssistantMessage(content=[FunctionCall(id="1", name="look", arguments="{}")], source="coder")
-        >>> [len(part) for part in split_open_call([call])]
-        [0, 1]
-    """
-    for start in range(len(messages) - 1, max(-1, len(messages) - 1 - _FAR), -1):
-        message = messages[start]
-        if is_call(message) and message.content:
-            return (messages[:start], messages[start:]) if _is_open(messages[start:]) else (messages, messages[:0])
-        if not isinstance(message, FunctionExecutionResultMessage) and not _is_beside(message):
-            break
-    return messages, messages[:0]
-
-
-_FAR = 4 * GAP
-"""So far back an open call is looked for: results may come in messages of their own."""
-
-
-def _is_beside(message: LLMMessage) -> bool:
-    """Return whether a call may go on after a message: one that says nothing, a memory. Who speaks gave up the call."""
-    return isinstance(message, SystemMessage) or not message.content
-
-
-def _is_open(messages: Sequence[LLMMessage]) -> bool:
-    """Return whether results of the first message are still to come; by their number where ids are missing."""
-    calls = messages[0].content
-    ids = {call.id for call in calls if isinstance(call, FunctionCall)}
-    if len(ids) == len(calls) and "" not in ids:
-        return bool(open_calls(messages))
-    results = [message for message in messages[1:] if isinstance(message, FunctionExecutionResultMessage)]
-    return sum(len(message.content) for message in results) < len(calls)
 
 
 class Turn(NamedTuple):
@@ -132,7 +91,7 @@ def question_before(messages: Sequence[LLMMessage], turn: Turn, people: Collecti
     users = [message for message in messages if isinstance(message, UserMessage) and not is_transcript(message)]
     if not users:
         return ()
-    known = PEOPLE.union((users[0].source.lower(),), (name.lower() for name in people))
+    known = _people(users[0], people)
 
     def is_person(message: LLMMessage) -> bool:
         return isinstance(message, UserMessage) and message.source.lower() in known
@@ -145,6 +104,12 @@ def question_before(messages: Sequence[LLMMessage], turn: Turn, people: Collecti
 def is_transcript(message: LLMMessage) -> bool:
     """Return whether a message tells of a call or its result, and is nothing that a person or another agent said."""
     return isinstance(message, UserMessage) and message.source in (CALL_SOURCE, STRAY_SOURCE)
+
+
+def _people(first: LLMMessage, named: Collection[str]) -> Set[str]:
+    """Return the sources that are people's, in lower case, where the first task comes from a message."""
+    assert isinstance(first, UserMessage)
+    return PEOPLE.union((first.source.lower(),), (name.lower() for name in named))
 
 
 class Exchange(NamedTuple):
@@ -211,7 +176,7 @@ def turns_of(groups: Sequence[MessageGroup], people: Collection[str] = ()) -> Tu
         ((2, 3), (Exchange(question=0, answer=1), Exchange(question=2, answer=3)), 1)
     """
     first: int | None = None
-    known = PEOPLE.union(name.lower() for name in people)
+    known: Set[str] = frozenset()
     persons: list[int] = []
     exchanges: list[Exchange] = []
     newest_user: int | None = None
@@ -223,7 +188,7 @@ def turns_of(groups: Sequence[MessageGroup], people: Collection[str] = ()) -> Tu
             assert isinstance(head, UserMessage)
             if first is None:
                 first = place
-                known = known | {head.source.lower()}
+                known = _people(head, people)
             newest_user = place
             if head.source.lower() in known:
                 persons.append(place)

@@ -17,7 +17,8 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from ..messages.groups import is_call, repair
+from ..messages.calls import is_call
+from ..messages.groups import repair
 from .names import ModelName
 from .profile_table import profile_of
 from .profiles import ModelProfile

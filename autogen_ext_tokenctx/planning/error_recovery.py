@@ -26,7 +26,7 @@ from ..context.report import FitResult
 from ..display import clip
 from ..errors import BudgetTooSmallError
 from ..hooks.tools import ToolText
-from ..messages.turns import split_open_call
+from ..messages.calls import split_open_call
 from ..summary.answers import UnusableAnswerError, checked_answer, json_output_of, result_of
 from ..summary.text import rendered
 from .proposals import INSTRUCTION, Answer, read

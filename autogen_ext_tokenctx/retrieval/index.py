@@ -13,7 +13,8 @@ from operator import attrgetter, is_
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
 from ..forms.form import FitStep
-from ..messages.groups import GAP, MessageGroup, common_prefix, is_call, message_key, open_calls, split, text_of
+from ..messages.calls import MOST_BETWEEN, answers, is_call, open_calls
+from ..messages.groups import MessageGroup, common_prefix, message_key, split, text_of
 from ..tokens.counting import GuardedTokenCounter
 from .stems import is_finnish
 from .terms import terms, written
@@ -88,7 +89,7 @@ class HistoryIndex:
         if self._counter.estimates != self._estimated:
             self._restart()
         count = self._known(messages)
-        self._keep(count, messages[count : count + GAP])
+        self._keep(count, messages[count : count + MOST_BETWEEN])
         self._read(messages[len(self._messages) :])
 
     def add(self, message: LLMMessage, number: int) -> bool:
@@ -189,11 +190,10 @@ class HistoryIndex:
             originals = self.groups[number].originals
             if is_call(originals[0]) and originals[0].content:
                 goes_on = since == 0 and bool(following) and isinstance(following[0], FunctionExecutionResultMessage)
-                return (
-                    number if goes_on or _answer(following[: GAP - since], open_calls(originals)) else len(self.groups)
-                )
+                goes_on = goes_on or answers(following[: MOST_BETWEEN - since], open_calls(originals))
+                return number if goes_on else len(self.groups)
             since += len(originals)
-            if since >= GAP:
+            if since >= MOST_BETWEEN:
                 break
         return len(self.groups)
 
@@ -240,14 +240,3 @@ def _parts(messages: Sequence[LLMMessage]) -> int:
 @cache
 def _warn_once(error: str) -> None:
     _logger.warning("older messages are not looked up: %s; SQLite of this Python has no full-text search", error)
-
-
-def _answer(messages: Sequence[LLMMessage], still_open: set[str]) -> bool:
-    """Return whether one of some messages is a result of an open call, before another call is made."""
-    for message in messages:
-        if is_call(message) and message.content:
-            return False
-        results = message.content if isinstance(message, FunctionExecutionResultMessage) else ()
-        if any(result.call_id in still_open for result in results):
-            return True
-    return False

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from autogen_core.models import LLMMessage
+from autogen_core.models import UserMessage
 
 from ..messages.instructions import InstructionKind
 from ..retrieval.terms import terms
@@ -129,16 +129,12 @@ def _said(context: PrioritizedContext) -> Iterator[StandingInstruction]:
     numbers = list(context.groups)
     for place in sorted(context.turns.people):
         scored = context.groups[numbers[place]]
+        head = scored.group.head
+        assert isinstance(head, UserMessage)
         chars = sum(len(passage.text()) for passage in scored.profile.passages) or 1
         for found in context.instructions_of(scored):
             tokens = _LABEL_TOKENS + -(-len(found.text) * scored.profile.tokens // chars)
-            yield StandingInstruction(
-                scored.group.index, _speaker(scored.group.head), found.text, found.kind, found.score, tokens
-            )
-
-
-def _speaker(message: LLMMessage) -> str:
-    return getattr(message, "source", "user")
+            yield StandingInstruction(scored.group.index, head.source, found.text, found.kind, found.score, tokens)
 
 
 def _in_force(said: Sequence[StandingInstruction]) -> list[StandingInstruction]:
@@ -158,8 +154,4 @@ def _in_force(said: Sequence[StandingInstruction]) -> list[StandingInstruction]:
         for term in rare:
             by_term.setdefault(term, []).append(i)
     last = {one.text: i for i, one in enumerate(said)}
-    return [
-        StandingInstruction(one.group, one.speaker, one.text, one.kind, score[i], one.tokens)
-        for i, one in enumerate(said)
-        if i not in gone and last[one.text] == i
-    ]
+    return [replace(one, score=score[i]) for i, one in enumerate(said) if i not in gone and last[one.text] == i]

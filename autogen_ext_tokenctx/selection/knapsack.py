@@ -19,7 +19,7 @@ from autogen_core.models import SystemMessage, UserMessage
 from ..forms.form import Form
 from ..messages.instructions import request_score
 from ..retrieval.features import Segment
-from .corrections import Place, corrections
+from .corrections import Place
 from .prioritizer import PrioritizedContext, ScoredGroup
 from .utility import FIRST, LineUtility, Utility
 
@@ -98,6 +98,7 @@ class Allocation:
         whole: Iterable[int],  # stand in full
         in_place: Iterable[int],  # keep their place, however short
         out: Iterable[int],  # a later group repeats them
+        corrected_by: Mapping[Place, Place],  # lines, each with a later one that corrects it
         max_tokens: int,  # tokens that may be filled, about
         quotes: bool = True,  # lines may stand in the shared block, away from their place
     ) -> None:
@@ -106,7 +107,7 @@ class Allocation:
         self.choices = {index: Choice(scored) for index, scored in context.groups.items()}
         self._newest = max(self.choices, default=0)
         self._outcome = context.outcome
-        self._corrected_by = corrections(context)
+        self._corrected_by = corrected_by
         self._worth = Utility(context)
         self._heap: list[tuple[float, int, int]] = []
         self._done: list[_Undo] = []
@@ -171,11 +172,6 @@ class Allocation:
             choice.cost -= cost
             tokens -= cost
         return tokens <= 0
-
-    @property
-    def corrected(self) -> set[tuple[int, int]]:
-        """Groups with a line that a later one corrects, each with the later one."""
-        return {(old.group, new.group) for old, new in self._corrected_by.items()}
 
     def relevance_kept(self) -> float:
         """Return the relevance mass kept per mass there was."""

@@ -31,8 +31,8 @@ from autogen_ext_tokenctx.compat.texts import TextMessageCompressor, TextMessage
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.hooks.transforms import MessageTransform, TransformChain
+from autogen_ext_tokenctx.messages.calls import split_open_call
 from autogen_ext_tokenctx.messages.groups import repair
-from autogen_ext_tokenctx.messages.turns import split_open_call
 from autogen_ext_tokenctx.models.counters import counter_for_model
 
 from ..support.guarantees import check_pairs

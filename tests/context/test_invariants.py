@@ -22,7 +22,6 @@ from autogen_ext_tokenctx.context.fit import Fit
 from autogen_ext_tokenctx.context.invariants import (
     Invariant,
     NothingLost,
-    OrderAndTruth,
     Pairs,
     PinnedStay,
     Untouched,
@@ -30,6 +29,7 @@ from autogen_ext_tokenctx.context.invariants import (
     WithinBudget,
 )
 from autogen_ext_tokenctx.context.manager import ContextManager
+from autogen_ext_tokenctx.context.quotations import OrderAndTruth
 from autogen_ext_tokenctx.context.report import FitReport, FitResult
 from autogen_ext_tokenctx.context.request import FitRequest
 from autogen_ext_tokenctx.errors import BudgetTooSmallError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 
+from autogen_ext_tokenctx.messages.calls import split_open_call
 from autogen_ext_tokenctx.messages.groups import split
 from autogen_ext_tokenctx.messages.turns import (
     Exchange,
@@ -13,7 +14,6 @@ from autogen_ext_tokenctx.messages.turns import (
     alternates,
     newest_turn,
     question_before,
-    split_open_call,
     turns_of,
 )
 

@@ -22,7 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PILImage
 
-from autogen_ext_tokenctx.messages.groups import is_call, repair
+from autogen_ext_tokenctx.messages.calls import is_call
+from autogen_ext_tokenctx.messages.groups import repair
 from autogen_ext_tokenctx.models.profiles import ModelProfile
 from autogen_ext_tokenctx.models.shaping import GO_ON, NOTHING, SEEN, ModelOptimizer
 

@@ -12,7 +12,6 @@ from autogen_ext_tokenctx.context.invariants import (
     InstructionsStay,
     Invariant,
     NothingLost,
-    OrderAndTruth,
     PinnedStay,
     RequestStays,
     Untouched,
@@ -21,7 +20,7 @@ from autogen_ext_tokenctx.context.invariants import (
     unpaired,
 )
 from autogen_ext_tokenctx.context.manager import ContextManager
-from autogen_ext_tokenctx.context.quotations import HANDLE, Source, false_neighbours
+from autogen_ext_tokenctx.context.quotations import HANDLE, OrderAndTruth, Source, false_neighbours
 from autogen_ext_tokenctx.context.quotations import quotable_texts as texts
 from autogen_ext_tokenctx.context.report import FitReport, FitResult
 from autogen_ext_tokenctx.context.request import FitRequest

@@ -1,0 +1,99 @@
+"""Tool calls and their results: which calls are open, and where an exchange ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+
+from autogen_core import FunctionCall
+from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, SystemMessage
+
+MOST_BETWEEN = 8
+"""So many messages may stand between a call and its result: a person who speaks meanwhile, an empty message."""
+
+_FAR = 4 * MOST_BETWEEN
+"""So far back an open call is looked for: results may come in messages of their own."""
+
+
+def is_call(message: LLMMessage) -> bool:
+    """Whether ``message`` is an assistant message that calls tools."""
+    return isinstance(message, AssistantMessage) and not isinstance(message.content, str)
+
+
+def open_calls(messages: Sequence[LLMMessage]) -> set[str]:
+    """Return the ids of the calls of the first message that no result of the others answers."""
+    calls = messages[0].content
+    answered = {
+        result.call_id
+        for message in messages[1:]
+        if isinstance(message, FunctionExecutionResultMessage)
+        for result in message.content
+    }
+    return {call.id for call in calls if isinstance(call, FunctionCall)} - answered - {""}
+
+
+def end_of_exchange(messages: Sequence[LLMMessage], start: int) -> int:
+    """Return the number of the message after a call and its results, some of which may come after other messages."""
+    end = start + 1
+    while end < len(messages) and isinstance(messages[end], FunctionExecutionResultMessage):
+        end += 1
+    still_open = open_calls(messages[start:end])
+    for number in range(end, min(len(messages), end + MOST_BETWEEN)):
+        message = messages[number]
+        if not still_open or (is_call(message) and message.content):
+            break
+        if isinstance(message, FunctionExecutionResultMessage):
+            found = still_open.intersection(result.call_id for result in message.content)
+            still_open -= found
+            end = number + 1 if found else end
+    return end
+
+
+def answers(messages: Iterable[LLMMessage], still_open: Set[str]) -> bool:
+    """Return whether one of some messages is a result of an open call, before another call is made.
+
+    Args:
+        messages: What comes after the calls.
+        still_open: Ids of the calls.
+    """
+    for message in messages:
+        if is_call(message) and message.content:
+            return False
+        results = message.content if isinstance(message, FunctionExecutionResultMessage) else ()
+        if any(result.call_id in still_open for result in results):
+            return True
+    return False
+
+
+def split_open_call(messages: Sequence[LLMMessage]) -> tuple[Sequence[LLMMessage], Sequence[LLMMessage]]:
+    """``messages`` without, and then only, a tool call at the end whose results are not all there yet.
+
+    What comes before such a call is final; the call is not: its results may still come, so no placeholder for
+    them may be remembered.
+
+    Example:
+        >>> call = AssistantMessage(content=[FunctionCall(id="1", name="look", arguments="{}")], source="coder")
+        >>> [len(part) for part in split_open_call([call])]
+        [0, 1]
+    """
+    for start in range(len(messages) - 1, max(-1, len(messages) - 1 - _FAR), -1):
+        message = messages[start]
+        if is_call(message) and message.content:
+            return (messages[:start], messages[start:]) if _is_open(messages[start:]) else (messages, messages[:0])
+        if not isinstance(message, FunctionExecutionResultMessage) and not _is_beside(message):
+            break
+    return messages, messages[:0]
+
+
+def _is_beside(message: LLMMessage) -> bool:
+    """Return whether a call may go on after a message: one that says nothing, a memory. Who speaks gave up the call."""
+    return isinstance(message, SystemMessage) or not message.content
+
+
+def _is_open(messages: Sequence[LLMMessage]) -> bool:
+    """Return whether results of the first message are still to come; by their number where ids are missing."""
+    calls = messages[0].content
+    ids = {call.id for call in calls if isinstance(call, FunctionCall)}
+    if len(ids) == len(calls) and "" not in ids:
+        return bool(open_calls(messages))
+    results = [message for message in messages[1:] if isinstance(message, FunctionExecutionResultMessage)]
+    return sum(len(message.content) for message in results) < len(calls)
