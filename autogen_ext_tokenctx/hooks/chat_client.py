@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from copy import copy
 from typing import Any, Literal
 
-from autogen_core import AgentId, CancellationToken, Component, ComponentModel
+from autogen_core import CancellationToken, Component, ComponentModel
 from autogen_core.models import (
     ChatCompletionClient,
     CreateResult,
@@ -32,10 +33,10 @@ from ..summary.summarizer import ContextSummarizer
 from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
 from .events import DEFAULT_AGENT
-from .link import agent_name, current_agent, observe
+from .link import agent_name, current_agent, observe, own_name, team_of
 from .sending import CallRecord, ClientCall, Sender
 from .session import RECALL, CallRequest, FittedCall, share_of_recall
-from .sessions import Sessions
+from .sessions import Owner, Sessions
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import Transform, TransformChain
 from .usage import BilledTools, ModelUsage, within
@@ -53,6 +54,7 @@ class TokenBudgetChatCompletionClientConfig(BaseModel):
     recall: float = RECALL
     summarizer: ComponentModel | None = None
     optimizer: bool = True
+    agent: str | None = None
 
 
 class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudgetChatCompletionClientConfig]):
@@ -87,7 +89,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         manager: Fits instead of a default `ContextManager`. Each agent gets a sibling of it, with its own archive.
         transforms: Functions from messages to messages, or `MessageTransform` objects, run over the messages of each
             call before they are fitted, on copies.
-        default_agent: The name calls outside an agent runtime go by, such as those of ``agent.run()``.
+        default_agent: The name of calls of which nobody knows the agent: outside a runtime, such as by ``agent.run()``,
+            before it has said anything, if the client is not bound to a name, see `for_agent`.
         recall: Share of the budget that what a new question asks for, and a compaction left out, may take for its
             turn; 0 to below 1.
         summarizer: Has a model write a rolling summary, for each agent, of what is about to leave its requests, in the
@@ -148,7 +151,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         self._sessions = Sessions(tokenizer, counter, manager, self._summarizer, open_ended=True)
         trusted = brought or not named or is_exact(named)
         self._usage = ModelUsage(self._sessions.counter, named, trusted=trusted)
-        self._sender = Sender(inner, self._usage, self._fit, default_agent)
+        self._sender = Sender(inner, self._usage, self._fit)
+        self._bound: str | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._named or type(self._inner).__name__!r}, budget={self._budget!r})"
@@ -182,29 +186,54 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             UnknownHandleError: Nothing left the view of such an agent under that handle.
         """
-        for owner, session in self._sessions.newest_first():
-            if agent in (None, self._name(owner)):
+        for conversation in self._sessions.newest_first():
+            if agent in (None, conversation.name):
                 try:
-                    return session.manager.expand(handle)
+                    return conversation.session.manager.expand(handle)
                 except UnknownHandleError:
                     continue
         raise UnknownHandleError(handle)
 
-    def tools(self) -> list[BaseTool[Any, Any]]:
+    def for_agent(self, name: str) -> Self:
+        """Return this client for one agent: all its calls go by that name, and are fitted to the budget of that name.
+
+        Inside a team a client knows who calls, and elsewhere it tells conversations apart by their messages; a name is
+        for what nobody can tell: the budget of an agent that runs alone and has not said anything yet.
+
+        Args:
+            name: The agent's name, as in ``agent_budgets``.
+
+        Returns:
+            A client that shares everything with this one, the inner client, too.
+
+        Example:
+            >>> def coder(client: TokenBudgetChatCompletionClient) -> TokenBudgetChatCompletionClient:
+            ...     return client.for_agent("coder")
+        """
+        bound = copy(self)
+        bound._bound = name
+        return bound
+
+    def tools(self, agent: str | None = None) -> list[BaseTool[Any, Any]]:
         """Return the tools ``expand_context`` and ``search_context`` over what left the requests of who calls them.
 
-        One list serves all agents of this client: each reads its own archive only. Agents that run outside of a
-        runtime, such as by ``agent.run()``, have no name there, and share one.
+        One list serves all agents of this client: each reads the archive of the conversation that it is in.
+
+        Args:
+            agent: Name of the agent that reads. None: whichever calls.
 
         Example:
             >>> def names(client: TokenBudgetChatCompletionClient) -> list[str]:
             ...     return [tool.name for tool in client.tools()]
         """
 
-        def manager() -> ContextManager:
-            return self._sessions.of(current_agent()).manager
+        client = self if agent is None else self.for_agent(agent)
 
-        return [ExpandContextTool(manager, lambda: page_tokens(self._own_budget())), SearchContextTool(manager)]
+        def manager() -> ContextManager:
+            conversation = client._sessions.in_use(client._owner())
+            return (conversation.session if conversation else client._sessions.new()).manager
+
+        return [ExpandContextTool(manager, lambda: page_tokens(client._own_budget())), SearchContextTool(manager)]
 
     async def create(
         self,
@@ -308,11 +337,12 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             recall=self._recall,
             summarizer=self._summarizer.dump_component() if self._summarizer else None,
             optimizer=is_default(self._optimizer),
+            agent=self._bound,
         )
 
     @classmethod
     def _from_config(cls, config: TokenBudgetChatCompletionClientConfig) -> Self:
-        return cls(
+        client = cls(
             inner=ChatCompletionClient.load_component(config.inner),
             budget=config.budget,
             agent_budgets=config.agent_budgets,
@@ -323,6 +353,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
             optimizer=DEFAULT_OPTIMIZER if config.optimizer else None,
         )
+        return client if config.agent is None else client.for_agent(config.agent)
 
     def _call(
         self,
@@ -333,14 +364,16 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         extra_create_args: Mapping[str, Any] | None,
         cancellation_token: CancellationToken | None,
     ) -> ClientCall:
-        agent = current_agent()
+        owner = self._owner()
         extra: Mapping[str, Any] = extra_create_args or {}
         named = extra.get("model")
         model = named if isinstance(named, str) else None
         billed = self._billed.of(messages, tools, tool_choice, json_output, extra, self._usage.name_of(model))
         return ClientCall(
-            agent=agent,
-            name=self._name(agent),
+            owner=owner,
+            name=self._name(owner, messages),
+            team=team_of(current_agent()),
+            messages=messages,
             history=self._transforms.apply(messages),
             tools=billed.tools,
             model=model,
@@ -362,31 +395,44 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             call: The call.
             most: Tokens that the request may have, if that is less than its budget.
         """
-        budget = self._budget_of(call.name)
+        budget = self._budget_of(call.owner, call.name)
         given = TokenBudget.of(budget)
         if most is not None:
             given = within(given, most)
         allowed = self._usage.within_limit(given, call.model)
-        return await self._sessions.of(call.agent).fit(
-            CallRequest(
-                fit=FitRequest(messages=call.history, budget=allowed, tools=call.tools),
-                given=given,
-                must_fill=not isinstance(budget, TokenBudget),
-                counter=self._usage.counter_for(call.model),
-                cache=profile_of(self._usage.name_of(call.model)).cache,
-                recall=self._recall,
-                settings=repr((allowed, call.model)),
-                call_id=call.call_id,
-                shape=self._optimizer.shape_for(self._usage.name_of(call.model)) if self._optimizer else None,
-            )
+        request = CallRequest(
+            fit=FitRequest(messages=call.history, budget=allowed, tools=call.tools),
+            given=given,
+            must_fill=not isinstance(budget, TokenBudget),
+            counter=self._usage.counter_for(call.model),
+            cache=profile_of(self._usage.name_of(call.model)).cache,
+            recall=self._recall,
+            settings=repr((allowed, call.model)),
+            call_id=call.call_id,
+            shape=self._optimizer.shape_for(self._usage.name_of(call.model)) if self._optimizer else None,
         )
+        with self._sessions.serving(call.owner, call.name, call.messages) as session:
+            return await session.fit(request)
 
-    def _name(self, agent: AgentId | None) -> str:
-        return agent_name(agent, self._default_agent)
+    def _owner(self) -> Owner:
+        """Return who calls, as far as that can be known."""
+        return self._bound if self._bound is not None else current_agent()
 
-    def _budget_of(self, name: str) -> int | TokenBudget:
-        return self._agent_budgets.get(name, self._budget)
+    def _name(self, owner: Owner, messages: Sequence[LLMMessage]) -> str:
+        """Return the name of who calls: an agent in another one's tool has the id of that, but a history of its own."""
+        if isinstance(owner, str):
+            return owner
+        known = agent_name(owner, self._default_agent)
+        return known if owner and self._sessions.is_first(owner, messages) else own_name(messages) or known
+
+    def _budget_of(self, owner: Owner, name: str) -> int | TokenBudget:
+        """Return the budget of an agent; one that has none of its own has that of the agent in whose tool it runs."""
+        known = owner if isinstance(owner, str) else agent_name(owner, self._default_agent)
+        return self._agent_budgets.get(name, self._agent_budgets.get(known, self._budget))
 
     def _own_budget(self) -> TokenBudget:
         """Return the budget of the agent that calls, within what the model takes."""
-        return self._usage.within_limit(TokenBudget.of(self._budget_of(self._name(current_agent()))), None)
+        owner = self._owner()
+        conversation = self._sessions.in_use(owner)
+        name = conversation.name if conversation else ""
+        return self._usage.within_limit(TokenBudget.of(self._budget_of(owner, name)), None)

@@ -29,7 +29,7 @@ from ..tokens.reserve import ReservedBudget
 from ..tokens.task import TaskDefinition
 from ..warn import WarnOnce
 from .events import DEFAULT_AGENT, emit
-from .link import announce, current_agent, new_call_id
+from .link import agent_name, announce, current_agent, new_call_id, own_name, team_of
 from .saved_state import STATE_KEY, SavedContext
 from .session import RECALL, CallRequest, share_of_recall
 from .sessions import Sessions
@@ -47,6 +47,7 @@ class TokenBudgetChatCompletionContextConfig(BaseModel):
     recall: float = RECALL
     summarizer: ComponentModel | None = None
     optimizer: bool = True
+    name: str | None = None
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
     initial_messages: list[LLMMessage] | None = None
 
@@ -82,6 +83,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             in the view after the first task, and everything else is fitted around it. None: no model is called.
         optimizer: Gives requests the order of roles that the model's endpoint takes, where its family is known. None:
             they keep the order they have.
+        name: What the agent is called in events, metrics and spans. None: as in its own messages.
 
     Raises:
         BudgetTooSmallError: The budget is not positive, or the reserve leaves nothing of it.
@@ -132,6 +134,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         recall: float = RECALL,
         summarizer: ContextSummarizer | None = None,
         optimizer: ModelOptimizer | None = DEFAULT_OPTIMIZER,
+        name: str | None = None,
     ) -> None:
         super().__init__(initial_messages)
         if budget is None:
@@ -143,6 +146,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._recall = share_of_recall(recall)
         self._budget = ReservedBudget(budget, reserve)
         self._task = task
+        self._name = name
         self._transforms = TransformChain(transforms)
         self._summarizer = checked_summarizer(summarizer)
         self._optimizer = checked_optimizer(optimizer)
@@ -305,6 +309,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             recall=self._recall,
             summarizer=self._summarizer.dump_component() if self._summarizer else None,
             optimizer=is_default(self._optimizer),
+            name=self._name,
             transforms=self._transforms.dump(),
             initial_messages=self._initial_messages,
         )
@@ -319,6 +324,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             recall=config.recall,
             summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
             optimizer=DEFAULT_OPTIMIZER if config.optimizer else None,
+            name=config.name,
             transforms=TransformChain.load(config.transforms),
             initial_messages=config.initial_messages,
         )
@@ -338,7 +344,9 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._last_report = fitted.report
         if is_call:
             self._last_emitted = len(history)
-            emit("context", current_agent(), DEFAULT_AGENT, self._model or "", fitted.report, history, fitted.view)
+            agent = current_agent()
+            name = self._name or own_name(history) or agent_name(agent, DEFAULT_AGENT)
+            emit("context", name, team_of(agent), self._model or "", fitted.report, history, fitted.view)
         return fitted.view
 
     async def _enough(self, error: BudgetTooSmallError) -> BudgetTooSmallError:

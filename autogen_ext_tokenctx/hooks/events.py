@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from time import time
 from typing import Any, Literal
 
-from autogen_core import EVENT_LOGGER_NAME, AgentId
+from autogen_core import EVENT_LOGGER_NAME
 from autogen_core.models import LLMMessage
 
 from ..context.report import FitReport
-from .link import agent_name, team_of
 
 _logger = logging.getLogger(EVENT_LOGGER_NAME)
 
@@ -93,8 +92,8 @@ class FitEvent:
 
 def emit(
     hook: Literal["context", "client"],
-    agent: AgentId | None,
-    default: str,
+    agent: str,
+    team: str,
     model: str,
     report: FitReport,
     history: Sequence[LLMMessage],
@@ -104,13 +103,13 @@ def emit(
 
     Args:
         hook: Which hook.
-        agent: The agent that calls; None outside a runtime.
-        default: Its name then.
+        agent: Name of the agent that calls.
+        team: Id of its team, "" outside of teams.
         model: Name of the model, "" where it is not known.
         report: What was done.
         history: The messages that came in.
         view: The messages that go out.
     """
     if _logger.isEnabledFor(logging.INFO):
-        event = FitEvent(hook, agent_name(agent, default), team_of(agent), model, report, tuple(history), tuple(view))
+        event = FitEvent(hook, agent, team, model, report, tuple(history), tuple(view))
         _logger.info(event)

@@ -16,7 +16,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from autogen_core import AgentId, MessageHandlerContext
-from autogen_core.models import LLMMessage, SystemMessage
+from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage
 from autogen_core.tools import Tool, ToolSchema
 
 _TEAM_ID = re.compile(r"_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -40,6 +40,17 @@ def agent_name(agent: AgentId | None, default: str) -> str:
         'code_reviewer'
     """
     return default if agent is None else _TEAM_ID.sub("", agent.type)
+
+
+def own_name(messages: Sequence[LLMMessage]) -> str:
+    """The name that an agent has in its own history, "" before it said anything: assistant messages are its own.
+
+    Example:
+        >>> from autogen_core.models import UserMessage
+        >>> own_name([UserMessage(content="Hi", source="user"), AssistantMessage(content="Hello", source="coder")])
+        'coder'
+    """
+    return next((message.source for message in reversed(messages) if isinstance(message, AssistantMessage)), "")
 
 
 def team_of(agent: AgentId | None) -> str:

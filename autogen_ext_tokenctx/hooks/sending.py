@@ -8,7 +8,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autogen_core import AgentId
 from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateResult, LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
@@ -19,6 +18,7 @@ from ..models.overflow import overflow_of
 from ..tokens.calibrated import PlannedRequest
 from .events import emit
 from .session import FittedCall
+from .sessions import Owner
 from .transforms import detached
 from .usage import ModelUsage
 
@@ -50,8 +50,10 @@ class ClientCall:
     """One call of a client, before it is fitted.
 
     Args:
-        agent: The agent that calls; None outside a runtime.
+        owner: Who calls.
         name: Its name.
+        team: Id of its team, "" outside of teams.
+        messages: The messages as they came.
         history: The messages, after the transforms.
         tools: The tools, with all that counts like tools, see `BilledTools`.
         model: The model of this call; None for the usual one.
@@ -60,8 +62,10 @@ class ClientCall:
         given: What goes to the inner client as it is.
     """
 
-    agent: AgentId | None
+    owner: Owner
     name: str
+    team: str
+    messages: Sequence[LLMMessage]
     history: Sequence[LLMMessage]
     tools: Sequence[Tool | ToolSchema]
     model: str | None
@@ -110,7 +114,6 @@ class Sender:
         inner: The client that calls the model.
         usage: Learns from answers and refusals.
         fit: Fits a call into less tokens than its budget.
-        default_agent: The name calls outside an agent runtime go by.
     """
 
     def __init__(
@@ -118,12 +121,10 @@ class Sender:
         inner: ChatCompletionClient,
         usage: ModelUsage,
         fit: Callable[[ClientCall, int | None], Awaitable[FittedCall | None]],
-        default_agent: str,
     ) -> None:
         self._inner = inner
         self._usage = usage
         self._fit = fit
-        self._default_agent = default_agent
         self.recent = RecentCalls()
 
     async def create(self, call: ClientCall, fitted: FittedCall | None) -> CreateResult:
@@ -143,7 +144,7 @@ class Sender:
 
     def _sent(self, call: ClientCall, fitted: FittedCall, record: CallRecord) -> SentCall:
         model = self._usage.name_of(call.model)
-        emit("client", call.agent, self._default_agent, model, record.report, call.history, fitted.view)
+        emit("client", call.name, call.team, model, record.report, call.history, fitted.view)
         return SentCall(call, _sendable(fitted.view), fitted.planned, record)
 
     async def _create(self, sent: SentCall) -> CreateResult:

@@ -120,6 +120,11 @@ class Session:
     def __repr__(self) -> str:
         return f"Session(view={self.view and len(self.view.view)}, archive={self.manager.archive!r})"
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing of its history is remembered that another one may not see."""
+        return not self.manager.archive and (self.summaries is None or self.summaries.is_blank)
+
     async def preload(self, message: LLMMessage, number: int) -> None:
         """Have the manager read a new message; what fails here fails again, and is told, when it is fitted."""
         with suppress(Exception):

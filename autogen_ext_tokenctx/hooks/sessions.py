@@ -1,28 +1,104 @@
-"""The sessions of one hook: what all of them share, and one for each agent."""
+"""The sessions of one hook: what all of them share, and one for each conversation of each agent."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from threading import Lock, get_ident
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from operator import is_
+from threading import Lock
+from typing import TypeAlias
+from weakref import ReferenceType, ref
 
 from autogen_core import AgentId
+from autogen_core.models import LLMMessage, SystemMessage
 
 from ..context.manager import ContextManager
+from ..messages.groups import begins_with, split
 from ..models.counters import counter_for_model
 from ..summary.background import Summaries
 from ..summary.summarizer import ContextSummarizer
 from ..tokens.counting import TokenCounter
 from .session import Session
 
-_REMEMBERED_AGENTS = 256
-"""One client often serves team after team, each with agents of its own: the archives of the oldest ones go."""
+_REMEMBERED = 256
+"""One client often serves team after team, and many chats: what was silent longest is forgotten."""
+
+_SAME_OBJECTS = 2
+"""A history that lost its beginning is known by so many of the messages seen last, the very objects."""
+
+_LAST_GROUP = 16
+"""The newest message and the call it may answer are among so many."""
+
+Owner: TypeAlias = AgentId | str | None
+"""Who calls: the agent of a runtime, the name that a client was bound to, or None where neither is known."""
+
+
+@dataclass(eq=False)
+class Conversation:
+    """One history that goes on from call to call, and the session that fits it.
+
+    Args:
+        owner: Who calls.
+        session: Fits the history.
+        is_first: Whether it is the first one of its owner.
+        name: What its agent is called.
+        seen: The messages of the last call, without system messages.
+        is_busy: Whether a call is being fitted.
+    """
+
+    owner: Owner
+    session: Session
+    is_first: bool
+    name: str = ""
+    seen: Sequence[LLMMessage] = ()
+    is_busy: bool = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether there is nothing to remember: nothing left its view, or each call of its owner is of its own.
+
+        A selector, say, puts all it knows into one message. Whoever's tool this task runs in is still at work.
+        """
+        if self.is_busy or any(used() is self for used in _in_use.get()):
+            return False
+        return self.session.is_blank or (self.owner is not None and len(self.seen) <= 1)
+
+    def goes_on(self, history: Sequence[LLMMessage]) -> bool:
+        """Return whether a history, without system messages, is this one and what came since.
+
+        The newest message may be of one call alone, such as an orchestrator's question. A history that lost its
+        beginning has to hold the very objects of the end of this one: equal texts may be another conversation's.
+        """
+        if not self.seen:
+            return False
+        if begins_with(history, self.seen[:-1] or self.seen):
+            return True
+        newest = self.seen[-1]
+        end = next((n for n in range(len(history), 0, -1) if history[n - 1] is newest), 0)
+        return _SAME_OBJECTS <= end <= len(self.seen) and all(map(is_, history[:end], self.seen[-end:]))
+
+    def go_on(self, history: Sequence[LLMMessage]) -> None:
+        """Take a history as this one; a newest message that is not in it any more is forgotten: it may be another's."""
+        if self.seen and self.seen[-1] not in history[len(self.seen) - 1 : len(self.seen)]:
+            self.session.manager.archive.forget(split(self.seen[-_LAST_GROUP:])[-1].originals)
+        self.seen = history
+
+
+_in_use: ContextVar[tuple[ReferenceType[Conversation], ...]] = ContextVar("autogen_ext_tokenctx_in_use", default=())
+"""The conversations that this task had fitted last, newest first: its agent's tools read those."""
+
+_IN_USE = 8
+"""Agents within agents, each with a client of its own."""
 
 
 class Sessions:
-    """One session for each agent of each team in each thread.
+    """One session for each conversation of each agent.
 
-    Agents of the same name in other teams have archives of their own. So have those of other threads: a client is often
-    shared by threads with an event loop each, whose agents may have the same id, or none.
+    An agent of a runtime is known by its id. Agents that run inside of its tools have that id too, and outside of a
+    runtime there is none: there a conversation is known by how its history goes on. None is fitted by two calls at
+    once, whichever threads they are of: the second one begins a session of its own.
 
     Args:
         model: Name of the model, for its tokenizer.
@@ -53,7 +129,7 @@ class Sessions:
         self._root = manager or ContextManager(counter=counter if counter is not None else counter_for_model(model))
         self._summarizer = summarizer
         self._open_ended = open_ended
-        self._sessions: OrderedDict[tuple[AgentId | None, int], Session] = OrderedDict()
+        self._conversations: list[Conversation] = []  # the one used last comes last
         self._lock = Lock()
 
     @property
@@ -66,30 +142,59 @@ class Sessions:
         summaries = self._summarizer and Summaries(self._summarizer, self.counter)
         return Session(self._root.for_agent(), open_ended=self._open_ended, summaries=summaries)
 
-    def of(self, agent: AgentId | None) -> Session:
-        """Return the session of an agent in this thread."""
-        key = (agent, get_ident())
+    def is_first(self, owner: Owner, messages: Sequence[LLMMessage]) -> bool:
+        """Return whether a history is the first one of its owner."""
         with self._lock:
-            session = self._sessions.get(key)
-            if session is None:
-                session = self._sessions[key] = self.new()
-                if len(self._sessions) > _REMEMBERED_AGENTS:
-                    self._sessions.popitem(last=False)
-            self._sessions.move_to_end(key)
-        return session
+            known = self._known(owner, _without_system(messages))
+            if known is not None:
+                return known.is_first
+            return all(other.owner != owner or other.is_idle for other in self._conversations)
 
-    def newest_first(self) -> list[tuple[AgentId | None, Session]]:
-        """Return the sessions of all agents and threads."""
+    @contextmanager
+    def serving(self, owner: Owner, name: str, messages: Sequence[LLMMessage]) -> Generator[Session]:
+        """Give the session of the conversation that a history is of; no other call gets it meanwhile.
+
+        Args:
+            owner: Who calls.
+            name: What the agent is called.
+            messages: The history as it came.
+        """
+        history = _without_system(messages)
         with self._lock:
-            return [(agent, session) for (agent, _), session in reversed(self._sessions.items())]
+            conversation = self._known(owner, history) or self._begun(owner)
+            self._conversations = [*(other for other in self._conversations if other is not conversation), conversation]
+            del self._conversations[:-_REMEMBERED]
+            conversation.is_busy = True
+            conversation.name = name
+            conversation.go_on(history)
+        used = _in_use.get()
+        _in_use.set((ref(conversation), *(other for other in used if other() not in (None, conversation)))[:_IN_USE])
+        try:
+            yield conversation.session
+        finally:
+            conversation.is_busy = False
+
+    def in_use(self, owner: Owner) -> Conversation | None:
+        """Return the conversation that this task had fitted last, of an owner or an agent of that name.
+
+        In a task that had none fitted it is the one conversation that there is. None where nobody knows which is meant.
+        """
+        with self._lock:
+            own = [known for known in self._conversations if owner in (known.name, known.owner)]
+        used = [known() for known in _in_use.get()]
+        if not used and len(own) == 1:
+            return own[0]
+        return next((known for known in used if known in own), None)
+
+    def newest_first(self) -> list[Conversation]:
+        """Return all conversations."""
+        with self._lock:
+            return self._conversations[::-1]
 
     async def close(self) -> None:
-        """Give up what the sessions of this thread do in the background."""
-        with self._lock:
-            sessions = list(self._sessions.items())
-        for (_, thread), session in sessions:
-            if thread == get_ident():  # what another thread does in the background ends with its event loop
-                await session.close()
+        """Give up what the sessions do in the background."""
+        for conversation in self.newest_first():
+            await conversation.session.close()
 
     def check_dumpable(self) -> None:
         """Raise when what the user brought cannot be put into a component's config.
@@ -102,3 +207,23 @@ class Sessions:
                 f"a hook with {self._brought}= cannot be dumped: the {self._brought} is an object of this process. "
                 f"Build the hook with model= only, or give {self._brought}= again in code after loading."
             )
+
+    def _known(self, owner: Owner, history: Sequence[LLMMessage]) -> Conversation | None:
+        """Return the conversation that a history goes on from; the one of the longest history."""
+        going_on = [
+            known
+            for known in self._conversations
+            if not known.is_busy and known.owner == owner and known.goes_on(history)
+        ]
+        return max(going_on, key=lambda known: len(known.seen), default=None)
+
+    def _begun(self, owner: Owner) -> Conversation:
+        """Return a new conversation, in the place of one of which there is nothing to remember."""
+        idle = next((known for known in self._conversations if known.owner == owner and known.is_idle), None)
+        if idle is not None:
+            self._conversations.remove(idle)
+        return Conversation(owner, self.new(), all(known.owner != owner for known in self._conversations))
+
+
+def _without_system(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
+    return [message for message in messages if not isinstance(message, SystemMessage)]

@@ -104,6 +104,14 @@ class ContextArchive:
             raise UnknownHandleError(handle)
         return stored
 
+    def forget(self, messages: Sequence[LLMMessage]) -> None:
+        """Forget one group's originals, and what stands for them among others. What is in a store stays there."""
+        full = content_hash(messages)
+        gone = {handle for handle, known in self._hashes.items() if known == full}
+        for handle in gone:
+            self._originals.pop(handle, None)
+        self._groups = {handle: own for handle, own in self._groups.items() if gone.isdisjoint(own)}
+
     def clear(self) -> None:
         """Forgets everything. What is in a store stays there, since other archives may have written it too."""
         self._originals.clear()

@@ -51,6 +51,11 @@ class Summaries:
         """The summary in force."""
         return self._current
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was summarised, nor is being."""
+        return not self._covered
+
     def consider(self, history: Sequence[LLMMessage], tokens: int, budget: TokenBudget) -> None:
         """Begin the next summary where the view, of so many tokens, comes near its budget; returns at once."""
         if self._summarizer.wait or tokens < self._summarizer.start_at * budget.available or self._is_ready:

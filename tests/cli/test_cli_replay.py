@@ -164,7 +164,7 @@ def test_a_log_without_texts_tells_what_was(log: Path) -> None:
 
 
 def test_the_agents_of_a_log(log: Path) -> None:
-    assert "these are: default" in run("replay", log, "--budgets", "9", "--agent", "zoe", code=2).stderr
+    assert "these are: coder, default" in run("replay", log, "--budgets", "9", "--agent", "zoe", code=2).stderr
 
 
 def test_report(log: Path, tmp_path: Path) -> None:

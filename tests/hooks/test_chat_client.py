@@ -123,7 +123,7 @@ async def test_assistant_message_at_the_end_is_copied() -> None:
 @pytest.mark.parametrize(
     ("agent_type", "name", "budget"),
     [
-        (None, "default", 2_000),
+        (None, "coder", 2_000),
         ("planner", "planner", 900),
         (f"planner_{TEAM}", "planner", 900),
         (f"code_reviewer_2_{TEAM}", "code_reviewer_2", 1_100),
