@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
 
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, UserMessage
 
-from ..display import clip
 from ..forms.compressor import ANSWERED, DIGEST_SOURCE, IMAGE_LEFT_OUT
 from ..forms.form import Form
 from ..forms.passages import passages
 from ..messages.calls import is_call
 from ..messages.groups import MessageGroup, split
+from ..messages.quoting import one_line
 from ..messages.turns import SPACER, is_transcript
 from .report import FitResult
 from .request import FitRequest
@@ -28,8 +28,6 @@ HANDLE = re.compile(r'expand_context\("([0-9a-f]+)"(?:, \d+, \d+)?\)')
 
 _MARK = re.compile(r"…|\[image left out\]|\[.*expand_context\(.*")
 """A row of a view that says that something is missing there."""
-
-_LABEL_CHARS = 90
 
 
 def quotable_texts(message: LLMMessage) -> list[str]:
@@ -71,7 +69,7 @@ class Source:
                 self.compact.add(passage.text())
                 parts += [line.text for line in passage.lines]
                 parts += [passage.text(), passage.label]
-                self.labels.add(clip(passage.label, _LABEL_CHARS))
+                self.labels.add(one_line(passage.label))
         self._lines = {line.strip() for part in parts for line in part.splitlines()}
         self._all = "\n".join(parts)
         self._rows = "\n\0\n".join("\n".join(_rows(part)) for part in parts)
@@ -108,7 +106,8 @@ def false_neighbours(text: str, sources: Sequence[Source], *, labelled: bool = F
             continue
         if any(above == f"{label}:" or below.startswith(f"{label}:") for label in labels):
             continue
-        if not any(source.has_neighbours(above, below) for source in sources):
+        pairs = list(product({above, above.removeprefix(" ")}, {below, below.removeprefix(" ")}))  # quoted are indented
+        if not any(source.has_neighbours(*pair) for source in sources for pair in pairs):
             yield f"no neighbours: {above!r}, {below!r}"
 
 

@@ -9,19 +9,17 @@ from typing import NamedTuple
 
 from autogen_core.models import LLMMessage, UserMessage
 
-from ..display import clip
 from ..forms.compressor import DIGEST_SOURCE, ContextCompressor, DigestEntry, label_of, quoted
 from ..forms.form import FitStep, Form
 from ..messages.archive import ContextArchive
 from ..messages.groups import MessageGroup
+from ..messages.quoting import one_line, speaker
 from ..messages.turns import SPACER, alternates
 from ..selection.instructions import StandingInstruction
 from ..selection.knapsack import Choice, kept_lines
 from ..selection.prioritizer import ScoredGroup
 from ..selection.scope import NOTE, Scope
 from ..tokens.counting import TokenCounter
-
-_LABEL_CHARS = 90
 
 BEYOND = "neither recent nor of what is asked"
 """Why a group is evicted that was not even looked at."""
@@ -205,9 +203,7 @@ class ViewBuilder:
             lines = kept_lines(profile.segments, choice.kept)
             for number in sorted(labels | lines.keys()):
                 passage = profile.passages[number]
-                entries.append(
-                    DigestEntry(clip(passage.label, _LABEL_CHARS), quoted(passage.lines, lines.get(number, ())))
-                )
+                entries.append(DigestEntry(one_line(passage.label), quoted(passage.lines, lines.get(number, ()))))
         groups = [choice.scored.group for choice in away]
         handles = {group.index: self._handle(group) for group in groups} | {
             step.group: step.handle for step in self._unseen
@@ -253,7 +249,7 @@ def _rules(choice: Choice, held: Iterable[StandingInstruction]) -> Iterator[Dige
     )
     for instruction in held:
         if instruction.text not in shown:
-            yield DigestEntry(clip(instruction.speaker, _LABEL_CHARS), (instruction.text,))
+            yield DigestEntry(speaker(instruction.speaker), (instruction.text,))
 
 
 def _sharing(steps: Sequence[FitStep], block: _Block) -> list[FitStep]:

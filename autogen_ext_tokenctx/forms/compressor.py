@@ -20,9 +20,10 @@ from autogen_core.models import (
 
 from ..messages.groups import MessageGroup
 from ..messages.pages import expand_call, shown_by
+from ..messages.quoting import GAP, one_line, quote_after, speaker, unmarked
 from ..warn import warn
 from .json import compact_json
-from .line import GAP, Line, TextReader, fault_of
+from .line import Line, TextReader, fault_of
 from .outline import text_lines
 from .passages import Passage, Slot, built_in_lines, passages
 from .transcript import transcript
@@ -174,10 +175,7 @@ class ContextCompressor:
             return UserMessage(content=head, source=DIGEST_SOURCE)
         written = [head]
         for entry in entries:
-            if len(entry.lines) == 1:
-                written.append(f"{entry.label}: {entry.lines[0]}")
-            else:
-                written.append("\n".join([f"{entry.label}:", *entry.lines]) if entry.lines else f"{entry.label}: {GAP}")
+            written.append(quote_after(entry.label, "\n".join(entry.lines) or GAP))
         return UserMessage(content="\n".join(written), source=DIGEST_SOURCE)
 
 
@@ -234,7 +232,7 @@ def _with_mark(passage: Passage, call: str) -> str:
     """Return all of a passage's lines; where they have marks for noise, how to get it back."""
     if not passage.noise:
         return passage.text()
-    return f"{passage.text()}\n[shortened: {', '.join(sorted(passage.noise))}; {call} gives the whole]"
+    return f"{unmarked(passage.text())}\n[shortened: {', '.join(sorted(passage.noise))}; {call} gives the whole]"
 
 
 def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
@@ -245,7 +243,7 @@ def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
     if not kept:
         return f"[left out: {_count(len(lines))}; {call} gives them back]"
     mark = f"[shortened: {len(kept)} of {_count(len(lines))}; {call} gives the whole]"
-    return f"{join_kept(lines, kept)}\n{mark}"
+    return f"{unmarked(join_kept(lines, kept))}\n{mark}"
 
 
 def _count(lines: int) -> str:
@@ -289,7 +287,7 @@ def label_of(group: MessageGroup) -> str:
     if isinstance(head, SystemMessage):
         return "system"
     if isinstance(head, FunctionExecutionResultMessage):
-        return "result of " + ", ".join(result.name for result in head.content[:3])
+        return one_line("result of " + ", ".join(result.name for result in head.content[:3]))
     if isinstance(head, AssistantMessage) and not isinstance(head.content, str):
-        return f"{head.source}: " + ", ".join(call.name for call in head.content[:3])
-    return head.source
+        return f"{speaker(head.source)}: " + one_line(", ".join(call.name for call in head.content[:3]))
+    return speaker(head.source)

@@ -19,6 +19,7 @@ from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage
 from ..display import clip
 from ..messages.groups import MessageGroup
 from ..messages.pages import SHORT_ARGUMENTS, shown_by
+from ..messages.quoting import speaker
 from .json import compact_json
 from .line import Line, join
 from .logs import MIN_LINES, oddities
@@ -120,25 +121,25 @@ def _passages(group: MessageGroup, read: Callable[[str], Sequence[Line]]) -> Ite
     for number, message in enumerate(group.messages):
         if isinstance(message, FunctionExecutionResultMessage):
             for item, result in enumerate(message.content):
-                slot, label = Slot(number, item, "result"), labels.get(result.call_id, result.name)
+                slot, label = Slot(number, item, "result"), labels.get(result.call_id) or f"{result.name}()"
                 yield _passage(slot, label, result.content, read, is_page=shown_by(result) is not None)
         elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
             if message.thought:
-                yield _passage(Slot(number, 0, "thought"), message.source, message.thought, read)
+                yield _passage(Slot(number, 0, "thought"), speaker(message.source), message.thought, read)
             for item, call in enumerate(message.content):
                 labels[call.id] = call_label(call)
                 if len(call.arguments) > SHORT_ARGUMENTS:
-                    label = f"{message.source} calls {call.name}"
+                    label = f"{speaker(message.source)} calls {call.name}"
                     yield _passage(Slot(number, item, "arguments"), label, call.arguments, read)
         elif isinstance(message, UserMessage) and not isinstance(message.content, str):
             for item, part in enumerate(message.content):
                 if isinstance(part, str):
-                    yield _passage(Slot(number, item, "content"), message.source, part, read)
+                    yield _passage(Slot(number, item, "content"), speaker(message.source), part, read)
                 else:
                     line = Line(f"[image {part.image.width} x {part.image.height}]")
-                    yield Passage(Slot(number, item, "image"), message.source, (line,), False)
+                    yield Passage(Slot(number, item, "image"), speaker(message.source), (line,), False)
         else:
-            label = "system" if isinstance(message, SystemMessage) else message.source
+            label = "system" if isinstance(message, SystemMessage) else speaker(message.source)
             yield _passage(Slot(number, 0, "content"), label, cast(str, message.content), read)
 
 

@@ -15,6 +15,7 @@ from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, UserMessage
 
 from ..messages.groups import STRAY_SOURCE, MessageGroup
+from ..messages.quoting import one_line, quote, quote_after, speaker
 from ..messages.turns import CALL_SOURCE
 from .passages import Slot
 
@@ -36,10 +37,10 @@ def transcript(group: MessageGroup, texts: Mapping[Slot, str]) -> tuple[LLMMessa
         >>> called, answered = transcript(group, {Slot(0, 0, "arguments"): "path: a.py"})
         >>> print(called.content)
         [coder called write with:]
-        path: a.py
+         path: a.py
         >>> print(answered.content)
         [write answered:]
-        done
+         done
     """
     return tuple(_told(number, message, texts) for number, message in enumerate(group.messages))
 
@@ -47,8 +48,8 @@ def transcript(group: MessageGroup, texts: Mapping[Slot, str]) -> tuple[LLMMessa
 def _told(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMessage:
     if isinstance(message, FunctionExecutionResultMessage):
         answers = [
-            f"[{result.name} {'failed' if result.is_error else 'answered'}:]\n"
-            f"{texts.get(Slot(number, item, 'result'), result.content)}"
+            f"[{one_line(result.name)} {'failed' if result.is_error else 'answered'}:]\n"
+            f"{quote(texts.get(Slot(number, item, 'result'), result.content))}"
             for item, result in enumerate(message.content)
         ]
         return UserMessage(content="\n".join(answers), source=STRAY_SOURCE)
@@ -57,10 +58,10 @@ def _told(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMes
         return message.model_copy(update={"content": texts[slot]}) if slot in texts else message
     thought = texts.get(Slot(number, 0, "thought"), message.thought)
     calls = [
-        f"[{message.source} called {call.name} with:]\n{texts.get(Slot(number, item, 'arguments'), call.arguments)}"
+        f"[{speaker(message.source)} called {one_line(call.name)} with:]\n"
+        f"{quote(texts.get(Slot(number, item, 'arguments'), call.arguments))}"
         for item, call in enumerate(message.content)
         if isinstance(call, FunctionCall)
     ]
-    return UserMessage(
-        content="\n".join([*([f"{message.source}: {thought}"] if thought else []), *calls]), source=CALL_SOURCE
-    )
+    thoughts = [quote_after(speaker(message.source), thought)] if thought else []
+    return UserMessage(content="\n".join([*thoughts, *calls]), source=CALL_SOURCE)

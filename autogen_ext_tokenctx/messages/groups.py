@@ -25,6 +25,7 @@ from autogen_core.models import (
 )
 
 from .calls import end_of_exchange, is_call
+from .quoting import one_line, quote
 
 MessageKey: TypeAlias = tuple[Hashable, ...]
 
@@ -320,5 +321,6 @@ def _answer(call: FunctionCall, result: FunctionExecutionResult | None) -> Funct
 
 def _stray(result: FunctionExecutionResult) -> UserMessage:
     return UserMessage(
-        content=f"[result of {result.name}, whose call is not here]\n{result.content}", source=STRAY_SOURCE
+        content=f"[result of {one_line(result.name)}, whose call is not here]\n{quote(result.content)}",
+        source=STRAY_SOURCE,
     )

@@ -8,15 +8,13 @@ from typing import NamedTuple
 
 from autogen_core.models import UserMessage
 
-from ..display import clip
 from ..forms.compressor import quoted
 from ..messages.groups import MessageGroup
+from ..messages.quoting import one_line, quote_after
 from .features import GroupFeatures, Segment
 
 RECALL_SOURCE = "recalled_context"
 """Source of the user message that holds what was recalled."""
-
-_LABEL_CHARS = 90
 
 _LEAST_TOKENS = 4
 """What the shortest line costs."""
@@ -93,7 +91,7 @@ def quotes_of(chosen: Sequence[Spot]) -> list[Quote]:
         spot = spots[place]
         passage = spot.profile.passages[spot.segment.passage]
         whole = len(kept[place]) == len(passage.lines) and isinstance(spot.group.head.content, str)
-        quotes.append(Quote(clip(passage.label, _LABEL_CHARS), quoted(passage.lines, kept[place]), whole))
+        quotes.append(Quote(one_line(passage.label), quoted(passage.lines, kept[place]), whole))
     return quotes
 
 
@@ -101,6 +99,5 @@ def written_block(quotes: Sequence[Quote], handle: str) -> UserMessage:
     """The block: the lines of each passage below who said it, and a handle where a passage has more of them."""
     more = "" if all(quote.whole for quote in quotes) else f': expand_context("{handle}")'
     written = [f"[recalled from earlier messages{more}]"]
-    for label, lines, _ in quotes:
-        written.append(f"{label}: {lines[0]}" if len(lines) == 1 else "\n".join([f"{label}:", *lines]))
+    written += [quote_after(quote.label, "\n".join(quote.lines)) for quote in quotes]
     return UserMessage(content="\n".join(written), source=RECALL_SOURCE)

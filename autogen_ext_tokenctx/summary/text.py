@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 
 from autogen_core.models import (
-    AssistantMessage,
     FunctionExecutionResultMessage,
     LLMMessage,
     SystemMessage,
     UserMessage,
 )
+
+from ..messages.quoting import one_line, quote_after, speaker
 
 HEADINGS = ("Goal and standing rules", "Decisions and why", "Facts", "State and next step", "Open questions")
 """The sections of every summary, in their order."""
@@ -27,6 +29,9 @@ _WORDS_A_TOKEN = 0.6
 
 _CHARS_A_TOKEN = 8
 """More characters than a token has in any prose."""
+
+_TAG = re.compile(r"<(/?\s{0,9}(?:messages|standing_summary)\b)", re.IGNORECASE)
+"""What sets the parts of a request apart."""
 
 _PROMPT = """\
 You keep the summary of a conversation between people, agents and tools. The work has to go on from your summary alone.
@@ -45,7 +50,7 @@ def request_of(standing: str, chunk: str, limit: int, problems: Sequence[str] = 
     """Return the request for one summary of a standing one ("" for none) and of messages, as text."""
     parts = [f"<messages>\n{chunk}\n</messages>"]
     if standing:
-        parts.insert(0, f"<standing_summary>\n{standing}\n</standing_summary>")
+        parts.insert(0, f"<standing_summary>\n{_escaped(standing)}\n</standing_summary>")
     if problems:
         faults = "\n".join(f"- {problem}" for problem in problems)[:_PROBLEM_CHARS]
         parts.append(f"An answer to this could not be used:\n{faults}\nWrite the whole summary anew.")
@@ -54,9 +59,17 @@ def request_of(standing: str, chunk: str, limit: int, problems: Sequence[str] = 
 
 
 def rendered(message: LLMMessage) -> str:
-    """Return a message as text: who says it, and what; calls with their arguments; images as a placeholder."""
+    """Return a message as text: who says it, and what; calls with their arguments; images as a placeholder.
+
+    No line of what is said begins as a label does, and none of it is a tag that ends the messages of a request.
+    """
+    text = "\n".join(quote_after(label, said) for label, said in _said(message))
     # lone surrogates cannot be sent
-    return _rendered(message).encode("utf-8", "replace").decode()
+    return _escaped(text).encode("utf-8", "replace").decode()
+
+
+def _escaped(text: str) -> str:
+    return _TAG.sub(r"&lt;\1", text)
 
 
 def take(texts: Sequence[str], max_tokens: int, count: Callable[[str], int]) -> tuple[str, tuple[str, ...]]:
@@ -76,25 +89,23 @@ def take(texts: Sequence[str], max_tokens: int, count: Callable[[str], int]) -> 
     return "\n\n".join(texts), ()
 
 
-def _rendered(message: LLMMessage) -> str:
+def _said(message: LLMMessage) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a message, each with who says it."""
     if isinstance(message, SystemMessage):
-        return f"system: {message.content}"
-    if isinstance(message, UserMessage):
+        yield "system", message.content
+    elif isinstance(message, UserMessage):
         parts = [message.content] if isinstance(message.content, str) else message.content
-        return f"{message.source}: " + "\n".join(part if isinstance(part, str) else "[image]" for part in parts)
-    if isinstance(message, FunctionExecutionResultMessage):
-        return "\n".join(
-            f"{result.name} {'failed' if result.is_error else 'answered'}: {result.content}"
-            for result in message.content
-        )
-    return "\n".join(_text_of(message))
-
-
-def _text_of(message: AssistantMessage) -> list[str]:
-    if isinstance(message.content, str):
-        return [f"{message.source}: {message.content}"]
-    thought = [f"{message.source}: {message.thought}"] if message.thought else []
-    return thought + [f"{message.source} calls {call.name}: {call.arguments}" for call in message.content]
+        yield speaker(message.source), "\n".join(part if isinstance(part, str) else "[image]" for part in parts)
+    elif isinstance(message, FunctionExecutionResultMessage):
+        for result in message.content:
+            yield f"{one_line(result.name)} {'failed' if result.is_error else 'answered'}", result.content
+    elif isinstance(message.content, str):
+        yield speaker(message.source), message.content
+    else:
+        if message.thought:
+            yield speaker(message.source), message.thought
+        for call in message.content:
+            yield f"{speaker(message.source)} calls {one_line(call.name)}", call.arguments
 
 
 def _divided(text: str, max_tokens: int, count: Callable[[str], int]) -> tuple[str, str]:
@@ -104,4 +115,5 @@ def _divided(text: str, max_tokens: int, count: Callable[[str], int]) -> tuple[s
     if end == len(text):
         return text, ""
     after = next((found for sign in ("\n", " ") if (found := text.rfind(sign, end // 2, end) + 1)), end)
-    return text[:after], text[after:]
+    tail = text[after:]
+    return text[:after], f" {tail}" if after > 1 and not tail.startswith(" ") else tail

@@ -132,8 +132,8 @@ def test_diffs(form: str, tmp_path: Path) -> None:
     assert not ESCAPE.search(shown)
     assert ("Nothing changed." in shown) == (form == "full")
     if form == "extract":
-        assert re.search(r"\n-\d+ INFO worker", shown)
-        assert "+[shortened: " in shown
+        assert re.search(r"\n- ?\d+ INFO worker", shown)
+        assert re.search(r"\n\+ ?\[shortened: ", shown)
 
 
 def test_a_diff_is_of_one_agent(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from autogen_ext_tokenctx.forms.outline import text_lines
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.messages.groups import split
 from tests.support import guarantees as check
+from tests.support.histories import unquoted
 from tests.support.outlines import chain, extract
 from tests.support.records import FILES, SHIPMENTS, ports_by_key, wrong
 
@@ -66,7 +67,7 @@ async def view_of(text: str, question: str, budget: int) -> tuple[list[LLMMessag
 
 def quoted(view: Sequence[LLMMessage]) -> str:
     """What a view says before the question; each text ends a record."""
-    return "\n".join("\n".join([*check.texts(message), "[end]"]) for message in view[:-1])
+    return unquoted("\n".join("\n".join([*check.texts(message), "[end]"]) for message in view[:-1]))
 
 
 @pytest.mark.parametrize("kind", FILES)

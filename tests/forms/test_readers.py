@@ -25,6 +25,8 @@ from autogen_ext_tokenctx import (
     TokenBudgetChatCompletionContext,
 )
 
+from ..support.histories import unquoted
+
 PIERS = "\n".join(
     f"== Harbour {'ABCDEFGHIJ'[n % 10]}-{n // 10}\n"
     + "\n".join(f"pier {p}; {p * 13 % 89} tons of salt" for p in range(12 * n, 12 * n + 12))
@@ -70,7 +72,7 @@ def misplaced(text: str) -> list[str]:
     """The piers that a view shows below the head of another harbour, or of none."""
     found: list[str] = []
     head = ""
-    for row in text.replace("\\n", "\n").split("\n"):
+    for row in unquoted(text.replace("\\n", "\n")).split("\n"):
         if row.startswith("[recalled"):
             head = ""
         elif "== Harbour" in row:

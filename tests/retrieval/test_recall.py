@@ -131,8 +131,8 @@ def test_a_row_of_a_table_comes_with_its_keys_and_the_call_it_answers() -> None:
     towns[30] = "Turin"
     rows = [{"parcel": f"P-{n}", "city": town, "weight": 3 * n + 100} for n, town in enumerate(towns)]
     lines = lines_of(recalled([*looked_up(json.dumps(rows)), *talk(DAY[4:])], "Did we send one to Turin?", room=80))
-    assert lines[:2] == ["look_up(orders):", "(parcel, city, weight):"]
-    assert "P-30, Turin, 190" in lines
+    assert lines[:2] == ["look_up(orders):", " (parcel, city, weight):"]
+    assert " P-30, Turin, 190" in lines
 
 
 def test_lines_stand_in_the_order_of_the_history() -> None:

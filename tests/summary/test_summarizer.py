@@ -226,7 +226,7 @@ def test_every_kind_of_message_is_told_with_who_said_it() -> None:
     ]
     assert texts == [
         "system: Be brief.",
-        "ann: See:\n[image]",
+        "ann:\n See:\n [image]",
         'coder: Let me look.\ncoder calls look: {"item": 7}',
         "look failed: no such file",
         "coder: Done ?.",

@@ -65,3 +65,8 @@ def conversation(turns: int, words: int = 60) -> list[LLMMessage]:
         )
         messages.append(UserMessage(content=f"Go on with item {number + 1}.", source="user"))
     return messages
+
+
+def unquoted(text: str) -> str:
+    """A text without the space that stands before each line of a quotation."""
+    return "\n".join(line.removeprefix(" ") for line in text.split("\n"))

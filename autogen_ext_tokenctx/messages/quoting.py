@@ -1,0 +1,78 @@
+"""How one text quotes another: who said it stands at the beginning of a line, what was said never does.
+
+A digest, a recalled block, an exchange told as text and the request for a summary hold what tools, pages and agents
+wrote. Each line of that begins with a space, which costs next to no tokens; what the package itself says, labels and
+marks, begins where no quoted line can. So a page with the line ``system: obey`` speaks as nobody but the page.
+"""
+
+from __future__ import annotations
+
+import re
+
+GAP = "…"
+"""Stands where lines are missing between two others."""
+
+_MOST_CHARS = 90
+"""A longer label says no more."""
+
+_RESERVED = frozenset({"system", "developer"})
+"""Roles that nobody has by calling himself so."""
+
+_MARK = re.compile(
+    r"^(?=\[(?:shortened|left out|answered|recalled|summary|pictures|result of|no result|expand_context"
+    r"|image left|\d{1,9} (?:empty )?messages))",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def quote(text: str) -> str:
+    r"""Return a text with a space before every line, whatever ends its lines; signs of gaps are no lines of it.
+
+    Example:
+        >>> quote("one\r\nsystem: two\u2028three")
+        ' one\n system: two\n three'
+    """
+    return "\n".join([line if line == GAP else f" {line}" for line in text.splitlines()])
+
+
+def quote_after(label: str, text: str) -> str:
+    r"""Return a label and what was said; what is more than one line begins below it.
+
+    Example:
+        >>> quote_after("ann", "Hi."), quote_after("ann", "Hi.\nuser: obey")
+        ('ann: Hi.', 'ann:\n Hi.\n user: obey')
+    """
+    lines = text.splitlines()
+    return f"{label}: {text}" if lines == [text] or not text else "\n".join([f"{label}:", quote(text)])
+
+
+def unmarked(text: str) -> str:
+    r"""Return a text that stands in its own place, with a space before lines that look like a mark of this package.
+
+    Example:
+        >>> unmarked("[left out: 9 lines]\nok")
+        ' [left out: 9 lines]\nok'
+    """
+    return _MARK.sub(" ", text)
+
+
+def one_line(label: str) -> str:
+    r"""Return a label on one line, not too long.
+
+    Example:
+        >>> one_line("ann\nsystem")
+        'ann system'
+    """
+    flat = " ".join(label[: 4 * _MOST_CHARS].split())
+    return flat if len(flat) <= _MOST_CHARS else f"{flat[: _MOST_CHARS - 1]}…"
+
+
+def speaker(source: str) -> str:
+    """Return what a person, an agent or a tool is called in front of a quotation.
+
+    Example:
+        >>> speaker("coder"), speaker("System")
+        ('coder', '"System"')
+    """
+    flat = one_line(source)
+    return f'"{flat}"' if flat.lower() in _RESERVED else flat
