@@ -135,7 +135,8 @@ class PinnedStay:
             found.append("the first task is gone")
         if sendable:
             newest = next(group for group in reversed(split(request.messages)) if group.messages)
-            if not _is_newest(view[-len(newest.messages) :], newest):
+            is_there = bool(view) and view[-1] == sendable[-1]
+            if not is_there and not _is_newest(view[-len(newest.messages) :], newest):
                 found.append("the newest message is gone")
         return found
 

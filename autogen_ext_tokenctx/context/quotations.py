@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 
@@ -14,7 +14,7 @@ from ..forms.form import Form
 from ..forms.passages import passages
 from ..messages.calls import is_call
 from ..messages.groups import MessageGroup, split
-from ..messages.quoting import one_line
+from ..messages.quoting import GAP, one_line
 from ..messages.turns import SPACER, is_transcript
 from .report import FitResult
 from .request import FitRequest
@@ -26,8 +26,18 @@ Expand = Callable[[str], Sequence[LLMMessage]]
 HANDLE = re.compile(r'expand_context\("([0-9a-f]+)"(?:, \d+, \d+)?\)')
 """What names a handle in a mark."""
 
-_MARK = re.compile(r"…|\[image left out\]|\[.*expand_context\(.*")
-"""A row of a view that says that something is missing there."""
+_CALL = r'expand_context\("[0-9a-f]{8,64}"(?:, \d{1,9}, \d{1,9})?\)'
+
+_MARK = re.compile(
+    rf"…|\[image left out\]|\[(?:shortened|left out): [^\[\]]{{1,200}}; {_CALL} gives (?:the whole|them back)\]"
+)
+"""A row of a text in its place that says that something is missing there."""
+
+_HEAD = re.compile(
+    rf"\[\d{{1,9}} messages left out: {_CALL}\]|\[recalled from earlier messages(?:: {_CALL})?\]"
+    rf"|\[pictures from an? (?:earlier )?message of [^\n]{{1,120}}?(?:: {_CALL})?\]"
+)
+"""A row of a block of quotations that is none."""
 
 
 def quotable_texts(message: LLMMessage) -> list[str]:
@@ -86,10 +96,38 @@ def is_mark(line: str) -> bool:
     """Return whether a line, without the spaces around it, is a gap sign or says what is missing.
 
     Example:
-        >>> is_mark("…"), is_mark("[shortened: 1 of 2 lines]"), is_mark("one")
+        >>> is_mark("…"), is_mark('[left out: 9 lines; expand_context("c0ffee00") gives them back]'), is_mark("[one]")
         (True, True, False)
     """
-    return line == "…" or line.startswith("[")
+    return _MARK.fullmatch(line) is not None
+
+
+def misquoted(text: str, sources: Sequence[Source]) -> Iterator[str]:
+    """Yield a fault for each row of a block of quotations that is not what the one it names said.
+
+    Args:
+        text: The block.
+        sources: The messages that it may quote, each with the labels of who said them.
+    """
+    by_label: dict[str, list[Source]] = {}
+    for source in sources:
+        for label in source.labels:
+            by_label.setdefault(label, []).append(source)
+    named: list[Source] = []
+    for row in text.split("\n"):
+        said = row
+        if row == GAP or _HEAD.fullmatch(row):
+            continue
+        if not row.startswith(" "):
+            ends = (match.start() for match in re.finditer(":(?: |$)", row))
+            label = next((row[:end] for end in ends if row[:end] in by_label), None)
+            if label is None:
+                yield f"nobody said {row!r}"
+                continue
+            named, said = by_label[label], row[len(label) + 1 :]
+        said = said.strip()
+        if said not in ("", GAP) and not any(said in source for source in named):
+            yield f"invented: {row!r}"
 
 
 def false_neighbours(text: str, sources: Sequence[Source], *, labelled: bool = False) -> Iterator[str]:
@@ -138,24 +176,27 @@ class OrderAndTruth:
 
     def _violations(self, groups: Sequence[MessageGroup], result: FitResult) -> Iterator[str]:
         steps = {step.group: step for step in result.report.steps}
-        left = list(result.messages)
+        left = list(_joined(result.messages))
         for group in groups:
+            messages = tuple(_joined(group.messages))
             step = steps.get(group.index)
             if not left or (step is not None and step.form in (Form.EVICTED, Form.DIGEST)):
                 continue
             if _is_digest(left[0]):
                 yield from self._digest(left.pop(0), groups)
-                if left and left[0] is SPACER:
+                if left and left[0] == SPACER:
                     del left[0]
-            own = left[: len(group.messages)]
-            del left[: len(group.messages)]
+            if messages and is_told(left[: len(group.messages)], group.messages):
+                messages = group.messages
+            own = left[: len(messages)]
+            del left[: len(messages)]
             if step is None or step.form is Form.REPAIRED:
-                if tuple(own) != group.messages:
+                if tuple(own) != messages:
                     yield f"group {group.index} is not where it was"
-            elif len(own) != len(group.messages):
+            elif len(own) != len(messages):
                 yield f"group {group.index} has lost messages"
             else:
-                yield from self._shortened(own, group, step.form)
+                yield from self._shortened(own, messages, group, step.form)
         if left and _is_digest(left[0]):
             yield from self._digest(left.pop(0), groups)
         if left:
@@ -166,12 +207,14 @@ class OrderAndTruth:
             self._sources[id(group)] = group, Source(group.messages)  # the group is held, so that its id stays its own
         return self._sources[id(group)][1]
 
-    def _shortened(self, own: Sequence[LLMMessage], group: MessageGroup, form: Form) -> Iterator[str]:
+    def _shortened(
+        self, own: Sequence[LLMMessage], originals: Sequence[LLMMessage], group: MessageGroup, form: Form
+    ) -> Iterator[str]:
         source = self._source(group)
-        if is_told(own, group.messages):
+        if is_told(own, originals):
             yield from self._told(own, source)
             return
-        for message, original in zip(own, group.messages, strict=True):
+        for message, original in zip(own, originals, strict=True):
             if message.type != original.type:
                 yield f"group {group.index} changed its type"
             elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
@@ -183,7 +226,9 @@ class OrderAndTruth:
                         yield from self._text(text, source, form)
 
     def _text(self, text: str, source: Source, form: Form) -> Iterator[str]:
-        if form in (Form.EXTRACT, Form.PLACEHOLDER) and text not in (IMAGE_LEFT_OUT, ANSWERED):
+        if text in (IMAGE_LEFT_OUT, ANSWERED):
+            return
+        if form in (Form.EXTRACT, Form.PLACEHOLDER):
             yield from self._handles(text)
         for line in map(str.strip, text.splitlines()):
             if not is_mark(line) and line not in source:
@@ -203,11 +248,7 @@ class OrderAndTruth:
         text = quotable_texts(block)[0]
         yield from self._handles(text)
         sources = [self._source(group) for group in groups]
-        for line in map(str.strip, text.splitlines()[1:]):
-            tails = [line, *(line[match.end() :] for match in re.finditer(": ", line))]
-            is_label = line.endswith((":", ")", "…"))
-            if not is_label and not any(tail in source for tail in tails for source in sources):
-                yield f"invented: {line!r}"
+        yield from misquoted(text, sources)
         yield from false_neighbours(text, sources, labelled=True)
 
     def _handles(self, text: str) -> Iterator[str]:
@@ -215,6 +256,25 @@ class OrderAndTruth:
         handles = HANDLE.findall(text)
         if not handles or not all(self.expand(handle) for handle in handles):
             yield f"nothing brings back what is missing in {text[:60]!r}"
+
+
+def _joined(messages: Iterable[LLMMessage]) -> Iterator[LLMMessage]:
+    """Yield messages with results that come in messages of their own put together: that is the same to a provider."""
+    results: list[FunctionExecutionResultMessage] = []
+    for message in messages:
+        if isinstance(message, FunctionExecutionResultMessage):
+            results.append(message)
+            continue
+        yield from _as_one(results)
+        results.clear()
+        yield message
+    yield from _as_one(results)
+
+
+def _as_one(results: Sequence[FunctionExecutionResultMessage]) -> Sequence[LLMMessage]:
+    if len(results) < 2:
+        return list(results)
+    return [FunctionExecutionResultMessage(content=[result for message in results for result in message.content])]
 
 
 def _is_digest(message: LLMMessage) -> bool:

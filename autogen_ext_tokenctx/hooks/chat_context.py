@@ -294,7 +294,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             extra = SavedContext.model_validate(state[STATE_KEY])
             extra.restore(self._session, self._messages, self._transforms.apply(self._messages))
             self._pinned = extra.pinned_of(self._messages)
-            self._budget.restore(extra.overheads)
+            # the next call shows whether it needs more than half of the budget, whatever the state says
+            self._budget.restore(min(tokens, self._budget.tokens.limit // 2) for tokens in extra.overheads)
         except Exception as error:
             self._warn("state", f"only the messages of a saved state were loaded, the rest is broken: {error}")
             self._forget()

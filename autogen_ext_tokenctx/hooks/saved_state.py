@@ -6,13 +6,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from autogen_core.models import LLMMessage
-from pydantic import BaseModel, Field, field_validator
+from autogen_core.models import LLMMessage, SystemMessage, UserMessage
+from pydantic import BaseModel, Field, NonNegativeInt, field_validator
 from typing_extensions import Self
 
-from ..context.report import FitReport
-from ..messages.groups import repair
-from ..summary.summarizer import Summary
+from ..context.invariants import Invariant, Pairs, PinnedStay
+from ..context.quotations import Expand, OrderAndTruth, Source, misquoted, quotable_texts
+from ..context.report import FitReport, FitResult
+from ..context.request import FitRequest
+from ..display import clip
+from ..messages.groups import repair, split
+from ..summary.summarizer import SUMMARY_SOURCE, Summary
+from ..summary.text import rendered
+from ..summary.validation import unfounded
+from ..tokens.budget import TokenBudget
 from .incremental_view import IncrementalView, TurnRecall
 from .session import Session
 
@@ -20,6 +27,8 @@ STATE_KEY = "autogen_ext_tokenctx"
 """Where it stands in the state of a context; AutoGen's own contexts read past it."""
 
 _VERSION = 1
+
+_FAULT_CHARS = 200
 
 
 class _SavedView(BaseModel):
@@ -49,9 +58,9 @@ class SavedContext(BaseModel):
     version: int = Field(default=_VERSION, ge=1, le=_VERSION)
     fold: _SavedView | None
     archive: dict[str, Any]
-    pinned: list[int | LLMMessage]
+    pinned: list[NonNegativeInt | LLMMessage]
     """Numbers of messages of the history; whole messages where they are not in it."""
-    overheads: list[int]
+    overheads: list[NonNegativeInt]
     summary: Summary | None = None
 
     @classmethod
@@ -106,15 +115,52 @@ class SavedContext(BaseModel):
         counter = session.manager.counter
         covered = history[: saved.covers]
         view = list(covered) if saved.view is None else repair(saved.view)
+        recalled = saved.recalled and saved.recalled.restored(view, counter)
+        _check(view, covered, saved.report, recalled, self._was_given)
         session.view = IncrementalView(
             tuple(covered),
             tuple(view),
             replace(saved.report, tokens_after=counter.count_request(view)),
             saved.settings,
-            saved.recalled and saved.recalled.restored(view, counter),
+            recalled,
             beside=counter.count_request(()),
         )
+
+    def _was_given(self, handle: str) -> Sequence[LLMMessage]:
+        """Return something for each handle of the archive; a store that has the originals may be away."""
+        return [SystemMessage(content=handle)] if handle in self.archive["hashes"] else []
 
     def pinned_of(self, messages: Sequence[LLMMessage]) -> list[LLMMessage]:
         """Return what the user pinned of the history as it was saved."""
         return [messages[pin] if isinstance(pin, int) else pin for pin in self.pinned]
+
+
+def _check(
+    view: Sequence[LLMMessage],
+    covered: Sequence[LLMMessage],
+    report: FitReport,
+    recalled: TurnRecall | None,
+    expand: Expand,
+) -> None:
+    """Raise where a view is none of its history: whoever writes the file must not decide what an agent reads.
+
+    Raises:
+        ValueError: And what is wrong.
+    """
+    own = [message for message in view if not _is_of(message, SUMMARY_SOURCE)]
+    request = FitRequest(messages=covered, budget=TokenBudget(limit=max(1, report.budget)))
+    rules: tuple[Invariant, ...] = (Pairs(), PinnedStay(), OrderAndTruth(expand))
+    faults = [fault for rule in rules for fault in rule.violations(request, FitResult(own, report))]
+    source = "\n\n".join(map(rendered, covered))
+    for message in view:
+        if _is_of(message, SUMMARY_SOURCE):
+            faults += [f"the summary states {fact!r}" for fact in unfounded(str(message.content), source)]
+    if recalled is not None and recalled.found is not None:
+        sources = [Source(group.messages) for group in split(covered)]
+        faults += misquoted(quotable_texts(recalled.found.message)[0], sources)
+    if faults:
+        raise ValueError(f"the saved view is not of this history: {clip(faults[0], _FAULT_CHARS)}")
+
+
+def _is_of(message: LLMMessage, source: str) -> bool:
+    return isinstance(message, UserMessage) and message.source == source

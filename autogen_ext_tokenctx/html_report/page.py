@@ -20,6 +20,7 @@ from string import Template
 from time import perf_counter
 from typing import Any
 
+from ..telemetry.fit_log import private
 from .calls import calls
 from .charts import Charts
 from .details import Details
@@ -207,7 +208,8 @@ def _write(output: Path, page: bytes) -> None:
     """Replaces the file in one go, so that a failure leaves no half of a report behind."""
     part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(page)
+        with open(part, "wb", opener=private) as file:  # it may hold texts of a conversation
+            file.write(page)
         part.replace(output)
     finally:
         part.unlink(missing_ok=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autogen_core.models import LLMMessage
 
 from ..errors import UnknownHandleError
-from .groups import content_hash
+from .groups import content_hash, pictures_of, texts
 from .store import MESSAGES, ContextStore, GuardedStore
 
 _HANDLE_CHARS = 8
@@ -17,6 +18,15 @@ _HANDLE_CHARS = 8
 
 _STORED = {"stored": True}
 """What is saved of an original that is in a store."""
+
+_MOST_MEMBERS = 1_000_000
+"""A history of as many messages is not kept in memory; equal ones have one handle, so a few may stand for many."""
+
+_HANDLE = re.compile(r"[0-9a-f]{8,64}")
+
+MAX_BYTES = 256_000_000
+"""Bytes of text that an archive keeps in memory at most, and of pictures as they are decoded: a chat that goes on
+for months must not fill the memory of the process."""
 
 
 class ContextArchive:
@@ -29,9 +39,12 @@ class ContextArchive:
         store: Keeps the originals instead of memory: any AutoGen ``CacheStore[str]``, or an object of your own, see
             `ContextStore`. The archives that `ContextManager.for_agent` makes for agents write to it too; each gives
             back by its own handles only. What the store fails to keep, memory keeps, with one warning.
+        max_bytes: Bytes of text and pictures that are kept in memory; beyond that the originals that left first are
+            forgotten, and their handles are unknown.
 
     Raises:
         TypeError: The store has no ``get`` and ``set``.
+        ValueError: ``max_bytes`` is not positive.
 
     Example:
         >>> from autogen_core.models import UserMessage
@@ -41,11 +54,19 @@ class ContextArchive:
         'hello'
     """
 
-    def __init__(self, *, store: ContextStore | None = None) -> None:
+    def __init__(self, *, store: ContextStore | None = None, max_bytes: int = MAX_BYTES) -> None:
+        if max_bytes < 1:
+            raise ValueError(f"max_bytes is how much is kept in memory, 1 or more; got {max_bytes}")
         self._store = None if store is None else GuardedStore(store)
+        self._max_bytes = max_bytes
+        self._bytes = 0
         # None where the store has them
         self._originals: dict[str, tuple[LLMMessage, ...] | None] = {}
-        self._groups: dict[str, tuple[str, ...]] = {}
+        self._numbers: dict[str, int] = {}
+        self._handles: list[str] = []
+        """The handles in the order in which they were given; what is forgotten keeps its number."""
+        self._groups: dict[str, tuple[tuple[int, int], ...]] = {}
+        """From the first to the last number, run by run: what leaves a history leaves it mostly in a row."""
         self._hashes: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -63,7 +84,7 @@ class ContextArchive:
             >>> handle in archive, handle in archive.for_agent()
             (True, False)
         """
-        archive = ContextArchive()
+        archive = ContextArchive(max_bytes=self._max_bytes)
         archive._store = self._store
         return archive
 
@@ -77,7 +98,7 @@ class ContextArchive:
         handle = self._handle(full)
         if handle not in self._originals:
             is_stored = self._store is not None and self._store.put(full, messages)
-            self._originals[handle] = None if is_stored else tuple(messages)
+            self._keep(handle, None if is_stored else tuple(messages))
         return handle
 
     def put_group(self, handles: Sequence[str]) -> str:
@@ -85,7 +106,7 @@ class ContextArchive:
         if len(handles) == 1:
             return handles[0]
         handle = self._handle(hashlib.sha256(" ".join(handles).encode()).hexdigest())
-        self._groups.setdefault(handle, tuple(handles))
+        self._groups.setdefault(handle, _runs([self._numbers[member] for member in handles]))
         return handle
 
     def get(self, handle: str) -> list[LLMMessage]:
@@ -95,7 +116,8 @@ class ContextArchive:
             UnknownHandleError: Nothing was archived under it, or the store does not give it back.
         """
         if handle in self._groups:
-            return [message for member in self._groups[handle] for message in self.get(member)]
+            numbers = (number for first, last in self._groups[handle] for number in range(first, last + 1))
+            return [message for number in numbers for message in self.get(self._handles[number])]
         originals = self._originals.get(handle)
         if originals is not None:
             return list(originals)
@@ -105,18 +127,16 @@ class ContextArchive:
         return stored
 
     def forget(self, messages: Sequence[LLMMessage]) -> None:
-        """Forget one group's originals, and what stands for them among others. What is in a store stays there."""
+        """Forget one group's originals. What is in a store stays there."""
         full = content_hash(messages)
-        gone = {handle for handle, known in self._hashes.items() if known == full}
-        for handle in gone:
-            self._originals.pop(handle, None)
-        self._groups = {handle: own for handle, own in self._groups.items() if gone.isdisjoint(own)}
+        for handle in [handle for handle, known in self._hashes.items() if known == full]:
+            self._drop(handle)
 
     def clear(self) -> None:
         """Forgets everything. What is in a store stays there, since other archives may have written it too."""
-        self._originals.clear()
-        self._groups.clear()
-        self._hashes.clear()
+        self._bytes = 0
+        for part in (self._originals, self._numbers, self._handles, self._groups, self._hashes):
+            part.clear()
 
     def dump(self, history: Sequence[LLMMessage] = ()) -> dict[str, Any]:
         """All originals as JSON-able data, for `load`.
@@ -128,7 +148,8 @@ class ContextArchive:
         place = {id(message): number for number, message in enumerate(history)}
         return {
             "originals": {handle: _saved(messages, place) for handle, messages in self._originals.items()},
-            "groups": {handle: list(members) for handle, members in self._groups.items()},
+            "handles": list(self._handles),
+            "groups": {handle: [list(run) for run in runs] for handle, runs in self._groups.items()},
             "hashes": dict(self._hashes),
         }
 
@@ -143,14 +164,34 @@ class ContextArchive:
             ValueError: The state is not one that `dump` gave, or the history is another one; the archive is as it was.
         """
         try:
-            originals = {str(handle): _loaded(saved, history) for handle, saved in dict(state["originals"]).items()}
-            groups = {str(handle): tuple(map(str, members)) for handle, members in dict(state["groups"]).items()}
-            hashes = {str(handle): str(full) for handle, full in dict(state["hashes"]).items()}
+            originals = {handle: _loaded(saved, history) for handle, saved in dict(state["originals"]).items()}
+            handles = list(map(str, state["handles"]))
+            groups = {
+                handle: tuple((int(a), int(b)) for a, b in runs) for handle, runs in dict(state["groups"]).items()
+            }
+            hashes = {handle: str(full) for handle, full in dict(state["hashes"]).items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no archive state: {error!r}") from error
-        # what only a store has is not here without it, so it can be put in again
-        self._originals = {handle: had for handle, had in originals.items() if had is not None or self._store}
-        self._groups, self._hashes = groups, hashes
+        _check(originals, handles, groups, hashes)
+        self.clear()
+        self._hashes, self._handles, self._groups = hashes, handles, groups
+        self._numbers = {handle: number for number, handle in enumerate(handles)}
+        for handle, had in originals.items():
+            if had is not None or self._store:  # what only a store has is not here without it: it can be put in again
+                self._keep(handle, had)
+
+    def _keep(self, handle: str, messages: tuple[LLMMessage, ...] | None) -> None:
+        """Keep originals under a handle; what left first goes where that is too much."""
+        self._originals[handle] = messages
+        if handle not in self._numbers:
+            self._numbers[handle] = len(self._handles)
+            self._handles.append(handle)
+        self._bytes += _size(messages)
+        while self._bytes > self._max_bytes and len(self._originals) > 1:
+            self._drop(next(iter(self._originals)))
+
+    def _drop(self, handle: str) -> None:
+        self._bytes -= _size(self._originals.pop(handle, None))
 
     def _handle(self, full: str) -> str:
         for length in range(_HANDLE_CHARS, len(full) + 1):
@@ -179,3 +220,55 @@ def _loaded(saved: Any, history: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]
             raise ValueError(f"{count} messages from number {start} on are archived; the history has {len(history)}")
         return found
     return tuple(MESSAGES.validate_python(saved))
+
+
+def _runs(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Return numbers as runs of such that follow each other.
+
+    Example:
+        >>> _runs([3, 4, 5, 9])
+        ((3, 5), (9, 9))
+    """
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1] = runs[-1][0], number
+        else:
+            runs.append((number, number))
+    return tuple(runs)
+
+
+def _size(messages: Iterable[LLMMessage] | None) -> int:
+    """Return the bytes of some messages, about."""
+    kept = messages or ()
+    pixels = sum(picture.image.width * picture.image.height for picture in pictures_of(kept))
+    return sum(len(text.encode("utf-8", "replace")) for message in kept for text in texts(message)) + 3 * pixels
+
+
+def _check(
+    originals: Mapping[str, Sequence[LLMMessage] | None],
+    handles: Sequence[str],
+    groups: Mapping[str, Sequence[tuple[int, int]]],
+    hashes: Mapping[str, str],
+) -> None:
+    """Raise where a state was not written by an archive: whoever writes the file must not decide what is given back.
+
+    Raises:
+        ValueError: And what is wrong.
+    """
+    if len(set(handles)) < len(handles) or not originals.keys() <= set(handles):
+        raise ValueError("a saved archive has originals without a number")
+    for handle, full in hashes.items():
+        if not _HANDLE.fullmatch(handle) or not full.startswith(handle) or not _HANDLE.fullmatch(full):
+            raise ValueError(f"{handle[:80]!r} is no handle of {full[:80]!r}")
+    for handle, messages in originals.items():
+        if handle not in hashes or (messages is not None and content_hash(messages) != hashes[handle]):
+            raise ValueError(f"what is saved under {handle[:80]!r} is not what left under it")
+    for handle, runs in groups.items():
+        ends = [end for run in runs for end in run]
+        in_order = all(first <= last for first, last in runs)
+        members = sum(last - first + 1 for first, last in runs) if in_order else 0
+        if handle not in hashes or not in_order or not ends or not 0 <= min(ends) <= max(ends) < len(handles):
+            raise ValueError(f"{handle[:80]!r} stands for originals that are not there")
+        if members > _MOST_MEMBERS:
+            raise ValueError(f"{handle[:80]!r} stands for {members} originals")

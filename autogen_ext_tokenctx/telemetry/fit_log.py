@@ -108,8 +108,10 @@ class FitLog(EventListener):
     def _opened(self) -> FileIO:
         """The file, which has no buffer: what was refused once is not kept and tried again."""
         if self._file is None:
-            self._file = FileIO(self.path, "a")
-            if os.fstat(self._file.fileno()).st_size == 0:
+            self._file = FileIO(self.path, "a", opener=private)
+            size = os.fstat(self._file.fileno()).st_size
+            self._torn = size > 0 and self.path.is_file() and not _ends_a_line(self.path, size)
+            if size == 0:
                 self._write(json.dumps({"type": "TokenctxLog", "version": LOG_VERSION}).encode())
         return self._file
 
@@ -121,6 +123,18 @@ class FitLog(EventListener):
                 self._file = None
         finally:
             self.release()
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that, where it is made, nobody but its owner can read."""
+    return os.open(path, flags, 0o600)
+
+
+def _ends_a_line(path: Path, size: int) -> bool:
+    """Return whether a file ends with a whole line: a process may have died while it wrote one."""
+    with path.open("rb") as file:
+        file.seek(size - 1)
+        return file.read(1) == b"\n"
 
 
 def _logged(messages: Sequence[LLMMessage]) -> list[dict[str, str]]:
