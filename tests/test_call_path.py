@@ -87,7 +87,8 @@ def traced(work: Coroutine[Any, Any, object], messages: int) -> Path:
         finally:
             sys.setprofile(None)
 
-    with patch("autogen_ext_tokenctx.context.manager._MANY_GROUPS", 10**6):  # all of it in this thread
+    manager = "autogen_ext_tokenctx.context.manager"
+    with patch(f"{manager}._MANY_GROUPS", 10**6), patch(f"{manager}._LONG_CHARS", 10**9):  # all of it in this thread
         asyncio.run(main())
     return path
 

@@ -41,7 +41,7 @@ from autogen_ext_tokenctx.summary.validation import read as read_summary
 from autogen_ext_tokenctx.telemetry.redaction import redact
 from autogen_ext_tokenctx.tokens.task import estimate_complexity
 
-_CHARS = int(os.environ.get("TOKENCTX_HOSTILE_CHARS", "20000"))
+_CHARS = int(os.environ.get("TOKENCTX_HOSTILE_CHARS", "200000"))
 _MOST = 8.0
 """Linear is 4, quadratic 16."""
 

@@ -17,7 +17,7 @@ from ..errors import BudgetTooSmallError
 from ..forms.compressor import ContextCompressor
 from ..messages.archive import ContextArchive
 from ..messages.calls import is_call
-from ..messages.groups import pictures_of, texts
+from ..messages.groups import MessageGroup, pictures_of, texts
 from ..models.counters import TiktokenCounter, counter_for_model
 from ..retrieval.features import FeatureCache
 from ..retrieval.index import HistoryIndex
@@ -54,8 +54,9 @@ and those after them."""
 _MANY_GROUPS = 60
 """So many groups are weighed outside of the event loop: it takes several milliseconds."""
 
-_LONG_CHARS = 40_000
-"""To count so much text may take 5 ms."""
+_LONG_CHARS = 20_000
+"""So much text is counted and read outside of the event loop, too: that may take 20 ms, and up to 60 ms where it was
+written to take long (`tests.benchmarks.hostile`)."""
 
 
 class ContextManager:
@@ -205,7 +206,7 @@ class ContextManager:
                 return lines
             return with_pictures(lines, looked_at[pictured], view, max_tokens + pictures, self.counter, self.archive)
 
-        return await self._elsewhere(recalled, len(looked_at))
+        return await self._elsewhere(recalled, looked_at)
 
     def get_token_budget(self, task: str | TaskDefinition, total_tokens: int = 8_192) -> int:
         """Return the tokens that a planner may use for a task, by its complexity.
@@ -330,11 +331,16 @@ class ContextManager:
             context = self.prioritizer.prioritize_context(groups, task, profiles=self._profiles, pinned=pinned)
             return fit.compacted(context, scope, request.summary)
 
-        return await self._elsewhere(compacted, len(groups))
+        return await self._elsewhere(compacted, groups)
 
-    async def _elsewhere(self, work: Callable[[], _Result], groups: int) -> _Result:
-        """What takes long for so many groups is done in a thread, unless it meets what the user brought."""
-        if self.prioritizer.looks_at_all or not self._counts_anywhere or groups < _MANY_GROUPS:
+    async def _elsewhere(self, work: Callable[[], _Result], groups: Sequence[MessageGroup]) -> _Result:
+        """What takes long for some groups is done in a thread, unless it meets what the user brought."""
+        if self.prioritizer.looks_at_all or not self._counts_anywhere:
+            return work()
+        if (
+            len(groups) < _MANY_GROUPS
+            and sum(_chars(message) for group in groups for message in group.originals) < _LONG_CHARS
+        ):
             return work()
         return await asyncio.to_thread(work)
 

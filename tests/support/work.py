@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from time import thread_time
 from types import FrameType
 
 
 def calls(work: Callable[[], object]) -> int:
-    """The Python and C functions that `work` calls in this thread; the same number at each run."""
+    """The Python and C functions that `work` calls, in this thread and those it starts."""
     count = 0
 
     def note(frame: FrameType, event: str, argument: object) -> None:
@@ -18,10 +19,12 @@ def calls(work: Callable[[], object]) -> int:
 
     before = sys.getprofile()
     sys.setprofile(note)
+    threading.setprofile(note)
     try:
         work()
     finally:
         sys.setprofile(before)
+        threading.setprofile(None)
     return count
 
 
