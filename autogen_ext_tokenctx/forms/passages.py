@@ -150,6 +150,8 @@ def _passage(
     reads_noise = slot.kind in ("arguments", "thought") or is_page
     said, noise = (text, frozenset[Noise]()) if reads_noise else without_noise(text)
     whole = tuple(_blocks(_with_odd(list(read(said)))))
+    if not join(whole).strip():  # colours of a terminal and nothing else, say: providers take no empty message
+        whole = (Line(text),)
     return Passage(slot, label, whole, len(join(whole)) < len(text), noise)
 
 

@@ -110,9 +110,15 @@ class FileSource:
         return self._read[path][1]
 
 
+_MOST_BYTES = 10_000_000
+"""A larger file is no table of models."""
+
+
 def _read_file(path: Path) -> dict[str, ModelLimits]:
     """Return the usable entries of a file, by the name as written and by its letters and digits."""
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
         content: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         warn_once(f"file:{path}", f"{path} cannot be read ({type(error).__name__}: {error}): it is ignored.")
