@@ -1,4 +1,4 @@
-"""How Hypothesis runs: a few examples, always the same; many random ones with `--hypothesis-profile random`."""
+"""How Hypothesis runs: a few examples, always the same; many with `--hypothesis-profile random` or `long`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ settings.register_profile(
     "deterministic", derandomize=True, database=None, deadline=None, max_examples=12, suppress_health_check=_SLOW
 )
 settings.register_profile("random", deadline=None, max_examples=250, print_blob=True, suppress_health_check=_SLOW)
+settings.register_profile("long", settings.get_profile("random"), max_examples=1_500)
 settings.load_profile("deterministic")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from time import thread_time
 from typing import Any
 
+import pytest
 from autogen_core import FunctionCall
 from autogen_core.models import (
     AssistantMessage,
@@ -57,6 +58,9 @@ PIECES = st.sampled_from(
      "12:00:01 INFO", "2024-05-01T00:00:00Z", "#W123", "https://a.b/c?d=e", "/srv/a.csv", "10%|##", "null", "true",
      "never ", "always ", "do not ", "from now on ", "ignore ", "sk-abcdefghijklmnopqrstuvwx", "password="]
 )  # fmt: skip
+
+
+KINDS = st.sampled_from(["user", "agent", "result", "arguments", "thought"])
 
 
 @st.composite
@@ -123,9 +127,10 @@ def run(work: Callable[[], Any]) -> Any:
         return asyncio.run(work())
 
 
-@settings(max_examples=MANY)
-@given(st.lists(st.tuples(st.sampled_from(["user", "agent", "result", "arguments", "thought"]), texts()), max_size=8), st.integers(60, 3_000))  # fmt: skip  # noqa: E501
-def test_any_text_gives_a_request_that_is_taken(said: list[tuple[str, str]], budget: int) -> None:
+@pytest.mark.parametrize("half", [1, 2])  # so that two processes share it
+@settings(max_examples=MANY // 2)
+@given(said=st.lists(st.tuples(KINDS, texts()), max_size=8), budget=st.integers(60, 3_000))
+def test_any_text_gives_a_request_that_is_taken(half: int, said: list[tuple[str, str]], budget: int) -> None:
     history: list[LLMMessage] = [UserMessage(content="Look at it.", source="user")]
     for number, (kind, text) in enumerate(said):
         arguments = json.dumps({"text": text}) if kind == "arguments" else '{"a": 1}'
@@ -159,7 +164,8 @@ def test_any_text_gives_a_request_that_is_taken(said: list[tuple[str, str]], bud
         state = json.loads(json.dumps(await context.save_state()))
         again = TokenBudgetChatCompletionContext(budget=budget, counter=EstimatedTokenCounter())
         await again.load_state(state)
-        for tool, arguments in zip(context.tools(), ({"handle": "00000000"}, {"query": said[0][1] if said else "a"}), strict=True):  # fmt: skip  # noqa: E501
+        asked = ({"handle": "00000000"}, {"query": said[0][1] if said else "a"})
+        for tool, arguments in zip(context.tools(), asked, strict=True):
             await tool.run_json(arguments, None)  # type: ignore[arg-type]
 
     started = thread_time()

@@ -217,6 +217,8 @@ class OrderAndTruth:
         for message, original in zip(own, originals, strict=True):
             if message.type != original.type:
                 yield f"group {group.index} changed its type"
+            elif getattr(message, "source", "") != getattr(original, "source", ""):
+                yield f"group {group.index} is said by somebody else"
             elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
                 if message.content != original.content:
                     yield f"a call that nobody made in group {group.index}"

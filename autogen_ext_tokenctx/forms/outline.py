@@ -93,7 +93,7 @@ def text_lines(text: str) -> list[Line]:
     outline.add(nested(free))
     outline.add(headings(rows))
     outline.add(fields(free, outline.rows()))
-    return to_lines(rows, outline)
+    return to_lines(rows, outline) or [Line(text)]
 
 
 def headings(rows: Sequence[str]) -> Outline:

@@ -77,6 +77,12 @@ BROKEN: list[tuple[Invariant, list[LLMMessage], FitResult, str]] = [
     (OrderAndTruth(lambda handle: []), HISTORY, result_of([TASK, RULES, CALL, RESULT]), "is not where it was"),
     (OrderAndTruth(lambda handle: []), [LINES], result_of([INVENTED], step(0, Form.EXTRACT, 9, 8)), "brings back"),
     (OrderAndTruth(lambda handle: [LINES]), [LINES], result_of([INVENTED], step(0, Form.EXTRACT, 9, 8)), "'four'"),
+    (
+        OrderAndTruth(lambda handle: [LINES]),
+        [LINES],
+        result_of([INVENTED.model_copy(update={"source": "ann"})], step(0, Form.EXTRACT, 9, 8)),
+        "said by somebody else",
+    ),
     (OrderAndTruth(lambda handle: []), [TASK], result_of([TASK, TASK]), "1 messages that no group has"),
     (Untouched(), HISTORY, result_of([message.model_copy() for message in HISTORY]), "changed without need"),
     (Untouched(), HISTORY, result_of(HISTORY, step(1, Form.COMPACT, 9, 8)), "there are steps"),

@@ -34,7 +34,9 @@ def test_a_text_of_very_many_lines_is_taken_in_blocks() -> None:
     assert passage.text() == text
 
 
-@pytest.mark.parametrize("text", ["\x1b[0m" * 7, "\x1b[31m\x1b[0m\n", " \n\t ", "\x1b]0;title\x07"])
+@pytest.mark.parametrize(
+    "text", ["\x1b[0m" * 7, "\x1b[31m\x1b[0m\n", " \n\t ", "\x1b]0;title\x07", "\u2028" * 400 + "\x1b[0m"]
+)
 def test_a_text_of_nothing_but_notation_stays_what_it_is(text: str) -> None:
     """A provider refuses a message without content."""
     (passage,) = passages(split([UserMessage(content=text, source="user")])[0])

@@ -167,7 +167,15 @@ async def test_an_overhead_that_leaves_nothing_kills_no_agent(tokens: int) -> No
     assert context.reserve <= BUDGET // 2
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=9), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["originals", "groups", "hashes", "handles", "start", "count", "a"]), inner), max_leaves=12))  # fmt: skip  # noqa: E501
+KEYS = st.sampled_from(["originals", "groups", "hashes", "handles", "start", "count", "a"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
 def test_any_value_is_a_state_of_an_archive_or_none(state: Any) -> None:
     archive = ContextArchive()
     handle = archive.put([UserMessage(content="hello", source="user")])
