@@ -48,7 +48,7 @@ def test_what_is_not_used_is_not_imported() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "hooks.chat_context" in loaded
-    assert not any(module in loaded for module in ("chat_client", "planning", "recovery", "discovery", "cli"))
+    assert not any(module in loaded for module in ("chat_client", "planning", "recovery", "cli"))
 
 
 def _stub_names(kind: type[ast.Assign | ast.ImportFrom]) -> list[str]:

@@ -45,6 +45,8 @@ class FitReport(Shown):
         compacted: Groups were shortened or left out for this very call. A later one that goes on with the view has the
             same level and steps, and was not compacted.
         instructions: Standing instructions of people that are held word for word, where they were said or in the block.
+        budget_source: Where the budget comes from: ``"given"``, or the source of the model's limit, such as
+            ``"environment"`` or ``"known_table"``, see `TokenManager`. Only the hooks know it.
         call_id: Which model call it was. Where an agent has both hooks, their reports of one call have the same. Only
             the hooks know it.
 
@@ -69,6 +71,7 @@ class FitReport(Shown):
     compacted: bool = False
     call_id: str = ""
     instructions: tuple[StandingInstruction, ...] = ()
+    budget_source: str = ""
 
     @property
     def compression_ratio(self) -> float:

@@ -20,6 +20,7 @@ from autogen_core.tools import BaseTool, Tool, ToolSchema
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
+from ..context.limits import CallLimits, check_dumpable
 from ..context.manager import ContextManager
 from ..context.report import FitReport
 from ..context.request import FitRequest
@@ -28,9 +29,10 @@ from ..models.counters import is_exact
 from ..models.names import model_of
 from ..models.profile_table import profile_of
 from ..models.shaping import DEFAULT_OPTIMIZER, ModelOptimizer, checked_optimizer, is_default
+from ..models.token_manager import TokenManager
 from ..summary.background import checked_summarizer
 from ..summary.summarizer import ContextSummarizer
-from ..tokens.budget import TokenBudget
+from ..tokens.budget import TokenBudget, within
 from ..tokens.counting import TokenCounter
 from .events import DEFAULT_AGENT
 from .link import agent_name, current_agent, observe, own_name, team_of
@@ -39,14 +41,14 @@ from .session import RECALL, CallRequest, FittedCall, share_of_recall
 from .sessions import Owner, Sessions
 from .tools import ExpandContextTool, SearchContextTool, page_tokens
 from .transforms import Transform, TransformChain
-from .usage import BilledTools, ModelUsage, within
+from .usage import BilledTools, ModelUsage
 
 
 class TokenBudgetChatCompletionClientConfig(BaseModel):
     """The declarative configuration of `TokenBudgetChatCompletionClient`."""
 
     inner: ComponentModel
-    budget: int | TokenBudget
+    budget: int | TokenBudget | None = None
     agent_budgets: dict[str, int | TokenBudget] = Field(default_factory=dict[str, int | TokenBudget])
     model: str | None = None
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
@@ -81,7 +83,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     Args:
         inner: The client that calls the model.
         budget: Input tokens of a call, for agents without a budget of their own. A `TokenBudget` also says when
-            compaction starts and how far it goes.
+            compaction starts and how far it goes. None: what the model takes, less what the reply needs. A budget above
+            what is known of the model is cut to that, with one warning.
         agent_budgets: Budgets by agent name, as given to the agent. The managers of AutoGen's teams call too, under
             names such as ``"SelectorGroupChatManager"`` and ``"MagenticOneOrchestrator"``.
         model: Name of the model, for its tokenizer. None: as the inner client's configuration has it.
@@ -97,6 +100,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             background. None: no other model is called.
         optimizer: Gives requests the order of roles that the model's endpoint takes, where its family is known. None:
             they keep the order they have.
+        token_manager: Finds out what models take. None: the default chain, without asking a server.
 
     Raises:
         BudgetTooSmallError: A budget is not positive. From a call: what has to be in the request does not fit.
@@ -116,7 +120,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     def __init__(
         self,
         inner: ChatCompletionClient,
-        budget: int | TokenBudget,
+        budget: int | TokenBudget | None = None,
         agent_budgets: Mapping[str, int | TokenBudget] | None = None,
         *,
         model: str | None = None,
@@ -127,6 +131,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         recall: float = RECALL,
         summarizer: ContextSummarizer | None = None,
         optimizer: ModelOptimizer | None = DEFAULT_OPTIMIZER,
+        token_manager: TokenManager | None = None,
     ) -> None:
         if not isinstance(inner, ChatCompletionClient):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(
@@ -140,7 +145,10 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         self._budget = budget
         self._agent_budgets = dict(agent_budgets or {})
         for given in (budget, *self._agent_budgets.values()):
-            TokenBudget.of(given)  # refuses what cannot hold anything now, not at the first call
+            if given is not None:
+                TokenBudget.of(given)  # refuses what cannot hold anything now, not at the first call
+        self._token_manager = token_manager
+        self._limits = CallLimits(inner, token_manager)
         self._model = model
         self._default_agent = default_agent
         self._transforms = TransformChain(transforms)
@@ -327,6 +335,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
 
     def _to_config(self) -> TokenBudgetChatCompletionClientConfig:
         self._sessions.check_dumpable()
+        check_dumpable(self._token_manager)
         return TokenBudgetChatCompletionClientConfig(
             inner=self._inner.dump_component(),
             budget=self._budget,
@@ -395,7 +404,9 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             call: The call.
             most: Tokens that the request may have, if that is less than its budget.
         """
-        budget = self._budget_of(call.owner, call.name)
+        model = self._usage.name_of(call.model)
+        asked = self._budget_of(call.owner, call.name)
+        budget, source = await self._limits.of(asked, model, call.given["extra_create_args"])
         given = TokenBudget.of(budget)
         if most is not None:
             given = within(given, most)
@@ -405,11 +416,12 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             given=given,
             must_fill=not isinstance(budget, TokenBudget),
             counter=self._usage.counter_for(call.model),
-            cache=profile_of(self._usage.name_of(call.model)).cache,
+            cache=profile_of(model).cache,
             recall=self._recall,
             settings=repr((allowed, call.model)),
             call_id=call.call_id,
-            shape=self._optimizer.shape_for(self._usage.name_of(call.model)) if self._optimizer else None,
+            budget_source=source,
+            shape=self._optimizer.shape_for(model) if self._optimizer else None,
         )
         with self._sessions.serving(call.owner, call.name, call.messages) as session:
             return await session.fit(request)
@@ -425,7 +437,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         known = agent_name(owner, self._default_agent)
         return known if owner and self._sessions.is_first(owner, messages) else own_name(messages) or known
 
-    def _budget_of(self, owner: Owner, name: str) -> int | TokenBudget:
+    def _budget_of(self, owner: Owner, name: str) -> int | TokenBudget | None:
         """Return the budget of an agent; one that has none of its own has that of the agent in whose tool it runs."""
         known = owner if isinstance(owner, str) else agent_name(owner, self._default_agent)
         return self._agent_budgets.get(name, self._agent_budgets.get(known, self._budget))
@@ -435,4 +447,5 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         owner = self._owner()
         conversation = self._sessions.in_use(owner)
         name = conversation.name if conversation else ""
-        return self._usage.within_limit(TokenBudget.of(self._budget_of(owner, name)), None)
+        budget = self._limits.last(self._budget_of(owner, name), self._usage.name_of(None))
+        return self._usage.within_limit(budget, None)

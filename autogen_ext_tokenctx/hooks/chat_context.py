@@ -12,6 +12,7 @@ from autogen_core.tools import BaseTool, Tool, ToolSchema
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
+from ..context.limits import GIVEN, CallLimits, check_dumpable
 from ..context.manager import ContextManager
 from ..context.report import FitReport
 from ..context.request import FitRequest
@@ -20,6 +21,7 @@ from ..messages.groups import repair
 from ..models.names import name_of_model
 from ..models.profile_table import profile_of
 from ..models.shaping import DEFAULT_OPTIMIZER, ModelOptimizer, checked_optimizer, is_default
+from ..models.token_manager import TokenManager
 from ..summary.background import checked_summarizer
 from ..summary.summarizer import ContextSummarizer
 from ..tokens.budget import TokenBudget
@@ -41,7 +43,7 @@ class TokenBudgetChatCompletionContextConfig(BaseModel):
     """The declarative configuration of `TokenBudgetChatCompletionContext`."""
 
     model: str | None = None
-    budget: int | TokenBudget
+    budget: int | TokenBudget | None = None
     reserve: int | None = None
     task: str | TaskDefinition | None = None
     recall: float = RECALL
@@ -68,7 +70,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
     Args:
         model: Name of the model, for its tokenizer, or the agent's model client, which knows the name.
         budget: Input tokens of one call of this agent. A `TokenBudget` also says when compaction starts and how
-            far it goes, and its ``reserve`` holds as it is.
+            far it goes, and its ``reserve`` holds as it is. None: what the model takes, less what the reply needs. A
+            budget above what is known of the model is cut to that, with one warning.
         counter: Counts tokens instead of the model's tokenizer.
         manager: Fits instead of a default `ContextManager`. The context works with a sibling of it
             (``manager.for_agent()``), so that agents which share a manager never share an archive.
@@ -83,12 +86,13 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             in the view after the first task, and everything else is fitted around it. None: no model is called.
         optimizer: Gives requests the order of roles that the model's endpoint takes, where its family is known. None:
             they keep the order they have.
+        token_manager: Finds out what the model takes. None: the default chain, without asking a server.
         name: What the agent is called in events, metrics and spans. None: as in its own messages.
 
     Raises:
         BudgetTooSmallError: The budget is not positive, or the reserve leaves nothing of it.
         TypeError: An argument is of another kind, such as a budget of ``"6000"``.
-        ValueError: No budget is given, both counter and manager are, or ``recall`` is no such share.
+        ValueError: Neither a budget nor a model is given, both counter and manager are, or ``recall`` is no such share.
 
     Example:
         Give it to an agent. A budget is what you want one call to cost in input tokens, at most what the model's
@@ -135,16 +139,24 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         summarizer: ContextSummarizer | None = None,
         optimizer: ModelOptimizer | None = DEFAULT_OPTIMIZER,
         name: str | None = None,
+        token_manager: TokenManager | None = None,
     ) -> None:
         super().__init__(initial_messages)
-        if budget is None:
-            raise ValueError(
-                "TokenBudgetChatCompletionContext needs a budget: give the input tokens one call may use, "
-                "such as budget=6_000, or a TokenBudget"
-            )
+        client = model if isinstance(model, ChatCompletionClient) else None
         self._model = model = name_of_model(model)
+        if budget is None and not model:
+            raise ValueError(
+                "TokenBudgetChatCompletionContext needs a budget or a model: give the input tokens one call may use, "
+                "such as budget=6_000, or a TokenBudget; or model='gpt-4o', whose limit is the budget then"
+            )
+        self._given = budget
+        self._token_manager = token_manager
+        self._limits = CallLimits(client, token_manager)
         self._recall = share_of_recall(recall)
+        if budget is None:  # until the first call has asked what the model takes
+            budget = max(self._limits.last(None, model or "").limit, 2 * (reserve or 0))
         self._budget = ReservedBudget(budget, reserve)
+        self._budget_source = GIVEN
         self._task = task
         self._name = name
         self._transforms = TransformChain(transforms)
@@ -161,12 +173,13 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
 
     @property
     def budget(self) -> int | TokenBudget:
-        """Input tokens of one call, as given. Setting it compacts anew from the whole history."""
+        """Input tokens of one call, as given or as the model takes them. Setting it compacts anew from the history."""
         return self._budget.budget
 
     @budget.setter
     def budget(self, budget: int | TokenBudget) -> None:
         self._budget = self._budget.changed(budget, self._budget.given)
+        self._given = budget
 
     @property
     def reserve(self) -> int:
@@ -302,9 +315,10 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
 
     def _to_config(self) -> TokenBudgetChatCompletionContextConfig:
         self._sessions.check_dumpable()
+        check_dumpable(self._token_manager)
         return TokenBudgetChatCompletionContextConfig(
             model=self._model,
-            budget=self._budget.budget,
+            budget=self._given,
             reserve=self._budget.given,
             task=self._task,
             recall=self._recall,
@@ -335,6 +349,9 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         if not history:
             self._last_report = None
             return []
+        budget, self._budget_source = await self._limits.of(self._given, self._model or "", {})
+        if budget != self._budget.budget:
+            self._budget = self._budget.changed(budget, self._budget.given)
         is_call = self._last_emitted != len(history)  # a second read of the same is no second call
         if is_call:
             self._call_id = new_call_id()
@@ -372,6 +389,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             recall=self._recall,
             settings=repr((self.budget, self._budget.given, self._task, self._recall)),
             call_id=self._call_id,
+            budget_source=self._budget_source,
             shape=self._optimizer.shape_for(self._model) if self._optimizer else None,
         )
 

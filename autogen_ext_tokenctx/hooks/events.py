@@ -70,6 +70,7 @@ class FitEvent:
             "team": self.team,
             "model": self.model,
             "budget": report.budget,
+            "budget_source": report.budget_source,
             "reserve": report.reserve,
             "tokens_before": report.tokens_before,
             "tokens_after": report.tokens_after,

@@ -59,6 +59,7 @@ class CallRequest:
         recall: Share of the budget that what the newest turn recalls may cost; 0 for none.
         settings: What a view depends on beside the history; one made with others does not serve.
         call_id: Which model call it is.
+        budget_source: Where the budget comes from.
         shape: Gives the request the shape that the model's endpoint takes; None where it takes any.
     """
 
@@ -70,6 +71,7 @@ class CallRequest:
     recall: float
     settings: str
     call_id: str
+    budget_source: str
     shape: Callable[[Sequence[LLMMessage]], list[LLMMessage]] | None = None
 
 
@@ -300,4 +302,5 @@ class Session:
             cached_tokens=served * expected // counted,
             cache_break=self._prefix.broken,
             call_id=call.call_id,
+            budget_source=call.budget_source,
         )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 from autogen_core.models import ChatCompletionClient, CreateResult, FunctionExecutionResultMessage, LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 from pydantic import BaseModel
 
 from ..models.counters import is_exact
+from ..models.names import settings_of
 from ..models.overflow import Overflow
 from ..models.profile_table import profile_of
 from ..models.schemas import answer_schema, as_text, as_tool, given_tools
-from ..tokens.budget import TokenBudget
+from ..tokens.budget import TokenBudget, within
 from ..tokens.calibrated import CalibratedCounter, PlannedRequest
 from ..tokens.calibration import Calibration
 from ..tokens.counting import TokenCounter
@@ -52,9 +53,7 @@ class BilledTools:
 
     def __init__(self, inner: ChatCompletionClient) -> None:
         self._kind = _kind_of(inner)
-        # Not from dump_component: AutoGen's OpenAI client cannot dump a response_format that is a class.
-        own: object = getattr(inner, "_create_args", None)
-        self._own: Mapping[str, Any] = cast("Mapping[str, Any]", own) if isinstance(own, Mapping) else {}
+        self._own = settings_of(inner)
         self._last: Sequence[Tool | ToolSchema] = ()
         self._warn = WarnOnce()
 
@@ -242,15 +241,3 @@ class ModelUsage:
                 limit,
             )
         self._limits[name] = min(limit, self._limits.get(name, limit))
-
-
-def within(budget: TokenBudget, tokens: int) -> TokenBudget:
-    """Return ``budget`` with at most that many tokens available; the very same when it has no more.
-
-    Example:
-        >>> within(TokenBudget(limit=1_000, reserve=100), 500).available
-        500
-    """
-    if budget.available <= tokens:
-        return budget
-    return budget.model_copy(update={"limit": tokens + budget.reserve})

@@ -88,6 +88,7 @@ class LoggedFit(_Logged):
     reserve: Tokens = 0
     cached_tokens: Tokens = 0
     cache_break: str = ""
+    budget_source: str = ""
     level: Literal["none", "lossless", "light", "strong", "summary"] = "none"
     relevance: Share = 1.0
     quality: Share = 1.0

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 from autogen_core.models import ChatCompletionClient
 
@@ -120,11 +123,34 @@ def model_of(client: ChatCompletionClient) -> str:
 
     A client around another one, such as this package's, that names no model of its own has the other's.
     """
-    try:
-        name: object = client.dump_component().config.get("model")
-    except Exception:  # a client that is no component, or whose credentials cannot be dumped
-        name = None
+    name: object = settings_of(client).get("model")
+    if not isinstance(name, str):
+        name = _configured(client)
     inner: object = getattr(client, "inner", None)
     if name is None and isinstance(inner, ChatCompletionClient):
         return model_of(inner)
     return name if isinstance(name, str) else ""
+
+
+def settings_of(client: ChatCompletionClient) -> Mapping[str, Any]:
+    """Return what one of AutoGen's clients sends with each of its calls; nothing for a client of another kind.
+
+    They are read where its clients keep them: to dump a client warns, and fails for some.
+
+    Example:
+        >>> from autogen_ext.models.replay import ReplayChatCompletionClient
+        >>> settings_of(ReplayChatCompletionClient(["ok"]))
+        {}
+    """
+    own: object = getattr(client, "_create_args", None)
+    return cast("Mapping[str, Any]", own) if isinstance(own, Mapping) else {}
+
+
+def _configured(client: ChatCompletionClient) -> object:
+    """Return the model in a client's configuration; None where it has none, or cannot be dumped."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the names of AutoGen's own modules
+            return client.dump_component().config.get("model")
+    except Exception:  # a client that is no component, or whose credentials cannot be dumped
+        return None

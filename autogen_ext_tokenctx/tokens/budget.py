@@ -123,3 +123,15 @@ def whole_tokens(value: object, name: str, examples: str) -> int:
         except TypeError:
             pass
     raise TypeError(f"{name} is a whole number of tokens, such as {examples}; got {value!r} ({type(value).__name__})")
+
+
+def within(budget: TokenBudget, tokens: int) -> TokenBudget:
+    """Return ``budget`` with at most that many tokens available; the very same when it has no more.
+
+    Example:
+        >>> within(TokenBudget(limit=1_000, reserve=100), 500).available
+        500
+    """
+    if budget.available <= tokens:
+        return budget
+    return budget.model_copy(update={"limit": tokens + budget.reserve})

@@ -31,6 +31,7 @@ from opentelemetry import trace
 from autogen_ext_tokenctx.forms.form import Form
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
+from autogen_ext_tokenctx.models.counters import counter_for_model
 from autogen_ext_tokenctx.telemetry.fit_log import FitLog
 from autogen_ext_tokenctx.telemetry.listening import EventListener
 from autogen_ext_tokenctx.telemetry.metrics import TokenMetrics
@@ -444,7 +445,7 @@ async def test_telemetry_costs_a_small_part_of_the_fits(tmp_path: Path, monkeypa
             records.append(record)
 
     listeners = (collected.handler, TokenMetrics(), FitLog(tmp_path / "fits.jsonl"))
-    context = TokenBudgetChatCompletionContext(model="gpt-4o", budget=2_000)
+    context = TokenBudgetChatCompletionContext(counter=counter_for_model("gpt-4o"), budget=2_000)
     recorder, level, fits = Recorder(logging.INFO), EVENTS.level, 0
     EVENTS.addHandler(recorder)
     EVENTS.setLevel(logging.INFO)
