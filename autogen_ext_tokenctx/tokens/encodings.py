@@ -150,10 +150,9 @@ def _build(rank_file: _RankFile, data: bytes) -> tiktoken.Encoding:
 def count_tokens(encoding: tiktoken.Encoding, text: str) -> int:
     """Count the tokens of a text in which ``<|endoftext|>`` and its like are text, not special tokens.
 
-    Equal to ``len(encoding.encode_ordinary(text))``, except in runs of more than 1,024 characters that hold no
-    pre-token boundary (spaces, one letter, dashes, ...): on those tiktoken panics or is slow, so they are cut every
-    1,024 characters. A cut changes the count by a token or two at most, as far as measured: 0 for one repeated
-    character, 0.1 to 0.8 on average for random letters or Thai. Text of words, code, JSON or base64 has no such run.
+    Equal to ``len(encoding.encode_ordinary(text))``, except in runs of more than 262,144 characters that hold no
+    pre-token boundary (spaces, one letter, dashes, ...): on those of a million tiktoken panics, so they are cut every
+    262,144 characters. A cut changes the count by a token or two.
 
     Args:
         encoding: The tokenizer.
@@ -170,8 +169,8 @@ def count_tokens(encoding: tiktoken.Encoding, text: str) -> int:
     return sum(_count_piece(encoding, piece) for piece in _pieces(text))
 
 
-_SHORTEST_RUN = 512
-_PIECE = 1024  # a multiple of 128, the longest token of one repeated character in tiktoken's ranks
+_SHORTEST_RUN = 131_072
+_PIECE = 262_144  # a multiple of 128, the longest token of one repeated character in tiktoken's ranks
 # One class for each kind of pre-token that can grow without end: letters and marks (a sentence mark ends a run of
 # Chinese or Japanese); signs; white space, with the "/" that o200k_base appends to signs.
 _RUN = re.compile(
