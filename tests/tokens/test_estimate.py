@@ -105,3 +105,25 @@ def test_odd_text_never_raises(text: str) -> None:
 def test_the_time_it_takes_grows_with_the_text_only(text: str) -> None:
     assert 0 < estimate_tokens(text) <= byte_length(text)
     assert growth(lambda size: estimate_tokens(text[:size]), 50_000) < 8
+
+
+def scripts() -> dict[str, list[str]]:
+    """The letters, marks, digits and signs of each 128 code points of Unicode, by the first one."""
+    found: dict[str, list[str]] = {}
+    for code in range(0x80, 0xF0000):
+        character = chr(code)
+        if unicodedata.category(character)[0] in "LMNPS":
+            found.setdefault(f"U+{code & ~0x7F:04X}", []).append(character)
+    return {name: characters for name, characters in found.items() if len(characters) >= 8}
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_no_script_of_unicode_is_undercounted_by_more_than_a_tenth(blank: str) -> None:
+    r = random.Random(1)
+    found: dict[str, float] = {}
+    for name, characters in scripts().items():
+        text = "".join(r.choice(characters) + (blank if number % 5 == 4 else "") for number in range(300))
+        found[name] = estimate_tokens(text) / real_tokens(text)
+    assert len(found) > 1_000
+    assert {name: ratio for name, ratio in found.items() if ratio < 0.9} == {}
+    assert max(found.values()) < 2.0
