@@ -77,8 +77,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
     for OpenAI's models, for a counter or manager of your own, and where no model is named; if two bills in a row
     contradict such a count, it is calibrated too.
 
-    A request that the provider refuses as too long for the model is made smaller and sent once more. The limit is
-    remembered, for the life of this client: later requests to that model stay within it.
+    A request that the provider refuses as too long for the model is made smaller and sent once more, up to three times.
+    The limit is remembered, for the life of this client: later requests to that model stay within it.
 
     Args:
         inner: The client that calls the model.
@@ -164,6 +164,16 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._named or type(self._inner).__name__!r}, budget={self._budget!r})"
+
+    def __getattr__(self, name: str) -> Any:
+        """Give what this client does not know of, such as ``get_create_args``, as the inner client has it.
+
+        Raises:
+            AttributeError: The inner client has none either, or the name is private.
+        """
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._inner, name)
 
     @property
     def inner(self) -> ChatCompletionClient:
@@ -252,13 +262,16 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         json_output: bool | type[BaseModel] | None = None,
         extra_create_args: Mapping[str, Any] | None = None,
         cancellation_token: CancellationToken | None = None,
+        **more: Any,
     ) -> CreateResult:
         """Fit the request and let the inner client create the reply. Arguments as of ``ChatCompletionClient.create``.
+
+        What the inner client takes beside these goes to it as it is.
 
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
-        call = self._call(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token)
+        call = self._call(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token, more)
         return await self._sender.create(call, await self._fit(call))
 
     async def create_stream(
@@ -270,13 +283,16 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         json_output: bool | type[BaseModel] | None = None,
         extra_create_args: Mapping[str, Any] | None = None,
         cancellation_token: CancellationToken | None = None,
+        **more: Any,
     ) -> AsyncGenerator[str | CreateResult, None]:
         """Fit the request and pass on what the inner client streams; closing this closes the inner stream.
+
+        What the inner client takes beside these, such as ``include_usage`` of OpenAI's, goes to it as it is.
 
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
-        call = self._call(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token)
+        call = self._call(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token, more)
         async with aclosing(self._sender.stream(call, await self._fit(call))) as stream:
             async for chunk in stream:
                 yield chunk
@@ -372,6 +388,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         json_output: bool | type[BaseModel] | None,
         extra_create_args: Mapping[str, Any] | None,
         cancellation_token: CancellationToken | None,
+        more: Mapping[str, Any],
     ) -> ClientCall:
         owner = self._owner()
         extra: Mapping[str, Any] = extra_create_args or {}
@@ -394,6 +411,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
                 "json_output": json_output,
                 "extra_create_args": extra,
                 "cancellation_token": cancellation_token,
+                **more,
             },
         )
 

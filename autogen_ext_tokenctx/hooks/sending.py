@@ -24,6 +24,9 @@ from .usage import ModelUsage
 
 _REMEMBERED_CALLS = 1_000
 
+_RETRIES = 3
+"""So many times a refused request is made smaller, each time strictly; then the provider's error is raised."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
@@ -34,8 +37,8 @@ class CallRecord:
         report: What the fit did. Its totals are estimates of what the provider counts.
         margin: How many tokens above its estimate the request was planned with.
         billed: What the provider counted; None until it has answered, and when it did not say.
-        refused: How often the provider refused it as too long. After the first time it was sent once more, smaller,
-            if it could be made so; the report is of what was sent last.
+        refused: How often the provider refused it as too long. Each time, up to three times, it was sent once more,
+            smaller, if it could be made so; the report is of what was sent last.
     """
 
     agent: str
@@ -182,8 +185,10 @@ class Sender:
             return None
         call, refused = sent.call, sent.record.refused + 1
         record = self.recent.amend(sent.record, refused=refused)
-        allowed = self._usage.learn_refusal(sent.planned, call.model, overflow, has_schema=call.has_schema)
-        if refused > 1:
+        allowed = self._usage.learn_refusal(
+            sent.planned, call.model, overflow, has_schema=call.has_schema, again=refused > 1
+        )
+        if refused > _RETRIES:
             return None
         try:
             fitted = await self._fit(call, allowed)

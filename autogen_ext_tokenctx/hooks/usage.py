@@ -116,8 +116,8 @@ def _kind_of(client: ChatCompletionClient) -> str:
 
 logger = logging.getLogger(__name__)
 
-_SMALLER = 0.8
-"""Share of a refused request that is sent once more: it has one more try, and must not miss by a few tokens."""
+_SMALLER = 0.7
+"""Share of a refused request that is sent next where no limit is stated, or what was stated did not do."""
 
 
 class ModelUsage:
@@ -173,7 +173,9 @@ class ModelUsage:
         self._observe(planned, model, used, has_schema)
         return used
 
-    def learn_refusal(self, planned: PlannedRequest, model: str | None, overflow: Overflow, *, has_schema: bool) -> int:
+    def learn_refusal(
+        self, planned: PlannedRequest, model: str | None, overflow: Overflow, *, has_schema: bool, again: bool = False
+    ) -> int:
         """Learn from a refusal; return the tokens that the request may have when it is sent once more.
 
         Args:
@@ -181,14 +183,17 @@ class ModelUsage:
             model: The model of this call; None for the usual one.
             overflow: What the provider says of it.
             has_schema: As for `learn`.
+            again: Whether it was made smaller before, and refused all the same.
         """
         if overflow.requested is not None and not has_schema:  # it is what a usage would have said
             self._observe(planned, model, overflow.requested, has_schema)
         sent = planned.counter.plan(planned.messages, planned.tools, planned.counted).expected.upper
-        allowed = max(1, int(_SMALLER * sent))
+        smaller = max(1, int(_SMALLER * sent))
         limit = overflow.input_limit
-        if limit is not None:
-            allowed = max(1, min(allowed, limit, sent * limit // (overflow.requested or sent)))
+        allowed = smaller
+        if limit is not None and (overflow.requested is not None or limit < sent):
+            allowed = max(1, min(limit, sent * limit // (overflow.requested or sent)))
+            allowed = allowed if allowed < sent and not again else min(allowed, smaller)
         # A limit above the estimate of what was refused is no help: it is the estimate that is kept within it.
         self._keep_within(limit if limit is not None and limit < sent else allowed, model)
         return allowed

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 _REPLY_SHARE = 0.05
 """Share of a limit left to the reply where the error does not say what that needs: most limits are of both."""
-_READ = 20_000
+_READ = 2_000
 """Characters of an error that are read; some repeat the request in it."""
 _TOO_MANY_REQUESTS = 429
 
@@ -18,6 +18,13 @@ _NUMBER = r"\d{1,12}(?:,\d{3}){0,3}"
 _FORMS = tuple(
     re.compile(form.replace("(<", "(?P<").replace("#", _NUMBER), re.IGNORECASE)
     for form in (
+        # SGLang, Text Generation Inference and Together, Fireworks; MiniMax, whose number is no limit
+        r"maximum context length of (<limit>#) tokens\. You requested a total of (<total>#) tokens: (<sent>#) tokens"
+        r" from the input messages and (<reply>#)",
+        r"inputs\W{1,3} tokens \+ \W?max_new_tokens\W{1,3} must be <= (<limit>#)\. Given: (<sent>#) \W?inputs\W? tokens"
+        r" and (<reply>#)",
+        r"prompt is too long: (<total>#), model maximum context length: (<limit>#)",
+        r"context window exceeds limit",
         # OpenAI, Azure, DeepSeek and OpenRouter ("about": a guess, not read), vLLM ("at least": no count either)
         r"maximum context length is (<limit>#) tokens.{0,40}?(?:resulted in|requested|request has) (<total>#)"
         r" (?:input )?tokens(?: \(.{0,100}?(<reply>#) (?:in|for) the completion)?",
@@ -52,11 +59,39 @@ _FORMS = tuple(
 _FIELDS = {"limit": re.compile(rf"\bn_ctx\W+({_NUMBER})"), "sent": re.compile(rf"\bn_prompt_tokens\W+({_NUMBER})")}
 """Numbers that llama.cpp has in fields of their own."""
 _OTHER_LIMITS = re.compile(
-    r"rate.?limit|tokens per (?:min|hour|day)|\bTP[MD]\b|quota|throttl|too many requests"
+    r"rate.?limit|tokens per (?:min|hour|day)|\bTP[MD]\b|quota|throttl|too many requests|requires more credits"
     r"|max_(?:\w{1,40}_)?tokens\W{0,3}is too large|maximum allowed number of output tokens",
     re.IGNORECASE,
 )
 """Limits that a shorter history does not help against: of tokens over time, and of the reply."""
+
+_READ_STRUCTURE = 600
+"""Characters of an error of another form that are looked at: what is long repeats the request."""
+_LIMIT = re.compile(
+    r"too (?:long|large|many)|exceed|overflow|longer than|less than|<=|\bmax(?:imum)?\b|\blimit|should be \[1"
+    r"|not possible",
+    re.IGNORECASE,
+)
+_INPUT = re.compile(r"\bcontext|\bprompt|\binputs?\b|\btokens?\b|\bmessages?\b|sequence length", re.IGNORECASE)
+_AROUND = 80
+"""Characters between the two at most."""
+_PARAMETERS = re.compile(
+    r"max_(?:\w{1,40}_)?tokens\W{0,3}(?:must|should|cannot|can't|is|exceeds|of)"
+    r"|(?:output|completion) tokens? (?:limit|exceed)|(?:maximum|max|allowed|limit)\W{1,3}(?:of )?(?:output|completion)"
+    r"|stop.sequences?|\btools\b.{0,40}(?:length|too|maximum|items)|string too long|maximum length \d|\bimages?\b"
+    r"|\bfiles?\b|audio|temperature|top_p|logprobs|schema|batch|concurren|content.?filter|time.?out|api.?key|embedding"
+    r"|metadata|too many (?:tools|images|functions)|function name|\bname\b.{0,20}(?:long|length)",
+    re.IGNORECASE,
+)
+"""Limits of a setting, a name, an attachment: of these a shorter history has as many."""
+_LIMIT_WORDS = re.compile(
+    r"\bmax(?:imum)?\b|\blimit|exceed|less than|<=|allowed|up to|only|context (?:length|window|size)|should be|must be",
+    re.IGNORECASE,
+)
+"""What stands before the number of a limit."""
+_LEAST = 100
+_TOO_LONG = frozenset({400, 413, 422})
+_TOO_LARGE = 413
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +120,9 @@ def overflow_of(error: BaseException) -> Overflow | None:
     """What an error says of a request too long for the model; None when it is any other error.
 
     The error, and what it was raised from, may be of any class: their text counts, and the answer of the server where
-    they carry it. Limits of tokens over time, quotas and limits of the reply are other errors.
+    they carry it. Forms that are known are read exactly. Of others the structure tells: a status of 400, 413 or 422, or
+    none, and a text that speaks of context, prompt, input or tokens and of a limit. Limits of tokens over time, quotas,
+    and limits of the reply, of settings and of attachments are other errors.
 
     Args:
         error: What the call to the model raised.
@@ -103,7 +140,35 @@ def overflow_of(error: BaseException) -> Overflow | None:
     if any(_is_too_many_requests(link) for link in chain) or _OTHER_LIMITS.search(said):
         return None
     found = next(filter(None, (form.search(said) for form in _FORMS)), None)
-    return None if found is None else _read(found, said)
+    if found is not None:
+        return _read(found, said)
+    statuses = {status for link in chain if (status := _status(link)) is not None}
+    return _by_structure(said[:_READ_STRUCTURE], statuses) if statuses <= _TOO_LONG else None
+
+
+def _by_structure(said: str, statuses: Set[int]) -> Overflow | None:
+    """Return the overflow of an error that speaks of the input and of a limit, whoever wrote it."""
+    if _PARAMETERS.search(said):
+        return None
+    speaks = any(
+        _INPUT.search(said, max(0, found.start() - _AROUND), found.end() + _AROUND) for found in _LIMIT.finditer(said)
+    )
+    if not speaks:
+        return Overflow() if _TOO_LARGE in statuses else None
+    limit: int | None = None
+    numbers: list[int] = []
+    end = 0
+    for found in re.finditer(rf"(?<![\w.]){_NUMBER}(?![\w.]*\w)", said):
+        number = int(found[0].replace(",", ""))
+        if number < _LEAST or number in statuses:
+            continue
+        before, end = said[max(end, found.start() - _AROUND) : found.start()], found.end()
+        if limit is None and _LIMIT_WORDS.search(before) and not before.rstrip().endswith(" by"):
+            limit = number
+        else:
+            numbers.append(number)
+    requested = max((number for number in numbers if limit is not None and number > limit), default=None)
+    return Overflow(limit, requested)
 
 
 def _read(found: re.Match[str], said: str) -> Overflow | None:
@@ -139,6 +204,17 @@ def _texts(error: Any) -> Iterator[str]:
     for source in sources:
         with suppress(Exception):
             yield " ".join(str(source())[:_READ].split())
+
+
+def _status(error: Any) -> int | None:
+    """Return the status that an error carries."""
+    with suppress(Exception):
+        for holder in (error, error.response):
+            for name in ("status_code", "status", "code"):
+                status = getattr(holder, name, None)
+                if isinstance(status, int) and not isinstance(status, bool):
+                    return int(status)
+    return None
 
 
 def _is_too_many_requests(error: Any) -> bool:
