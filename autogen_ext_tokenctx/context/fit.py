@@ -121,7 +121,9 @@ class Fit:
         Raises:
             BudgetTooSmallError: What must be there does not fit even in its shortest form.
         """
-        builder = ViewBuilder(self._counter, self._compressor, self._archive, scope)
+        builder = ViewBuilder(
+            self._counter, self._compressor, self._archive, scope, expandable=self._request.expandable
+        )
         compaction = Compaction(context, builder, self._request.budget, self._overhead)
         view, allocation = compaction.solve()
         steps = builder.steps(view, compaction.reasons)

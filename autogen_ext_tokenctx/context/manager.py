@@ -154,6 +154,8 @@ class ContextManager:
         max_tokens: int,
         pictures: int = 0,
         question: Sequence[LLMMessage] = (),
+        *,
+        expandable: bool = True,
     ) -> Recalled | None:
         """The lines of earlier messages that the newest ones ask for and a view lacks, as one message to put back.
 
@@ -164,6 +166,7 @@ class ContextManager:
             max_tokens: Tokens that the block may cost.
             pictures: Tokens that it may cost more with pictures in it.
             question: What a person asked before others spoke, the very messages of ``earlier``.
+            expandable: Whether who reads the block has the tool ``expand_context``.
 
         Returns:
             The block, or None when nothing is asked for, found, or fits.
@@ -198,13 +201,16 @@ class ContextManager:
                 counter=self.counter,
                 archive=self.archive,
                 question=question,
+                expandable=expandable,
             )
             if pictures <= 0 or pictures_of(asked):
                 return lines
             pictured = asked_picture(looked_at, [self._profiles.get(group) for group in looked_at], said_in(asked))
             if pictured is None:
                 return lines
-            return with_pictures(lines, looked_at[pictured], view, max_tokens + pictures, self.counter, self.archive)
+            most = max_tokens + pictures
+            group = looked_at[pictured]
+            return with_pictures(lines, group, view, most, self.counter, self.archive, expandable=expandable)
 
         return await self._elsewhere(recalled, looked_at)
 
@@ -267,6 +273,7 @@ class ContextManager:
         tools: Sequence[Tool | ToolSchema] = (),
         pinned: Sequence[LLMMessage] = (),
         summary: Summary | None = None,
+        expandable: bool = True,
     ) -> FitResult:
         """Chooses what of a history an LLM call gets.
 
@@ -277,6 +284,8 @@ class ContextManager:
             task: What the agent works on; without it the newest messages tell.
             tools: The tools sent along; their schemas are counted.
             pinned: Messages to keep word for word.
+            expandable: Whether who reads the view has the tool ``expand_context``: only then do marks name its call.
+                The hooks see that by the tools of an agent.
             summary: What a model said of the first messages of the history. It goes into a view that has to be
                 shorter, where its tokens remain, and what it says already counts less.
 
@@ -293,6 +302,7 @@ class ContextManager:
             task=task,
             pinned=tuple(pinned),
             summary=summary,
+            expandable=expandable,
         )
         await self._count_long(request.messages)
         with self._histories.lent(request.messages) as history:

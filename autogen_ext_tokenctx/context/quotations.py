@@ -29,12 +29,12 @@ HANDLE = re.compile(r'expand_context\("([0-9a-f]+)"(?:, \d+, \d+)?\)')
 _CALL = r'expand_context\("[0-9a-f]{8,64}"(?:, \d{1,9}, \d{1,9})?\)'
 
 _MARK = re.compile(
-    rf"…|\[image left out\]|\[(?:shortened|left out): [^\[\]]{{1,200}}; {_CALL} gives (?:the whole|them back)\]"
+    rf"…|\[image left out\]|\[(?:shortened|left out): [^\[\];]{{1,200}}(?:; {_CALL} gives (?:the whole|them back))?\]"
 )
 """A row of a text in its place that says that something is missing there."""
 
 _HEAD = re.compile(
-    rf"\[\d{{1,9}} messages left out: {_CALL}\]|\[recalled from earlier messages(?:: {_CALL})?\]"
+    rf"\[\d{{1,9}} messages left out(?:: {_CALL})?\]|\[recalled from earlier messages(?:: {_CALL})?\]"
     rf"|\[pictures from an? (?:earlier )?message of [^\n]{{1,120}}?(?:: {_CALL})?\]"
 )
 """A row of a block of quotations that is none."""
@@ -168,10 +168,12 @@ class OrderAndTruth:
 
     expand: Expand
     name: str = "order"
+    _expandable: bool = True
     _sources: dict[int, tuple[MessageGroup, Source]] = field(default_factory=dict[int, tuple[MessageGroup, Source]])
 
     def violations(self, request: FitRequest, result: FitResult) -> list[str]:
         """Return where the view breaks it."""
+        self._expandable = request.expandable
         return list(self._violations(split(request.messages), result))
 
     def _violations(self, groups: Sequence[MessageGroup], result: FitResult) -> Iterator[str]:
@@ -256,7 +258,8 @@ class OrderAndTruth:
     def _handles(self, text: str) -> Iterator[str]:
         """Yield a fault where nothing brings back what a text lacks."""
         handles = HANDLE.findall(text)
-        if not handles or not all(self.expand(handle) for handle in handles):
+        is_told = not self._expandable and any(is_mark(row) or _HEAD.fullmatch(row) for row in text.splitlines())
+        if not (handles or is_told) or not all(self.expand(handle) for handle in handles):
             yield f"nothing brings back what is missing in {text[:60]!r}"
 
 

@@ -25,6 +25,7 @@ class FitRequest:
         pinned: Messages to keep word for word.
         summary: What a model said of the first messages. It goes into a view that has to be shorter, where its
             tokens remain, and what it says already counts less.
+        expandable: Whether who reads the view has the tool ``expand_context``: only then do marks name its call.
 
     Example:
         >>> from autogen_core.models import UserMessage
@@ -38,3 +39,4 @@ class FitRequest:
     task: str | TaskDefinition | None = None
     pinned: Sequence[LLMMessage] = ()
     summary: Summary | None = None
+    expandable: bool = True

@@ -64,8 +64,15 @@ class ViewBuilder:
     """Writes views of one history; what is shortened or left out goes to the archive."""
 
     def __init__(
-        self, counter: TokenCounter, compressor: ContextCompressor, archive: ContextArchive, scope: Scope
+        self,
+        counter: TokenCounter,
+        compressor: ContextCompressor,
+        archive: ContextArchive,
+        scope: Scope,
+        *,
+        expandable: bool,
     ) -> None:
+        self._expandable = expandable
         self._counter = counter
         self._compressor = compressor
         self._archive = archive
@@ -82,7 +89,7 @@ class ViewBuilder:
         group = scored.group
         known = self._without_noise.get(group.index)
         if known is None:
-            compact = self._compressor.compact(group, scored.profile.passages, self._handle(group)) or group.messages
+            compact = self._compressor.compact(group, scored.profile.passages, self._named(group)) or group.messages
             known = self._without_noise[group.index] = compact, self._cost(compact)
         return known
 
@@ -179,7 +186,7 @@ class ViewBuilder:
         if known is None:  # several views are tried, and most of their forms are the same
             lines = kept_lines(scored.profile.segments, kept)
             group = scored.group
-            messages = self._compressor.extract(group, scored.profile.passages, lines, self._handle(group))
+            messages = self._compressor.extract(group, scored.profile.passages, lines, self._named(group))
             known = self._extracts[group.index, kept] = messages, self._cost(messages)
         return known
 
@@ -211,8 +218,9 @@ class ViewBuilder:
         handle = self._archive.put_group([handles[number] for number in sorted(handles)])
         not_considered = (group for group, _ in self._scope.not_considered)
         left_out = sum(len(group.originals) for group in (*groups, *not_considered))
-        message = self._compressor.digest(entries, left_out, handle)
-        head = self._cost([self._compressor.digest((), left_out, handle)])
+        named = handle if self._expandable else ""
+        message = self._compressor.digest(entries, left_out, named)
+        head = self._cost([self._compressor.digest((), left_out, named)])
         return _Block(message, left_out, handle, head, self._cost([message]))
 
     @cached_property
@@ -229,6 +237,11 @@ class ViewBuilder:
             if group not in evicted:
                 evicted[group] = FitStep(group.index, label_of(group), Form.EVICTED, size, 0, BEYOND, handle)
         return [evicted[group] for group, _ in self._scope.not_considered]
+
+    def _named(self, group: MessageGroup) -> str:
+        """Return the handle as marks name it: "" where nobody could use it."""
+        handle = self._handle(group)
+        return handle if self._expandable else ""
 
     def _handle(self, group: MessageGroup) -> str:
         """Return the handle of a group; what it was once archived under is not worked out again."""

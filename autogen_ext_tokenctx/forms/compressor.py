@@ -112,12 +112,12 @@ class ContextCompressor:
         Args:
             group: The group.
             read: Its passages.
-            handle: What brings the noise back.
+            handle: What brings the noise back; "" where who reads it has no tool for that.
         """
         texts: dict[Slot, str] = {}
         for passage in read:
             if passage.compact and passage.slot.kind != "arguments":
-                texts[passage.slot] = _with_mark(passage, expand_call(handle))
+                texts[passage.slot] = _with_mark(passage, _expand_call(group, passage.slot, handle))
         return _rewrite(group, texts) if texts else None
 
     def extract(
@@ -132,7 +132,7 @@ class ContextCompressor:
             group: The group.
             read: Its passages.
             kept: Numbers of the lines to keep, by number of the passage. A passage that is not in it keeps none.
-            handle: What brings the whole back.
+            handle: What brings the whole back; "" where who reads it has no tool for that.
 
         Returns:
             As many messages, of the same types unless calls became text. Each text that lost lines says so, and names
@@ -149,7 +149,7 @@ class ContextCompressor:
             if len(shorter) < len(passage.text()):
                 texts[passage.slot] = shorter
             elif passage.compact and passage.slot.kind != "arguments":
-                texts[passage.slot] = _with_mark(passage, expand_call(handle))
+                texts[passage.slot] = _with_mark(passage, _expand_call(group, passage.slot, handle))
         if any(slot.kind == "arguments" for slot in texts):
             return transcript(group, texts)
         return _rewrite(group, texts)
@@ -168,9 +168,9 @@ class ContextCompressor:
         Args:
             entries: What is kept, in the order of the history.
             left_out: Number of messages that the block stands for, those with no line in it included.
-            handle: What brings all of them back.
+            handle: What brings all of them back; "" where who reads it has no tool for that.
         """
-        head = f'[{left_out} messages left out: expand_context("{handle}")]'
+        head = f"[{left_out} messages left out{f': {expand_call(handle)}' if handle else ''}]"
         if not entries:
             return UserMessage(content=head, source=DIGEST_SOURCE)
         written = [head]
@@ -219,7 +219,12 @@ def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
 
 
 def _expand_call(group: MessageGroup, slot: Slot, handle: str) -> str:
-    """Return what brings a text back: of a page the lines that it shows, where they are archived already."""
+    """Return what brings a text back: of a page the lines that it shows, where they are archived already.
+
+    "" where there is no handle.
+    """
+    if not handle:
+        return ""
     message = group.messages[slot.message]
     if isinstance(message, FunctionExecutionResultMessage):
         shown = shown_by(message.content[slot.item])
@@ -232,7 +237,7 @@ def _with_mark(passage: Passage, call: str) -> str:
     """Return all of a passage's lines; where they have marks for noise, how to get it back."""
     if not passage.noise:
         return passage.text()
-    return f"{unmarked(passage.text())}\n[shortened: {', '.join(sorted(passage.noise))}; {call} gives the whole]"
+    return f"{unmarked(passage.text())}\n[shortened: {', '.join(sorted(passage.noise))}{_gives(call, 'the whole')}]"
 
 
 def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
@@ -241,9 +246,19 @@ def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
     if len(kept) == len(lines):
         return passage.text()
     if not kept:
-        return f"[left out: {_count(len(lines))}; {call} gives them back]"
-    mark = f"[shortened: {len(kept)} of {_count(len(lines))}; {call} gives the whole]"
+        return f"[left out: {_count(_rows(lines, range(len(lines))))}{_gives(call, 'them back')}]"
+    all_rows, rows = _rows(lines, range(len(lines))), _rows(lines, kept)
+    mark = f"[shortened: {rows} of {_count(all_rows)}{_gives(call, 'the whole')}]"
     return f"{unmarked(join_kept(lines, kept))}\n{mark}"
+
+
+def _gives(call: str, what: str) -> str:
+    return f"; {call} gives {what}" if call else ""
+
+
+def _rows(lines: Sequence[Line], numbers: Iterable[int]) -> int:
+    """Return how many rows of the text some lines are: a line may be a block of rows, or a piece of one."""
+    return sum(lines[number].text.count("\n") + (number == 0 or not lines[number].continues) for number in numbers)
 
 
 def _count(lines: int) -> str:

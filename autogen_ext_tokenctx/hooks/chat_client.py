@@ -39,7 +39,7 @@ from .link import agent_name, current_agent, observe, own_name, team_of
 from .sending import CallRecord, ClientCall, Sender
 from .session import RECALL, CallRequest, FittedCall, share_of_recall
 from .sessions import Owner, Sessions
-from .tools import ExpandContextTool, SearchContextTool, page_tokens
+from .tools import ExpandContextTool, SearchContextTool, can_expand, page_tokens
 from .transforms import Transform, TransformChain
 from .usage import BilledTools, ModelUsage
 
@@ -430,7 +430,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             given = within(given, most)
         allowed = self._usage.within_limit(given, call.model)
         request = CallRequest(
-            fit=FitRequest(messages=call.history, budget=allowed, tools=call.tools),
+            fit=FitRequest(messages=call.history, budget=allowed, tools=call.tools, expandable=can_expand(call.tools)),
             given=given,
             must_fill=not isinstance(budget, TokenBudget),
             counter=self._usage.counter_for(call.model),

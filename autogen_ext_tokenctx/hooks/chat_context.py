@@ -35,7 +35,7 @@ from .link import agent_name, announce, current_agent, new_call_id, own_name, te
 from .saved_state import STATE_KEY, SavedContext
 from .session import RECALL, CallRequest, share_of_recall
 from .sessions import Sessions
-from .tools import ExpandContextTool, SearchContextTool, page_tokens
+from .tools import ExpandContextTool, SearchContextTool, can_expand, page_tokens
 from .transforms import Transform, TransformChain
 
 
@@ -166,6 +166,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._counter = CalibratedCounter(self._sessions.counter)
         self._cache = profile_of(model).cache
         self._warn = WarnOnce()
+        self._is_expandable = False
         self._begin()
 
     def __repr__(self) -> str:
@@ -260,11 +261,14 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
     def tools(self) -> list[BaseTool[Any, Any]]:
         """The tools ``expand_context`` and ``search_context`` over what left this context, for the agent itself.
 
+        From then on marks of what was left out name the call that gives it back: an agent without the tool gets none.
+
         Example:
             >>> context = TokenBudgetChatCompletionContext(budget=6_000)
             >>> [tool.name for tool in context.tools()]
             ['expand_context', 'search_context']
         """
+        self._is_expandable = True
         return [
             ExpandContextTool(lambda: self.manager, lambda: page_tokens(self._budget.tokens)),
             SearchContextTool(lambda: self.manager),
@@ -273,8 +277,9 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
     def learn_overhead(self, beside: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> None:
         """Take note of the system messages and tools that were sent beside the last view.
 
-        `TokenBudgetChatCompletionClient` calls this. Without effect when the reserve was given.
+        `TokenBudgetChatCompletionClient` calls this. The tools also tell whether the agent can read what left its view.
         """
+        self._is_expandable = self._is_expandable or can_expand(tools)
         if self._budget.is_learned:
             counter = self._sessions.counter
             # The fit counts the priming of the reply itself, so it is no part of what comes on top.
@@ -381,7 +386,13 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
     def _request(self, history: Sequence[LLMMessage]) -> CallRequest:
         budget = self._budget.tokens
         return CallRequest(
-            fit=FitRequest(messages=history, budget=budget, task=self._task, pinned=tuple(self._pinned)),
+            fit=FitRequest(
+                messages=history,
+                budget=budget,
+                task=self._task,
+                pinned=tuple(self._pinned),
+                expandable=self._is_expandable,
+            ),
             given=budget,
             must_fill=not isinstance(self.budget, TokenBudget),
             counter=self._counter,

@@ -148,7 +148,8 @@ def _check(
         ValueError: And what is wrong.
     """
     own = [message for message in view if not _is_of(message, SUMMARY_SOURCE)]
-    request = FitRequest(messages=covered, budget=TokenBudget(limit=max(1, report.budget)))
+    budget = TokenBudget(limit=max(1, report.budget))
+    request = FitRequest(messages=covered, budget=budget, expandable=False)  # whether it was is not known
     rules: tuple[Invariant, ...] = (Pairs(), PinnedStay(), OrderAndTruth(expand))
     faults = [fault for rule in rules for fault in rule.violations(request, FitResult(own, report))]
     source = "\n\n".join(map(rendered, covered))

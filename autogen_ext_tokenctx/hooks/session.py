@@ -209,7 +209,12 @@ class Session:
         while (budget := translation.budget) is not None:
             try:
                 result = await self.manager.fit(
-                    asked.messages, budget, task=asked.task, tools=asked.tools, pinned=asked.pinned, summary=summary
+                    *(asked.messages, budget),
+                    task=asked.task,
+                    tools=asked.tools,
+                    pinned=asked.pinned,
+                    summary=summary,
+                    expandable=asked.expandable,
                 )
             except BudgetTooSmallError as error:
                 translation.too_small(error)
@@ -246,22 +251,24 @@ class Session:
 
     async def _recalling(self, view: IncrementalView, call: CallRequest, tokens: int, pictures: int) -> IncrementalView:
         """Return the view with what the newest turn recalls, looked for once a turn and compaction."""
-        history = call.fit.messages
-        turn = newest_turn(history)
+        turn = newest_turn(call.fit.messages)
         if view.recalled is not None and view.recalled.turn == turn:
             return view
         found = None
         if turn is not None and tokens > 0 and view.report.level > Level.LOSSLESS and not view.shortens_newest:
-            found = await self._recalled(turn, history, view.view, tokens, pictures)
+            found = await self._recalled(turn, view.view, call, tokens, pictures)
         return view.recalling(turn, found, self.manager.counter)
 
     async def _recalled(
-        self, turn: Turn, history: Sequence[LLMMessage], view: Sequence[LLMMessage], tokens: int, pictures: int
+        self, turn: Turn, view: Sequence[LLMMessage], call: CallRequest, tokens: int, pictures: int
     ) -> Recalled | None:
         try:
-            earlier = history[: turn.start]
+            history = call.fit.messages
+            earlier, asked = history[: turn.start], history[turn.start :]
             question = question_before(history, turn, self.manager.prioritizer.people)
-            return await self.manager.recall(earlier, history[turn.start :], view, tokens, pictures, question)
+            return await self.manager.recall(
+                *(earlier, asked, view, tokens, pictures, question), expandable=call.fit.expandable
+            )
         except Exception as error:  # what is recalled comes on top: the view serves without it
             self._warn("recall", f"nothing is recalled ({error!r}); the view is sent without it")
             return None

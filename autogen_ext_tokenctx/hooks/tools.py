@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from autogen_core import CancellationToken
-from autogen_core.tools import BaseTool
+from autogen_core.tools import BaseTool, Tool, ToolSchema
 from pydantic import BaseModel, Field
 
 from ..context.manager import ContextManager
@@ -118,6 +118,16 @@ class SearchContextTool(_ArchiveTool[SearchContextArgs]):
             f"{expand_call(hit.handle, hit.first, hit.last)} of {hit.total} lines: {hit.excerpt}" for hit in hits
         )
         return ToolText(text=found or "nothing found")
+
+
+def can_expand(tools: Iterable[Tool | ToolSchema]) -> bool:
+    """Return whether ``expand_context`` is among some tools.
+
+    Example:
+        >>> can_expand([ExpandContextTool(ContextManager, lambda: 600)]), can_expand([])
+        (True, False)
+    """
+    return any((tool.name if isinstance(tool, Tool) else tool["name"]) == EXPAND_TOOL for tool in tools)
 
 
 def page_tokens(budget: TokenBudget) -> int:

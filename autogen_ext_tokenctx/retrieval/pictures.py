@@ -12,6 +12,7 @@ from ..forms.compressor import label_of
 from ..forms.form import FitStep, Form
 from ..messages.archive import ContextArchive
 from ..messages.groups import MessageGroup, pictures_of
+from ..messages.pages import expand_call
 from ..tokens.counting import TokenCounter
 from .recall import RECALL_SOURCE, Recalled
 
@@ -23,10 +24,13 @@ def with_pictures(
     most: int,
     counter: TokenCounter,
     archive: ContextArchive,
+    *,
+    expandable: bool = True,
 ) -> Recalled | None:
     """Return recalled lines with the pictures of a group that a view lacks, as many of the newest as fit."""
     handle = archive.put(group.originals)
-    head = f'[pictures from an earlier message of {label_of(group)}: expand_context("{handle}")]'
+    call = f": {expand_call(handle)}" if expandable else ""
+    head = f"[pictures from an earlier message of {label_of(group)}{call}]"
     text = f"{lines.message.content}\n[pictures from a message of {label_of(group)}]" if lines else head
     pictures = lacking(group, view)
     while pictures:

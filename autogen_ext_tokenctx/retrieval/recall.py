@@ -101,6 +101,7 @@ def recall(
     counter: TokenCounter,
     archive: ContextArchive,
     question: Sequence[LLMMessage] = (),
+    expandable: bool = True,
 ) -> Recalled | None:
     """The lines of earlier messages that the newest ones ask for and a view lacks, as one message.
 
@@ -114,6 +115,7 @@ def recall(
         counter: Counts tokens.
         archive: Takes the originals of what the lines are from.
         question: What a person asked before others spoke, which counts for more than what they say.
+        expandable: Whether who reads the block has the tool that brings the rest back.
 
     Returns:
         The block, or None when nothing is asked for, found, or fits.
@@ -140,7 +142,7 @@ def recall(
         groups = {spot.group.index: spot.group for spot in chosen}
         handle = archive.put_group([archive.put(groups[index].originals) for index in sorted(groups)])
         quotes = quotes_of(chosen)
-        message = written_block(quotes, handle)
+        message = written_block(quotes, handle if expandable else "")
         cost = counter.count_message(message)
         if cost <= max_tokens:
             before = sum(profiles.get(group).tokens for group in groups.values())

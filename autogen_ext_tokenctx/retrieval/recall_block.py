@@ -10,6 +10,7 @@ from autogen_core.models import UserMessage
 
 from ..forms.compressor import quoted
 from ..messages.groups import MessageGroup
+from ..messages.pages import expand_call
 from ..messages.quoting import one_line, quote_after
 from .features import GroupFeatures, Segment
 
@@ -96,8 +97,8 @@ def quotes_of(chosen: Sequence[Spot]) -> list[Quote]:
 
 
 def written_block(quotes: Sequence[Quote], handle: str) -> UserMessage:
-    """The block: the lines of each passage below who said it, and a handle where a passage has more of them."""
-    more = "" if all(quote.whole for quote in quotes) else f': expand_context("{handle}")'
+    """The block: the lines of each passage below who said it, and a handle, if any, where a passage has more."""
+    more = "" if not handle or all(quote.whole for quote in quotes) else f": {expand_call(handle)}"
     written = [f"[recalled from earlier messages{more}]"]
     written += [quote_after(quote.label, "\n".join(quote.lines)) for quote in quotes]
     return UserMessage(content="\n".join(written), source=RECALL_SOURCE)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
 from ..retrieval.features import Segment
-from ..retrieval.terms import is_entity
+from ..retrieval.terms import is_entity, terms
 from .prioritizer import PrioritizedContext, ScoredGroup
 
 _KEY = re.compile(r"[^\n=:]{1,40}[=:]")
@@ -33,6 +33,11 @@ _CUE = re.compile(
     r"|nicht|sondern|stattdessen|doch|pas|plutôt|finalement|sino|mejor|cambi\w{1,4}|não|em vez|melhor|mud\w{1,4})\b",
     re.IGNORECASE,
 )
+_INSTEAD = re.compile(
+    r"\b(?:not|instead of|rather than|nicht|statt|pas|au lieu de?|en vez del?|não|em vez d[aeo])\s+((?:\w+\s?){1,3})",
+    re.IGNORECASE,
+)
+"""What follows such words is the old value."""
 
 
 class Place(NamedTuple):
@@ -130,12 +135,17 @@ class _Said:
         if len(same & self._rare) < _SAME_RARE or len(same) < _SHARED * min(len(old), len(new)):
             return False
         gone, come = old - new, new - old
-        if not gone or not come:
+        if not come or not (gone or _names_old(said, old)):
             return False
         if _CUE.search(said):
             return True
         values = [set(filter(is_entity, terms)) for terms in (gone, come)]
         return all(values) and len(gone - values[0]) <= _OTHER_WORDS and len(come - values[1]) <= _OTHER_WORDS
+
+
+def _names_old(said: str, old: Set[str]) -> bool:
+    """Return whether a line says what does not hold any more: "Saturday instead of Wednesday"."""
+    return any(not old.isdisjoint(terms(found[1])) for found in _INSTEAD.finditer(said))
 
 
 def _lines(scored: ScoredGroup) -> Iterator[Segment]:

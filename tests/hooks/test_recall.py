@@ -400,6 +400,8 @@ class FullManager(ContextManager):
         max_tokens: int,
         pictures: int = 0,
         question: Sequence[LLMMessage] = (),
+        *,
+        expandable: bool = True,
     ) -> Recalled | None:
         message = UserMessage(content="word " * (50 if self.first else max_tokens - 10), source=RECALL_SOURCE)
         self.first = False

@@ -61,13 +61,15 @@ class FindsAlways(ContextManager):
         max_tokens: int,
         pictures: int = 0,
         question: Sequence[LLMMessage] = (),
+        *,
+        expandable: bool = True,
     ) -> Recalled | None:
         message = user("[recalled from earlier messages]\ncoder: Checked item 3.", RECALL_SOURCE)
         tokens = self.counter.count_message(message)
         return Recalled(message, FitStep(-1, RECALL_SOURCE, Form.RECALLED, tokens, tokens, ""))
 
 
-@pytest.mark.parametrize("budget", [300, 420])
+@pytest.mark.parametrize("budget", [300, 400])
 @pytest.mark.parametrize("newest", NEWEST.values(), ids=list(NEWEST))
 async def test_nothing_is_recalled_while_the_newest_message_is_shortened(newest: str, budget: int) -> None:
     async def view(manager: ContextManager, question: str) -> list[LLMMessage]:

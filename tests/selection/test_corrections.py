@@ -29,6 +29,11 @@ CORRECTED = [
     ("Book the train to Lyon for Tuesday.", "Sorry, not Tuesday: the train to Lyon is for Thursday."),
     ("Send the invoice of ACME to 4711.", "Send the invoice of ACME to 4812."),
     ("Das Treffen mit Frau Krug ist am Montag.", "Das Treffen mit Frau Krug ist doch am Freitag."),
+    (
+        "The visit to the notary Brock is on Wednesday.",
+        "The visit to the notary Brock is on Saturday instead of Wednesday.",
+    ),
+    ("My piano lesson with Edda is on Tuesday.", "Correction: my piano lesson with Edda is on Friday, not Tuesday."),
     ("The warehouse limit for pallets is 40.", "The warehouse limit for pallets changed, it is 55 now."),
 ]
 OTHERS = [
