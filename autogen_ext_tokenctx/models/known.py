@@ -10,8 +10,11 @@ the call. Three facts that other tables miss: OpenAI's gpt-5 and later take fewe
 (272,000 of 400,000; more is answered with a 400), ``gpt-5-chat`` is a 128,000-token model, and AutoGen's 2,097,152 for
 gemini-2.5-pro is twice what it takes.
 
-Open models are listed with the window they were trained for. What a local server was started with is often far less,
-and only the server knows: that is what API discovery is for.
+Open models are listed in ``open_models.json`` with their maker's window, of 2026-11-26: ``max_position_embeddings`` of
+the configuration that comes with the weights, or where that differs from the model card what the card says without
+changes of the position scaling (131,072 of DeepSeek-V3's 163,840; 32,768 of Qwen2.5). Hosts often serve less, and are
+asked for by their name (``groq/...``). What a local server was started with is often far less, and only the server
+knows: that is what API discovery is for.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from .limits import ModelLimits
 from .names import ModelName, squash
@@ -34,6 +38,22 @@ KNOWN_MODELS = {
 """The limits by the letters and digits of a name."""
 
 _PATTERNS = [(re.compile(text), ModelLimits(*limits)) for maker in _MAKERS for text, limits in maker["patterns"]]
+
+
+_OPEN_MAKERS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("open_models.json").read_bytes())
+_OPEN = [
+    (re.compile(text), ModelLimits(window, window)) for maker in _OPEN_MAKERS for text, window in maker["families"]
+]
+
+
+def open_model(name: ModelName) -> ModelLimits | None:
+    """Return the limits of a model whose weights are open, by its maker; None if it is none that is known.
+
+    Example:
+        >>> open_model(ModelName.parse("meta-llama/Llama-3.1-8B-Instruct")).context_window
+        131072
+    """
+    return next((limits for pattern, limits in _OPEN if pattern.match(name.base)), None)
 
 
 def family_of(name: ModelName) -> tuple[str, ModelLimits] | None:

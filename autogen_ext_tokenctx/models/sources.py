@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from ..warn import warn_once
-from .known import KNOWN_MODELS, family_of
+from .known import KNOWN_MODELS, family_of, open_model
 from .limits import LimitAnswer, ModelLimits
 from .names import ModelName, squash
 
@@ -165,12 +165,24 @@ class TableSource:
 
     async def __call__(self, name: ModelName) -> LimitAnswer:
         """Look the model up in the tables."""
+        # Makers know their weights best, but a host that is named may serve less.
+        if (limits := open_model(name)) is not None:
+            served = (await asyncio.to_thread(_hosts, name)).get(squash(name.host)) if name.host else None
+            if served is None:
+                return LimitAnswer("known_table", limits, "its maker's window")
+            return LimitAnswer("known_table", ModelLimits(served, served), f"genai-prices, at {name.host}")
         # Ours is the newest and corrects the other, so all its spellings go first.
         for spelling in name.spellings:
             if limits := KNOWN_MODELS.get(squash(spelling)):
                 return LimitAnswer("known_table", limits, f"our own table, as {spelling}")
         # The first look into the other reads a package's data (0.2 s): not on the event loop.
         return await asyncio.to_thread(_in_package, name)
+
+
+def _hosts(name: ModelName) -> Mapping[str, int]:
+    """Return the windows that hosts serve a model with, by squashed host."""
+    none: Mapping[str, int] = {}
+    return next((hosts for spelling in name.spellings if (hosts := listed_windows().get(squash(spelling)))), none)
 
 
 def _in_package(name: ModelName) -> LimitAnswer:

@@ -173,7 +173,7 @@ def test_there_are_enough_names() -> None:
     ("name", "bare", "listed"),
     [
         ("deepinfra/nousresearch/hermes-4-70b", (8_192, "default"), (131_072, TABLE)),
-        ("qwen3-coder-480b-a35b-instruct", (262_144, PATTERN), (262_144, TABLE)),
+        ("qwen3-coder-480b-a35b-instruct", (262_144, TABLE), (262_144, TABLE)),
     ],
 )
 async def test_the_extra_adds_the_long_tail(
@@ -208,13 +208,52 @@ async def test_a_listed_window_is_taken_with_care(
         ("qwen3:8b", 40_960),
         ("qwen2.5vl:7b", 128_000),
         ("dolphin-llama3:8b-256k", 256_000),
-        ("llama-3.3-70b", 128_000),
-        ("codellama:70b", 2_048),
         ("orca-mini", 2_048),
     ],
 )
 async def test_what_autogen_knows_of_ollamas_models_is_known_here(extras: str, name: str, tokens: int) -> None:
     assert await TokenManager().get_limit(name) == tokens
+
+
+OPEN_MODELS = """
+meta-llama/Llama-2-7b-chat-hf               4096  mistralai/Mistral-7B-Instruct-v0.3            32768
+meta-llama/Meta-Llama-3-8B-Instruct         8192  mistralai/Mixtral-8x22B-Instruct-v0.1         65536
+meta-llama/Llama-3.1-8B-Instruct          131072  mistralai/Mistral-Nemo-Instruct-2407         131072
+llama3.1:8b                               131072  mistralai/Mistral-Small-24B-Instruct-2501     32768
+meta-llama/Llama-3.2-3B-Instruct          131072  mistralai/Mistral-Small-3.2-24B-Instruct-2506 131072
+meta-llama/Llama-3.3-70B-Instruct         131072  mistralai/Codestral-22B-v0.1                  32768
+meta-llama/Llama-4-Maverick-17B-128E     1048576  mistralai/Devstral-Small-2507                131072
+codellama/CodeLlama-7b-Instruct-hf         16384  google/gemma-2-9b-it                           8192
+Qwen/Qwen2.5-7B-Instruct                   32768  google/gemma-3-27b-it                        131072
+Qwen/Qwen2.5-VL-7B-Instruct               128000  google/gemma-3-1b-it                          32768
+Qwen/Qwen3-8B                              40960  google/gemma-3n-E4B-it                        32768
+qwen3:8b                                   40960  microsoft/Phi-3-mini-4k-instruct               4096
+Qwen/Qwen3-235B-A22B-Instruct-2507        262144  microsoft/Phi-3.5-mini-instruct              131072
+Qwen/Qwen3-Coder-480B-A35B-Instruct       262144  microsoft/phi-4                               16384
+deepseek-ai/DeepSeek-V3                   131072  microsoft/Phi-4-mini-instruct                131072
+deepseek-ai/DeepSeek-R1                   131072  ibm-granite/granite-3.3-8b-instruct          131072
+deepseek-ai/DeepSeek-R1-Distill-Llama-70B 131072  ibm-granite/granite-3.0-8b-instruct            4096
+openai/gpt-oss-20b                        131072  zai-org/GLM-4.6                              200000
+moonshotai/Kimi-K2-Instruct               131072  tiiuae/falcon-7b-instruct                      2048
+moonshotai/Kimi-K2-Instruct-0905          262144  01-ai/Yi-34B-Chat                              4096
+CohereForAI/c4ai-command-r-plus           131072  allenai/OLMo-2-1124-7B-Instruct                4096
+HuggingFaceTB/SmolLM3-3B                   65536  bigcode/starcoder2-15b                        16384
+databricks/dbrx-instruct                   32768  internlm/internlm2_5-7b-chat                  32768
+LGAI-EXAONE/EXAONE-3.5-7.8B-Instruct       32768  ai21labs/AI21-Jamba-1.5-Mini                 262144
+""".split()
+
+
+@pytest.mark.parametrize(("name", "window"), zip(OPEN_MODELS[::2], map(int, OPEN_MODELS[1::2]), strict=True))
+async def test_open_models_have_their_makers_window(extras: str, name: str, window: int) -> None:
+    limits = await TokenManager().get_limits(name)
+    assert (limits.context_window, limits.source) == (window, TABLE)
+
+
+async def test_a_host_that_is_named_may_serve_less() -> None:
+    pytest.importorskip("genai_prices")
+    limits = {host: await TokenManager().get_limit(f"{host}/llama-3.3-70b-versatile") for host in ("groq", "nowhere")}
+    assert limits["nowhere"] == 131_072
+    assert 0 < limits["groq"] <= 131_072
 
 
 def test_names_in_our_table_are_plausible() -> None:
