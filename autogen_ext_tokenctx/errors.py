@@ -11,7 +11,8 @@ Everything else that goes wrong inside (no rank file, a counter that raises, a c
 degraded with one warning: an agent must not die because its context could not be counted or shortened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 _MAYBE_MESSAGES = 100
 """A budget below it mostly is a number of messages, such as the ``buffer_size`` of AutoGen's own contexts."""
@@ -101,3 +102,29 @@ class UnknownHandleError(TokenCtxError, LookupError):
 
     def __reduce__(self) -> tuple[type["UnknownHandleError"], tuple[str]]:
         return type(self), (self.handle,)
+
+
+def check_keys(given: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Refuse keys that nobody reads, with the nearest one that is read.
+
+    Args:
+        given: The keys.
+        known: Those that there are.
+        what: What they are the keys of, for the error.
+
+    Raises:
+        ValueError: One is not among them.
+
+    Example:
+        >>> check_keys(["memory_patterns"], ["design", "memory_patterns"], "shares")
+        >>> check_keys(["memory"], ["design", "memory_patterns"], "shares")
+        Traceback (most recent call last):
+        ValueError: shares has no 'memory', did you mean 'memory_patterns'? It takes design, memory_patterns
+    """
+    names = [str(getattr(key, "value", key)) for key in known]
+    for key in given:
+        name = str(getattr(key, "value", key))
+        if name not in names:
+            nearest = get_close_matches(name, names, 1, 0.4)
+            hint = f", did you mean {nearest[0]!r}?" if nearest else ";"
+            raise ValueError(f"{what} has no {name[:80]!r}{hint} It takes {', '.join(names)}")

@@ -272,6 +272,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
         call = self._call(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token, more)
+        self._sender.note(call.name, self._agent_budgets)
         return await self._sender.create(call, await self._fit(call))
 
     async def create_stream(
@@ -293,12 +294,14 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
         call = self._call(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token, more)
+        self._sender.note(call.name, self._agent_budgets)
         async with aclosing(self._sender.stream(call, await self._fit(call))) as stream:
             async for chunk in stream:
                 yield chunk
 
     async def close(self) -> None:
         """Close the inner client, and give up the summaries in the making."""
+        self._sender.warn_of_unused(self._agent_budgets)
         await self._sessions.close()
         await self._inner.close()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +16,7 @@ from ..errors import BudgetTooSmallError
 from ..messages.groups import repair
 from ..models.overflow import overflow_of
 from ..tokens.calibrated import PlannedRequest
+from ..warn import WarnOnce
 from .events import emit
 from .session import FittedCall
 from .sessions import Owner
@@ -23,6 +24,9 @@ from .transforms import detached
 from .usage import ModelUsage
 
 _REMEMBERED_CALLS = 1_000
+
+_CALLS_TO_KNOW = 50
+"""After so many calls every agent of a team has mostly called."""
 
 _RETRIES = 3
 """So many times a refused request is made smaller, each time strictly; then the provider's error is raised."""
@@ -129,6 +133,24 @@ class Sender:
         self._usage = usage
         self._fit = fit
         self.recent = RecentCalls()
+        self._names: Counter[str] = Counter()
+        self._warn = WarnOnce()
+
+    def note(self, name: str, budgets: Iterable[str]) -> None:
+        """Take note of who calls, and after some calls warn of names with a budget that nobody has."""
+        self._names[name] += 1
+        if self._names.total() == _CALLS_TO_KNOW:
+            self.warn_of_unused(budgets)
+
+    def warn_of_unused(self, budgets: Iterable[str]) -> None:
+        """Warn of names with a budget of which no call came."""
+        unused = [name for name in budgets if name not in self._names]
+        if unused and self._names:
+            self._warn(
+                "unused",
+                f"no call came from {', '.join(map(repr, unused))}, whose budget is in agent_budgets; calls came from "
+                f"{', '.join(map(repr, sorted(self._names)))}: give budgets by these names, as the agents have them",
+            )
 
     async def create(self, call: ClientCall, fitted: FittedCall | None) -> CreateResult:
         """Send a call, fitted or, with None, as it is."""

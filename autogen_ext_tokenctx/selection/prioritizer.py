@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from autogen_core.models import LLMMessage, SystemMessage
 
+from ..errors import check_keys
 from ..forms.compressor import ContextCompressor
 from ..forms.noise import Noise
 from ..messages.groups import MessageGroup, pictures_of
@@ -179,6 +180,7 @@ class ContextPrioritizer:
         people: Collection[str] = (),
         instructions: InstructionFinder | None = None,
     ) -> None:
+        check_keys(weights or (), Category, "weights")
         self.weights = {**DEFAULT_WEIGHTS, **(weights or {})}
         self._categorize = categorize
         self._pin = pin

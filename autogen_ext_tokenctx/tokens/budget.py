@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import index
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..errors import BudgetTooSmallError
+from ..errors import BudgetTooSmallError, check_keys
 
 TARGET = 0.6
 """Default share of the budget that a compaction goes down to. With g tokens a call and a budget of B, views fill
 (1 + target) / 2 of B on average, and a provider's cache serves about 1 - 2g / ((1 - target²) B) of them: a lower target
 costs context, a higher one costs the cache."""
+
+CONTEXT_TYPES = ("requirements", "design", "execution_history", "memory_patterns")
+"""The kinds of context a budget is divided among: what is asked, what it is built into and how, what was done so far,
+and what is known from earlier work."""
 
 
 class TokenBudget(BaseModel):
@@ -24,8 +30,8 @@ class TokenBudget(BaseModel):
         trigger: Share of ``available`` above which compaction starts.
         target: Share of ``available`` a compaction goes down to. Lower means rarer compactions and a longer
             life of the provider's prompt cache, at the price of less history in the view.
-        shares: Guaranteed minima of ``target`` for kinds of context, such as ``{"design": 0.3}``; see
-            `TokenBudgetManager`. What a kind cannot use goes to the others.
+        shares: Guaranteed minima of ``target`` for kinds of context, such as ``{"design": 0.3}``, or the tokens that
+            `TokenBudgetManager.allocate_budget` gives. What a kind cannot use goes to the others.
 
     Raises:
         TypeError: ``limit`` or ``reserve`` is no whole number.
@@ -48,13 +54,25 @@ class TokenBudget(BaseModel):
     """Share of ``available`` above which compaction starts."""
     target: float = Field(default=TARGET, gt=0.0, le=1.0)
     """Share of ``available`` a compaction goes down to."""
-    shares: dict[str, float] = Field(default_factory=dict[str, float])
+    shares: Mapping[str, float] = Field(default_factory=dict[str, float])
     """Guaranteed minima of the target for kinds of context."""
 
     @field_validator("limit", "reserve", mode="before")
     @classmethod
     def _whole(cls, value: object) -> int:
         return whole_tokens(value, "a limit or reserve", "6_000")
+
+    @field_validator("shares", mode="before")
+    @classmethod
+    def _of_kinds(cls, shares: object) -> object:
+        """Refuse kinds that there are not; take tokens, as `TokenBudgetManager.allocate_budget` gives, for shares."""
+        if not isinstance(shares, Mapping):
+            return shares
+        given = cast("Mapping[str, float]", shares)
+        check_keys(given, CONTEXT_TYPES, "shares")
+        if sum(given.values()) > 1 and all(isinstance(tokens, int) for tokens in given.values()):
+            return {kind: tokens / sum(given.values()) for kind, tokens in given.items()}
+        return given
 
     @model_validator(mode="after")
     def _positive(self) -> TokenBudget:

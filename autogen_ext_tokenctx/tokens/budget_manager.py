@@ -8,11 +8,8 @@ from math import isfinite
 from types import MappingProxyType
 
 from ..errors import BudgetTooSmallError
+from .budget import CONTEXT_TYPES
 from .task import TaskComplexity, TaskDefinition, estimate_complexity
-
-CONTEXT_TYPES = ("requirements", "design", "execution_history", "memory_patterns")
-"""The kinds of context a budget is divided among: what is asked, what it is built into and how, what was done so far,
-and what is known from earlier work."""
 
 CONTEXT_TYPE_OF_CATEGORY: Mapping[str, str] = MappingProxyType(
     {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
@@ -9,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autogen_core.models import UserMessage
+from autogen_core.models import AssistantMessage, UserMessage
 
 from autogen_ext_tokenctx import (
     BudgetTooSmallError,
     ContextManager,
+    ContextPrioritizer,
     ContextSummarizer,
+    TaskComplexity,
     TokenBudget,
     TokenBudgetChatCompletionClient,
     TokenBudgetChatCompletionContext,
+    TokenBudgetManager,
     counter_for_model,
 )
 
@@ -157,3 +161,33 @@ def test_a_warning_of_a_worker_thread_names_the_package() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "autogen_ext_tokenctx:1: RuntimeWarning: careful\n"
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        (lambda: TokenBudget(limit=1_000, shares={"memory": 0.5}), "did you mean 'memory_patterns'"),
+        (lambda: TokenBudget(limit=1_000, shares={"requirement": 0.5}), "did you mean 'requirements'"),
+        (lambda: ContextPrioritizer(weights={"memories": 2.0}), "did you mean 'memory_patterns'"),  # type: ignore[dict-item]
+        (lambda: ContextPrioritizer(weights={"xyz": 2.0}), "weights has no 'xyz'; It takes"),  # type: ignore[dict-item]
+    ],
+)
+def test_a_key_that_nobody_reads_names_the_nearest(build: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        build()
+
+
+@pytest.mark.parametrize("complexity", list(TaskComplexity))
+def test_what_a_budget_is_allocated_to_is_taken_as_it_is(complexity: TaskComplexity) -> None:
+    allocated = TokenBudgetManager().allocate_budget(8_000, complexity)
+    shares = TokenBudget(limit=8_000, shares=allocated).shares
+    assert shares == {kind: tokens / 8_000 for kind, tokens in allocated.items()}
+
+
+async def test_a_budget_of_a_name_that_nobody_has_is_told_once() -> None:
+    client = TokenBudgetChatCompletionClient(StrictClient(), 3_000, {"codr": 900, "coder": 800})
+    for _ in range(49):
+        await client.create([UserMessage(content="Hi", source="user"), AssistantMessage(content="Yes", source="coder")])
+    with pytest.warns(RuntimeWarning, match="no call came from 'codr'.*calls came from 'coder'"):
+        await client.close()
+    await client.close()

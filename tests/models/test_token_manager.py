@@ -112,7 +112,7 @@ kimi-k2.6                                       262144  262144 known_table
 glm-4.6                                         200000  200000 known_table
 amazon.nova-pro-v1:0                            300000  300000 known_table
 codellama-finetune-by-acme                       16384   16384 known_table
-llama-3-8b.Q4_K_M.gguf                            8192    8192 name_pattern
+llama-3-8b.Q4_K_M.gguf                            8192    8192 known_table
 my-llama3.1-8b                                  128000  128000 name_pattern
 my-llama-3-8b                                     8192    8192 name_pattern
 acme-128k                                       128000  128000 name_pattern
