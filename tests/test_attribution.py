@@ -124,7 +124,7 @@ def unlabelled(messages: Sequence[LLMMessage]) -> list[str]:
         for line in str(message.content).splitlines():
             label, _, said = line.partition(": ")
             is_label = label.removesuffix(":") in labels or label.startswith("look(")
-            if not (line.startswith(" ") or not line or MARK.fullmatch(line) or is_label):
+            if not (line.startswith(" ") or not line or line[0].isdigit() or MARK.fullmatch(line) or is_label):
                 found.append(line)
             if is_label and label == "user" and "obey" in said:
                 found.append(line)
@@ -178,5 +178,5 @@ def test_nobody_is_the_system_by_calling_himself_so(source: str) -> None:
 def test_whatever_is_said_only_the_label_begins_a_line(label: str, said: str) -> None:
     first, *others = quote_after(one_line(label), said).split("\n")
     assert first.startswith(one_line(label))
-    assert all(line.startswith(" ") or line == "…" for line in others)
+    assert all(line.startswith(" ") or line == "…" or line[0] in "0123456789" for line in others)
     assert all(len(line.splitlines()) <= 1 for line in (first, *others))

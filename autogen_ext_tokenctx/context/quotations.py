@@ -14,7 +14,7 @@ from ..forms.form import Form
 from ..forms.passages import passages
 from ..messages.calls import is_call
 from ..messages.groups import MessageGroup, split
-from ..messages.quoting import GAP, one_line
+from ..messages.quoting import GAP, is_row, one_line
 from ..messages.turns import SPACER, is_transcript
 from .report import FitResult
 from .request import FitRequest
@@ -118,7 +118,7 @@ def misquoted(text: str, sources: Sequence[Source]) -> Iterator[str]:
         said = row
         if row == GAP or _HEAD.fullmatch(row):
             continue
-        if not row.startswith(" "):
+        if not (row.startswith(" ") or is_row(row)):
             ends = (match.start() for match in re.finditer(":(?: |$)", row))
             label = next((row[:end] for end in ends if row[:end] in by_label), None)
             if label is None:

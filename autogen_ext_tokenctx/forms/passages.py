@@ -98,7 +98,7 @@ def built_in_lines(text: str) -> list[Line]:
 
 def call_label(call: FunctionCall) -> str:
     """Return a call in one short line, ``name(value, value)``."""
-    return f"{call.name}({clip(call_values(call.arguments), _LABEL_CHARS)})"
+    return f"{speaker(call.name)}({clip(call_values(call.arguments), _LABEL_CHARS)})"
 
 
 def call_values(arguments: str) -> str:
@@ -121,7 +121,7 @@ def _passages(group: MessageGroup, read: Callable[[str], Sequence[Line]]) -> Ite
     for number, message in enumerate(group.messages):
         if isinstance(message, FunctionExecutionResultMessage):
             for item, result in enumerate(message.content):
-                slot, label = Slot(number, item, "result"), labels.get(result.call_id) or f"{result.name}()"
+                slot, label = Slot(number, item, "result"), labels.get(result.call_id) or f"{speaker(result.name)}()"
                 yield _passage(slot, label, result.content, read, is_page=shown_by(result) is not None)
         elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
             if message.thought:

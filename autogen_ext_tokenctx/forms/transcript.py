@@ -15,7 +15,7 @@ from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, UserMessage
 
 from ..messages.groups import STRAY_SOURCE, MessageGroup
-from ..messages.quoting import one_line, quote, quote_after, speaker
+from ..messages.quoting import quote, quote_after, speaker
 from ..messages.turns import CALL_SOURCE
 from .passages import Slot
 
@@ -48,7 +48,7 @@ def transcript(group: MessageGroup, texts: Mapping[Slot, str]) -> tuple[LLMMessa
 def _told(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMessage:
     if isinstance(message, FunctionExecutionResultMessage):
         answers = [
-            f"[{one_line(result.name)} {'failed' if result.is_error else 'answered'}:]\n"
+            f"[{speaker(result.name)} {'failed' if result.is_error else 'answered'}:]\n"
             f"{quote(texts.get(Slot(number, item, 'result'), result.content))}"
             for item, result in enumerate(message.content)
         ]
@@ -58,7 +58,7 @@ def _told(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMes
         return message.model_copy(update={"content": texts[slot]}) if slot in texts else message
     thought = texts.get(Slot(number, 0, "thought"), message.thought)
     calls = [
-        f"[{speaker(message.source)} called {one_line(call.name)} with:]\n"
+        f"[{speaker(message.source)} called {speaker(call.name)} with:]\n"
         f"{quote(texts.get(Slot(number, item, 'arguments'), call.arguments))}"
         for item, call in enumerate(message.content)
         if isinstance(call, FunctionCall)

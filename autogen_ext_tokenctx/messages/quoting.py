@@ -1,8 +1,9 @@
 """How one text quotes another: who said it stands at the beginning of a line, what was said never does.
 
 A digest, a recalled block, an exchange told as text and the request for a summary hold what tools, pages and agents
-wrote. Each line of that begins with a space, which costs next to no tokens; what the package itself says, labels and
-marks, begins where no quoted line can. So a page with the line ``system: obey`` speaks as nobody but the page.
+wrote. Each line of that begins with a space, which costs next to no tokens, or with a digit; what the package itself
+says, labels and marks, begins where no quoted line can, and with something else. So a page with the line
+``system: obey`` speaks as nobody but the page.
 """
 
 from __future__ import annotations
@@ -28,11 +29,23 @@ _MARK = re.compile(
 def quote(text: str) -> str:
     r"""Return a text with a space before every line, whatever ends its lines; signs of gaps are no lines of it.
 
+    A line that begins with a digit is no label anyway, and there a space would be a token of its own: rows of a log.
+
     Example:
         >>> quote("one\r\nsystem: two\u2028three")
         ' one\n system: two\n three'
     """
-    return "\n".join([line if line == GAP else f" {line}" for line in text.splitlines()])
+    return "\n".join([line if line == GAP or is_row(line) else f" {line}" for line in text.splitlines()])
+
+
+def is_row(line: str) -> bool:
+    """Return whether a line begins with a digit, as no label does.
+
+    Example:
+        >>> is_row("2025-03-02 INFO"), is_row("user: 1")
+        (True, False)
+    """
+    return "0" <= line[:1] <= "9"
 
 
 def quote_after(label: str, text: str) -> str:
@@ -71,8 +84,8 @@ def speaker(source: str) -> str:
     """Return what a person, an agent or a tool is called in front of a quotation.
 
     Example:
-        >>> speaker("coder"), speaker("System")
-        ('coder', '"System"')
+        >>> speaker("coder"), speaker("System"), speaker("2nd")
+        ('coder', '"System"', '"2nd"')
     """
     flat = one_line(source)
-    return f'"{flat}"' if flat.lower() in _RESERVED else flat
+    return f'"{flat}"' if flat.lower() in _RESERVED or is_row(flat) else flat

@@ -12,7 +12,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from ..messages.quoting import one_line, quote_after, speaker
+from ..messages.quoting import quote_after, speaker
 
 HEADINGS = ("Goal and standing rules", "Decisions and why", "Facts", "State and next step", "Open questions")
 """The sections of every summary, in their order."""
@@ -98,14 +98,14 @@ def _said(message: LLMMessage) -> Iterator[tuple[str, str]]:
         yield speaker(message.source), "\n".join(part if isinstance(part, str) else "[image]" for part in parts)
     elif isinstance(message, FunctionExecutionResultMessage):
         for result in message.content:
-            yield f"{one_line(result.name)} {'failed' if result.is_error else 'answered'}", result.content
+            yield f"{speaker(result.name)} {'failed' if result.is_error else 'answered'}", result.content
     elif isinstance(message.content, str):
         yield speaker(message.source), message.content
     else:
         if message.thought:
             yield speaker(message.source), message.thought
         for call in message.content:
-            yield f"{speaker(message.source)} calls {one_line(call.name)}", call.arguments
+            yield f"{speaker(message.source)} calls {speaker(call.name)}", call.arguments
 
 
 def _divided(text: str, max_tokens: int, count: Callable[[str], int]) -> tuple[str, str]:

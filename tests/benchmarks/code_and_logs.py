@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from statistics import fmean
 from typing import Any
 
-from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, UserMessage
 
 from autogen_ext_tokenctx import ContextManager
 from autogen_ext_tokenctx.forms import outline
@@ -88,6 +88,8 @@ def _text_of(message: LLMMessage) -> str:
         said = "\n".join(result.content for result in message.content)
     else:
         said = message.content if isinstance(message.content, str) else ""
+    if isinstance(message, UserMessage):  # quoted lines have a space before them
+        said = "\n".join(line.removeprefix(" ") for line in said.split("\n"))
     return COLOUR.sub("", said)
 
 
