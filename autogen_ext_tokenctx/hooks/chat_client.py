@@ -16,7 +16,7 @@ from autogen_core.models import (
     ModelInfo,
     RequestUsage,
 )
-from autogen_core.tools import BaseTool, Tool, ToolSchema
+from autogen_core.tools import BaseTool, StaticWorkbench, Tool, ToolSchema, Workbench
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
@@ -252,6 +252,18 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             return (conversation.session if conversation else client._sessions.new()).manager
 
         return [ExpandContextTool(manager, lambda: page_tokens(client._own_budget())), SearchContextTool(manager)]
+
+    def workbench(self, agent: str | None = None) -> Workbench:
+        """Return the same tools as a workbench, to stand beside others: an agent takes tools or workbenches, not both.
+
+        Args:
+            agent: Name of the agent that reads. None: whichever calls.
+
+        Example:
+            >>> def benches(client: TokenBudgetChatCompletionClient, others: list[Workbench]) -> list[Workbench]:
+            ...     return [client.workbench(), *others]
+        """
+        return StaticWorkbench(self.tools(agent))
 
     async def create(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 from autogen_core import Component, ComponentModel
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import ChatCompletionClient, LLMMessage
-from autogen_core.tools import BaseTool, Tool, ToolSchema
+from autogen_core.tools import BaseTool, StaticWorkbench, Tool, ToolSchema, Workbench
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
@@ -273,6 +273,16 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             ExpandContextTool(lambda: self.manager, lambda: page_tokens(self._budget.tokens)),
             SearchContextTool(lambda: self.manager),
         ]
+
+    def workbench(self) -> Workbench:
+        """The same tools as a workbench, to stand beside others: an agent takes tools or workbenches, not both.
+
+        Example:
+            >>> from autogen_core.tools import StaticWorkbench
+            >>> context = TokenBudgetChatCompletionContext(budget=6_000)
+            >>> benches = [context.workbench(), StaticWorkbench([])]  # AssistantAgent(..., workbench=benches)
+        """
+        return StaticWorkbench(self.tools())
 
     def learn_overhead(self, beside: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> None:
         """Take note of the system messages and tools that were sent beside the last view.

@@ -7,12 +7,13 @@ import re
 import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
+from autogen_core.tools import FunctionTool, StaticWorkbench
 
 from autogen_ext_tokenctx import TokenBudgetChatCompletionClient, TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.context.manager import ContextManager
 
-from ..support.histories import conversation
-from ..support.strict_client import StrictClient
+from ..support.histories import conversation, look
+from ..support.strict_client import StrictClient, call
 
 CALL = "expand_context("
 
@@ -73,3 +74,25 @@ async def test_the_numbers_of_a_mark_are_rows_of_the_text(rows: int) -> None:
     assert (told[-1][1]) == rows + 1
     kept = len(re.findall(r"row \d+ of the ledger", str((await ContextManager().fit(history, 1_500)).messages[-1])))
     assert abs(told[-1][0] - kept) <= 1
+
+
+@pytest.mark.parametrize("hook", ["context", "client"])
+async def test_the_tools_stand_beside_another_workbench(hook: str) -> None:
+    """An agent refuses tools beside a workbench, such as that of an MCP server."""
+    history = conversation(20)
+    inner = StrictClient([[call("expand_context", "1", handle="00000000")], "It is boiler 3."])
+    client = TokenBudgetChatCompletionClient(inner, 900)
+    context = TokenBudgetChatCompletionContext(budget=900, initial_messages=history)
+    bench = context.workbench() if hook == "context" else client.workbench()
+    agent = AssistantAgent(
+        "coder",
+        client,
+        model_context=context,
+        workbench=[bench, StaticWorkbench([FunctionTool(look, "Look at an item.")])],
+        reflect_on_tool_use=True,
+    )
+    result = await agent.run(task="Which boiler leaks?")
+    assert "It is boiler 3." in str(result.messages[-1])
+    names = {tool["name"] for tool in inner.requests[0].tools if isinstance(tool, dict)}
+    assert {"expand_context", "search_context", "look"} <= names
+    assert CALL in shown(inner)
