@@ -21,11 +21,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from .limits import ModelLimits
 from .names import ModelName, squash
+
+TABLE_DATE = date(2026, 11, 26)
+"""The day of the newest of these figures."""
 
 _MAKERS = json.loads(Path(__file__).with_suffix(".json").read_bytes())
 

@@ -11,12 +11,13 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 from typing import cast
 
 from ..warn import warn_once
-from .known import KNOWN_MODELS, family_of, open_model
+from .known import KNOWN_MODELS, TABLE_DATE, family_of, open_model
 from .limits import LimitAnswer, ModelLimits
 from .names import ModelName, squash
 
@@ -160,11 +161,16 @@ def _positive(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
+_OLD_DAYS = 90
+"""Makers bring new models out every few months."""
+
+
 class TableSource:
     """Looks the name up in our own table, then in the one of genai-prices if that is installed (extra ``prices``)."""
 
     async def __call__(self, name: ModelName) -> LimitAnswer:
         """Look the model up in the tables."""
+        _tell_age((datetime.now(tz=timezone.utc).date() - TABLE_DATE).days)
         # Makers know their weights best, but a host that is named may serve less.
         if (limits := open_model(name)) is not None:
             served = (await asyncio.to_thread(_hosts, name)).get(squash(name.host)) if name.host else None
@@ -177,6 +183,17 @@ class TableSource:
                 return LimitAnswer("known_table", limits, f"our own table, as {spelling}")
         # The first look into the other reads a package's data (0.2 s): not on the event loop.
         return await asyncio.to_thread(_in_package, name)
+
+
+@cache
+def _tell_age(days: int) -> None:
+    """Say, once a day, that the table is old."""
+    if days > _OLD_DAYS:
+        logger.info(
+            "the table of model limits is %d days old: newer models may be missing; update autogen-ext-tokenctx, or "
+            "state limits in model_limits.json",
+            days,
+        )
 
 
 def _hosts(name: ModelName) -> Mapping[str, int]:

@@ -2,15 +2,22 @@
 
 import asyncio
 import json
+import logging
 import os
 import warnings
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from autogen_ext_tokenctx.models.limits import LimitAnswer, LimitSource, ModelLimits
 from autogen_ext_tokenctx.models.names import ModelName
-from autogen_ext_tokenctx.models.sources import EnvironmentSource, FileSource
+from autogen_ext_tokenctx.models.sources import (
+    EnvironmentSource,
+    FileSource,
+    TableSource,
+    _tell_age,  # pyright: ignore[reportPrivateUsage]
+)
 
 from ..support.quiet import no_warnings
 
@@ -195,3 +202,17 @@ def test_a_working_directory_that_is_gone_is_no_error(monkeypatch: pytest.Monkey
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert tokens(FileSource(), "a") is None
+
+
+@pytest.mark.parametrize(("days", "told"), [(0, 0), (90, 0), (91, 1), (400, 1)])
+async def test_an_old_table_is_told_once(
+    days: int, told: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _tell_age.cache_clear()
+    today = datetime.now(tz=timezone.utc).date()
+    monkeypatch.setattr("autogen_ext_tokenctx.models.sources.TABLE_DATE", today - timedelta(days=days))
+    with caplog.at_level(logging.INFO, logger="autogen_ext_tokenctx"):
+        for name in ("gpt-4o", "gpt-5"):
+            await TableSource()(ModelName.parse(name))
+    _tell_age.cache_clear()
+    assert sum("days old" in record.message for record in caplog.records) == told
