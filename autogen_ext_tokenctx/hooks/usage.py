@@ -116,6 +116,8 @@ def _kind_of(client: ChatCompletionClient) -> str:
 
 logger = logging.getLogger(__name__)
 
+_LIMIT_KEY = "limit"
+
 _SMALLER = 0.7
 """Share of a refused request that is sent next where no limit is stated, or what was stated did not do."""
 
@@ -199,14 +201,22 @@ class ModelUsage:
         return allowed
 
     def dump(self) -> dict[str, Any]:
-        """Return what was learned, by model, as JSON values."""
-        return {model: self._calibration(model).dump() for model in self._counters}
+        """Return what was learned, by model, as JSON values: its tokens, and the limit that its refusals showed."""
+        return {
+            model: self._calibration(model).dump()
+            | ({_LIMIT_KEY: self._limits[model]} if model in self._limits else {})
+            for model in self._counters
+        }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from what `dump` gave; a broken part is left out with one warning."""
         for model, learned in state.items():
             try:
-                self._counters[model] = CalibratedCounter(self._counter, Calibration.load(learned))
+                known = dict(learned)
+                limit = known.pop(_LIMIT_KEY, None)
+                self._counters[model] = CalibratedCounter(self._counter, Calibration.load(known))
+                if limit is not None:
+                    self._limits[model] = TokenBudget.of(limit).limit  # refuses what is no limit
             except Exception as error:
                 self._warn("load", f"the saved calibration of model {model!r} is broken and left out: {error}")
 

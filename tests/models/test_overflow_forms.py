@@ -5,6 +5,7 @@ Numbers are as in the source; what a form does not say is None. The second table
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -294,3 +295,19 @@ async def test_what_the_inner_client_takes_beside_goes_to_it() -> None:
     for name in ("nothing_like_this", "_private"):
         with pytest.raises(AttributeError, match=name):
             getattr(client, name)
+
+
+async def test_a_limit_that_a_refusal_showed_outlives_the_process() -> None:
+    inner = Refuses(RuntimeError("prompt token count of 9000 exceeds the limit of 3000"), window=3_000)
+    client = TokenBudgetChatCompletionClient(inner, 6_000)
+    await client.create(history())
+    state = json.loads(json.dumps(client.dump_calibration()))
+    again = Refuses(inner.error, window=3_000)
+    restored = TokenBudgetChatCompletionClient(again, 6_000)
+    restored.load_calibration(state)
+    await restored.create(history())
+    assert len(again.sent) == 1
+    for broken in ("3000", -5, [1]):
+        other = TokenBudgetChatCompletionClient(StrictClient(), 6_000)
+        with pytest.warns(RuntimeWarning, match="saved calibration"):
+            other.load_calibration({"": {**state[""], "limit": broken}})
