@@ -28,6 +28,13 @@ _GREEDY_SHARE = 0.5
 _RUN_SHARE = 0.9
 """What people and agents said since the request comes before anything older up to this share of the tokens."""
 
+_MEMORY_SHARE = 0.5
+"""Memories stand whole up to this share of the tokens that other messages leave. Where they take more, the share is
+divided among them by weight and relevance, and the rest goes to the best lines, whosever they are: with no share the
+heaviest section takes all, of four alike 95 %."""
+_MEMORY_BASE = 0.2
+"""What speaks for a memory that does not answer the task, against 1 for what answers it best."""
+
 _SLACK_TOKENS = 12
 """So few tokens left over are not worth another round."""
 
@@ -94,6 +101,7 @@ class Compaction:
         """Return the fullest view within the goal; None when not even the emptiest is."""
         best: View | None = None
         max_tokens -= self._grow_run(allocation, int(_RUN_SHARE * max_tokens))
+        max_tokens -= self._grow_memories(allocation, int(_MEMORY_SHARE * max_tokens))
         allocation.grow(max_tokens - self._grow_shares(allocation, goal, max_tokens))
         for _ in range(_ROUNDS):
             view = self._built(allocation, block=block)
@@ -125,6 +133,16 @@ class Compaction:
         run = {i for i in numbers[turns.question + 1 :] if not groups[i].pinned and not groups[i].group.is_exchange}
         return _grown(allocation, run, max_tokens)
 
+    def _grow_memories(self, allocation: Allocation, max_tokens: int) -> int:
+        """Divide tokens among memories that do not all fit; return those that took."""
+        scores = {
+            i: choice.scored.weight * (_MEMORY_BASE + choice.scored.relevance)
+            for i, choice in allocation.choices.items()
+            if choice.scored.pinned is PinReason.MEMORY and not choice.fixed
+        }
+        total = sum(scores.values())
+        return sum(_grown(allocation, {i}, int(max_tokens * score / total)) for i, score in scores.items() if score)
+
     def _grow_shares(self, allocation: Allocation, goal: int, max_tokens: int) -> int:
         """Fill the guaranteed share of each kind of context with its best lines; return the tokens that took."""
         used = 0
@@ -142,10 +160,12 @@ class Compaction:
         """Return the groups that stand in full, and those that must be shortened in their place to fit."""
         groups = self._context.groups
         pinned = [i for i, scored in groups.items() if scored.pinned and i not in self.reasons]
+        memories = [i for i in pinned if groups[i].pinned is PinReason.MEMORY]
         cost = sum(self._tokens(groups[i]) for i in pinned)
-        if cost > self._limit:  # of memories only the newest is sure of its place
-            pinned = [i for i in pinned if groups[i].pinned is not PinReason.MEMORY]
-            cost = sum(self._tokens(groups[i]) for i in pinned)
+        of_memories = sum(self._tokens(groups[i]) for i in memories)
+        if of_memories > _MEMORY_SHARE * (self._goal - cost + of_memories):  # they compete with what else was said
+            pinned = [i for i in pinned if i not in memories]
+            cost -= of_memories
         # a tool result that would take most of the tokens competes with the rest; it may still come out whole
         in_place = [i for i in pinned if groups[i].pinned is PinReason.NEWEST and self._is_greedy(groups[i])]
         cost -= sum(map(self._saved, in_place))

@@ -10,21 +10,16 @@ from typing import NamedTuple
 
 from autogen_core.models import UserMessage
 
-from ..messages.instructions import InstructionKind
+from ..messages.instructions import BINDING, InstructionKind
 from ..retrieval.terms import terms
 from .prioritizer import PrioritizedContext
 
 SHARE = 0.2
 """Share of what is available that standing instructions may take together."""
 
-LEAST = 0.45
-"""A sentence of a lower score is not held. Of the English rules of ``tests.benchmarks.instructions`` .90 survive so at
-10 % of the history, and arguments of tool calls fall by .00, .01 and .03 at 10, 20 and 30 %; with .4 about .91, but
-.03, .02 and .03; with .6 .85, and .00, .01 and .03."""
-
 _UNSURE, _UNSURE_SHARE = 0.35, 0.08
-"""A sentence of a lower score than `LEAST`, down to this one, is held where all of them take no more than this share of
-the tokens for instructions: where people say little, more of it stays."""
+"""A sentence of a lower score than `BINDING`, down to this one, is held where all of them take no more than this share
+of the tokens for instructions: where people say little, more of it stays."""
 
 _CLEAR = 0.95
 """Who loses a prohibition or a permission of such a score is warned."""
@@ -104,7 +99,7 @@ def standing_instructions(context: PrioritizedContext, max_tokens: int, whole: S
     fallen: list[StandingInstruction] = []
     unsure_tokens = int(_UNSURE_SHARE * max_tokens)
     for one in found:
-        if one.score < LEAST:
+        if one.score < BINDING:
             unsure_tokens -= one.tokens
         if one.score < _UNSURE or unsure_tokens < 0:
             break
@@ -148,7 +143,7 @@ def _in_force(said: Sequence[StandingInstruction]) -> list[StandingInstruction]:
         rare = [term for term in words[i] if known[term] <= _FEW_SENTENCES]
         if _TAKES_BACK.search(one.text):
             for other in {other for term in rare for other in by_term.get(term, ()) if other not in gone}:
-                if said[other].group < one.group and score[other] >= LEAST:
+                if said[other].group < one.group and score[other] >= BINDING:
                     gone.add(other)
                     score[i] = max(score[i], score[other])
         for term in rare:

@@ -206,7 +206,7 @@ class Allocation:
         for s in content:  # what stands whole may be corrected later
             if Place(i, s) in self._must:
                 utility[s] = utility[s]._replace(mass=PINNED_END)
-        if scored.pinned:  # what is shortened though it must stay keeps its head and its tail
+        if choice.form is Form.EXTRACT:  # what is shortened though it must stay keeps its head and its tail
             text = [s for s in content if segments[s].kind != "image"]
             if isinstance(scored.group.head, SystemMessage):
                 for s, newness in self._of_prompt(text, segments):

@@ -15,7 +15,7 @@ from ..errors import check_keys
 from ..forms.compressor import ContextCompressor
 from ..forms.noise import Noise
 from ..messages.groups import MessageGroup, pictures_of
-from ..messages.instructions import Instruction, InstructionKind
+from ..messages.instructions import BINDING, Instruction, InstructionKind
 from ..messages.sections import CATEGORY_OF_SECTION, section_of
 from ..messages.turns import NO_TURNS, Turns, turns_of
 from ..retrieval.bm25 import idf_of, with_neighbours
@@ -34,6 +34,7 @@ from ..retrieval.semantic import SemanticRelevance
 from ..retrieval.terms import is_entity
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
+from .outcomes import OUTCOME_WEIGHTS, Outcome, outcomes
 
 _logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Category(str, Enum):
     """What a group is to the task; structure decides it, a callable of the user's can overrule."""
 
     CURRENT_TASK_REQUIREMENTS = "current_task_requirements"
-    """System rules, the task, what the user said, what is pinned, the newest message."""
+    """System rules, the task, what is asked now, what people said is to hold, what is pinned, the newest message."""
     RELATED_TASK_HISTORY = "related_task_history"
     """Tool exchanges, and what agents said to each other."""
     PROJECT_STRUCTURE = "project_structure"
@@ -69,7 +70,7 @@ class PinReason(Enum):
     NEWEST = "newest message"
     USER = "pinned"
     MEMORY = "memory"
-    """A late system message: it may go where not all of them fit."""
+    """A late system message: it is shortened where all of them together take too much."""
 
 
 DEFAULT_WEIGHTS: Mapping[Category, float] = {
@@ -219,7 +220,12 @@ class ContextPrioritizer:
         pins = self._pins(groups, turns, pinned)
         idf = idf_of([profile.distinct for profile in known])
         query, ambiguity = query_of(groups, known, turns, task, idf)
-        asked = [i for i, group in enumerate(groups) if i not in pins or not isinstance(group.head, SystemMessage)]
+        # prompts are no answers; sections of a project and other memories may be
+        asked = [
+            i
+            for i, group in enumerate(groups)
+            if pins.get(i) is PinReason.MEMORY or i not in pins or not isinstance(group.head, SystemMessage)
+        ]
         parts = [(i, text) for i in asked for text in known[i].matched()]
         documents = [text.counts for _, text in parts]
         sizes = [text.tokens for _, text in parts]
@@ -240,6 +246,7 @@ class ContextPrioritizer:
                 near[i] = score
         top = max((*near, *beside), default=0.0) or 1.0
         recency = _recency(len(groups))
+        came_of = outcomes(groups)
         asks = turns.question
         pictured = None
         if asks is not None and not pictures_of(groups[asks].messages):
@@ -247,13 +254,17 @@ class ContextPrioritizer:
         scored: dict[int, ScoredGroup] = {}
         for i, group in enumerate(groups):
             why = pins.get(i)
-            category = self._category(group, known[i], why)
+            category = self._category(group, known[i], why, i in turns.people)
             added = self._added(group)
             more = sum(added.values())
             relevance, thought = (min(1.0, max(0.0, score / top + more)) for score in (near[i], beside[i]))
-            notes = ", ".join(f"{name} {value:+.2f}" for name, value in added.items())
-            scores = relevance, recency[i], why, notes, max(relevance, thought), i == pictured
-            scored[group.index] = ScoredGroup(group, known[i], category, self.weights[category], *scores)
+            outcome = came_of.get(i, Outcome.DONE)
+            parts_of_notes = [f"{name} {value:+.2f}" for name, value in added.items()]
+            notes = ", ".join([*parts_of_notes, *([] if outcome is Outcome.DONE else [outcome.value])])
+            newness = 0.0 if why is PinReason.MEMORY else recency[i]  # it holds whenever it was added
+            scores = relevance, newness, why, notes, max(relevance, thought), i == pictured
+            weight = self.weights[category] * OUTCOME_WEIGHTS[outcome]
+            scored[group.index] = ScoredGroup(group, known[i], category, weight, *scores)
         return PrioritizedContext(
             scored,
             query,
@@ -341,7 +352,9 @@ class ContextPrioritizer:
             pins.setdefault(turns.first, PinReason.FIRST_TASK)
         return pins
 
-    def _category(self, group: MessageGroup, profile: GroupFeatures, pinned: PinReason | None) -> Category:
+    def _category(
+        self, group: MessageGroup, profile: GroupFeatures, pinned: PinReason | None, of_person: bool
+    ) -> Category:
         chosen = self._categorize(group) if self._categorize is not None else None
         if chosen is not None:
             return chosen
@@ -358,6 +371,8 @@ class ContextPrioritizer:
             and not any(map(is_entity, profile.distinct))
         ):
             return Category.GENERAL_CONTEXT
+        if of_person and any(one.score >= BINDING for one in profile.instructions):
+            return Category.CURRENT_TASK_REQUIREMENTS
         if group.is_exchange and _is_listing(profile):
             return Category.PROJECT_STRUCTURE
         return Category.RELATED_TASK_HISTORY

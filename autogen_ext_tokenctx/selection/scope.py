@@ -15,10 +15,9 @@ from itertools import islice
 from autogen_core.models import LLMMessage, SystemMessage
 
 from ..messages.groups import MessageGroup, message_key, split, text_of
-from ..messages.instructions import instructions_in
+from ..messages.instructions import BINDING, instructions_in
 from ..messages.turns import Turns, turns_of
 from ..retrieval.index import HistoryIndex, KnownGroups
-from .instructions import LEAST
 
 _ALL, _ALL_TOKENS = 1_500, 80_000
 """A history of up to so many groups, and of up to so many tokens, is looked at in full."""
@@ -103,7 +102,7 @@ def _binding(groups: Sequence[MessageGroup], turns: Turns, known: dict[MessageGr
         if groups[place] not in known:
             found = instructions_in(text_of(groups[place])[:_QUERY_CHARS])
             known[groups[place]] = max((one.score for one in found), default=0.0)
-    likely = [place for place in turns.people if known[groups[place]] >= LEAST]
+    likely = [place for place in turns.people if known[groups[place]] >= BINDING]
     return sorted(likely, key=lambda place: (-known[groups[place]], -place))[:_BINDING]
 
 

@@ -82,6 +82,7 @@ class LineUtility(NamedTuple):
         per_id: Worth of a new identifier.
         per_name: Worth of a new name.
         per_odd: Worth of its difference from the other lines of its text, as long as the view has nothing like it.
+        per_asked: Share of the utility of words of the query that it is given for them.
         asked: Its words that the query has.
         group: Number of the group.
         segment: The segment.
@@ -93,6 +94,7 @@ class LineUtility(NamedTuple):
     per_id: float
     per_name: float
     per_odd: float
+    per_asked: float
     asked: tuple[str, ...]
     group: int
     segment: Segment
@@ -200,7 +202,7 @@ class Utility:
         else:
             newness = (index + 1) / (self._newest + 1)
             mass = scored.weight * _PICTURE * newness * self._per_token(segment.tokens) * segment.tokens
-        return LineUtility(mass, 1.0, 0.0, 0.0, 0.0, 0.0, (), index, segment)
+        return LineUtility(mass, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, (), index, segment)
 
     def _lines(self, text: _Text) -> list[LineUtility]:
         """What does not change about the utility of the segments of a text."""
@@ -230,7 +232,7 @@ class Utility:
             named = len(segment.names) - len(covered.intersection(segment.names))
             gain += (line.per_id * facts + line.per_name * named) * _MANY / (_MANY + self._facts[line.group])
         if line.asked:
-            gain += sum([self._asked[term] for term in line.asked])
+            gain += line.per_asked * sum([self._asked[term] for term in line.asked])
         return gain
 
     def _cover(self, segment: Segment) -> None:
@@ -270,6 +272,7 @@ class Utility:
             per_id=per_id,
             per_name=per_name,
             per_odd=text.score * _ODD * segment.odd * segment.tokens,
+            per_asked=scored.weight,
             asked=asked,
             group=scored.group.index,
             segment=segment,

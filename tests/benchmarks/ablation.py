@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from operator import not_
 from typing import Any
 
+from autogen_ext_tokenctx.selection.outcomes import Outcome
+from autogen_ext_tokenctx.selection.prioritizer import Category
 from tests.benchmarks.harness import arguments, is_there
 from tests.benchmarks.retention import FAMILIES, family_means
 
@@ -32,6 +34,8 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "new words": ("selection.utility", {"_WORDS": 0.0}),
     "passages of short turns": ("retrieval.bm25", {"_PASSAGE_SHARE": 0.0}),
     "questions about the run": ("selection.prioritizer", {"looks_back": not_}),
+    "weights of categories": ("selection.prioritizer", {"DEFAULT_WEIGHTS": dict.fromkeys(Category, 1.0)}),
+    "outcomes of calls": ("selection.prioritizer", {"OUTCOME_WEIGHTS": dict.fromkeys(Outcome, 1.0)}),
     "neighbouring lines": ("selection.knapsack", {"BESIDE": 0.0}),
     "standing instructions": ("selection.instructions", {"SHARE": 0.0}),
     "digest": ("selection.knapsack", {"IN_DIGEST": 0.001}),
