@@ -101,8 +101,11 @@ class Compaction:
         """Return the fullest view within the goal; None when not even the emptiest is."""
         best: View | None = None
         max_tokens -= self._grow_run(allocation, int(_RUN_SHARE * max_tokens))
-        max_tokens -= self._grow_memories(allocation, int(_MEMORY_SHARE * max_tokens))
-        allocation.grow(max_tokens - self._grow_shares(allocation, goal, max_tokens))
+        if self._allowed.shares:
+            max_tokens -= self._grow_shares(allocation, goal, max_tokens)
+        else:
+            max_tokens -= self._grow_memories(allocation, int(_MEMORY_SHARE * max_tokens))
+        allocation.grow(max_tokens)
         for _ in range(_ROUNDS):
             view = self._built(allocation, block=block)
             slack = goal - view.tokens
@@ -146,7 +149,8 @@ class Compaction:
     def _grow_shares(self, allocation: Allocation, goal: int, max_tokens: int) -> int:
         """Fill the guaranteed share of each kind of context with its best lines; return the tokens that took."""
         used = 0
-        for kind, share in self._allowed.shares.items():
+        shares = self._allowed.shares
+        for kind, share in () if shares == "auto" else shares.items():
             own = {
                 i
                 for i, scored in self._context.groups.items()

@@ -18,11 +18,12 @@ from ..forms.compressor import ContextCompressor
 from ..messages.archive import ContextArchive
 from ..messages.calls import is_call
 from ..messages.groups import MessageGroup, pictures_of, texts
+from ..messages.turns import turns_of
 from ..models.counters import TiktokenCounter, counter_for_model
 from ..retrieval.features import FeatureCache
 from ..retrieval.index import HistoryIndex
 from ..retrieval.pictures import with_pictures
-from ..retrieval.query import asked_picture
+from ..retrieval.query import asked_picture, question
 from ..retrieval.recall import Recalled, recall, said_in
 from ..retrieval.search import SearchHit, search
 from ..selection.prioritizer import ContextPrioritizer
@@ -31,7 +32,7 @@ from ..summary.summarizer import Summary
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
 from ..tokens.counting import EstimatedTokenCounter, GuardedTokenCounter, TokenCounter
-from ..tokens.task import TaskDefinition, task_text
+from ..tokens.task import Complexity, TaskDefinition, complexity_of, estimate_complexity, task_text
 from ..warn import WarnOnce
 from .failure import FailedResult, failure_of
 from .fit import Fit
@@ -273,6 +274,7 @@ class ContextManager:
         tools: Sequence[Tool | ToolSchema] = (),
         pinned: Sequence[LLMMessage] = (),
         summary: Summary | None = None,
+        complexity: Complexity | None = None,
         expandable: bool = True,
     ) -> FitResult:
         """Chooses what of a history an LLM call gets.
@@ -284,6 +286,9 @@ class ContextManager:
             task: What the agent works on; without it the newest messages tell.
             tools: The tools sent along; their schemas are counted.
             pinned: Messages to keep word for word.
+            complexity: How much the task asks for, "low", "medium" or "high": the budget is divided among kinds of
+                context by it, see `TokenBudgetManager.allocate_budget`. ``"auto"`` has it estimated. None: only a
+                budget with ``shares="auto"`` is divided.
             expandable: Whether who reads the view has the tool ``expand_context``: only then do marks name its call.
                 The hooks see that by the tools of an agent.
             summary: What a model said of the first messages of the history. It goes into a view that has to be
@@ -302,10 +307,12 @@ class ContextManager:
             task=task,
             pinned=tuple(pinned),
             summary=summary,
+            complexity=complexity_of(complexity),
             expandable=expandable,
         )
         await self._count_long(request.messages)
         with self._histories.lent(request.messages) as history:
+            request = self._divided(request, history)
             fit = Fit(request, history, self.counter, self.compressor, self.archive, self._warn)
             if fit.is_within_trigger:
                 return fit.untouched()
@@ -353,6 +360,21 @@ class ContextManager:
         ):
             return work()
         return await asyncio.to_thread(work)
+
+    def _divided(self, request: FitRequest, history: HistoryIndex) -> FitRequest:
+        """Return the request with its budget divided among kinds of context, where that goes by the complexity."""
+        shares, complexity = request.budget.shares, request.complexity
+        if shares != "auto" and (complexity is None or shares):
+            return request
+        if complexity is None or complexity == "auto":
+            task = request.task
+            if not isinstance(task, TaskDefinition):
+                groups = history.groups
+                asked = question(groups, turns_of(groups, self.prioritizer.people), task)
+                task = TaskDefinition(description=asked)
+            complexity = estimate_complexity(task)
+        shares = TokenBudgetManager().shares_of(complexity)
+        return replace(request, budget=request.budget.model_copy(update={"shares": shares}))
 
     def _scope(self, history: HistoryIndex, request: FitRequest) -> Scope:
         if self.prioritizer.looks_at_all or request.budget.shares:

@@ -10,7 +10,7 @@ from autogen_core.tools import Tool, ToolSchema
 
 from ..summary.summarizer import Summary
 from ..tokens.budget import TokenBudget
-from ..tokens.task import TaskDefinition
+from ..tokens.task import Complexity, TaskDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,8 @@ class FitRequest:
         pinned: Messages to keep word for word.
         summary: What a model said of the first messages. It goes into a view that has to be shorter, where its
             tokens remain, and what it says already counts less.
+        complexity: How much the task asks for, "low", "medium" or "high": the budget is divided among kinds of context
+            by it. ``"auto"`` has it estimated. None: only a budget with ``shares="auto"`` is divided.
         expandable: Whether who reads the view has the tool ``expand_context``: only then do marks name its call.
 
     Example:
@@ -39,4 +41,5 @@ class FitRequest:
     task: str | TaskDefinition | None = None
     pinned: Sequence[LLMMessage] = ()
     summary: Summary | None = None
+    complexity: Complexity | None = None
     expandable: bool = True

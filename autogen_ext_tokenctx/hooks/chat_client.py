@@ -34,6 +34,7 @@ from ..summary.background import checked_summarizer
 from ..summary.summarizer import ContextSummarizer
 from ..tokens.budget import TokenBudget, within
 from ..tokens.counting import TokenCounter
+from ..tokens.task import Complexity, complexity_of
 from .events import DEFAULT_AGENT
 from .link import agent_name, current_agent, observe, own_name, team_of
 from .sending import CallRecord, ClientCall, Sender
@@ -53,6 +54,7 @@ class TokenBudgetChatCompletionClientConfig(BaseModel):
     model: str | None = None
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
     default_agent: str = DEFAULT_AGENT
+    complexity: Complexity | None = None
     recall: float = RECALL
     summarizer: ComponentModel | None = None
     optimizer: bool = True
@@ -94,6 +96,9 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             call before they are fitted, on copies.
         default_agent: The name of calls of which nobody knows the agent: outside a runtime, such as by ``agent.run()``,
             before it has said anything, if the client is not bound to a name, see `for_agent`.
+        complexity: How much the tasks ask for, "low", "medium" or "high": budgets are divided among requirements,
+            design, execution history and memory by it, see `TokenBudgetManager`. ``"auto"`` has it estimated from what
+            is asked. None: nothing is held for any of them.
         recall: Share of the budget that what a new question asks for, and a compaction left out, may take for its
             turn; 0 to below 1.
         summarizer: Has a model write a rolling summary, for each agent, of what is about to leave its requests, in the
@@ -128,6 +133,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         manager: ContextManager | None = None,
         transforms: Sequence[Transform] = (),
         default_agent: str = DEFAULT_AGENT,
+        complexity: Complexity | None = None,
         recall: float = RECALL,
         summarizer: ContextSummarizer | None = None,
         optimizer: ModelOptimizer | None = DEFAULT_OPTIMIZER,
@@ -138,6 +144,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
                 "the first argument is the model client to wrap, such as OpenAIChatCompletionClient(model='gpt-4o'); "
                 f"got {inner!r}"
             )
+        self._complexity: Complexity | None = complexity_of(complexity)
         self._recall = share_of_recall(recall)
         self._summarizer = checked_summarizer(summarizer)
         self._optimizer = checked_optimizer(optimizer)
@@ -374,6 +381,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             model=self._model,
             transforms=self._transforms.dump(),
             default_agent=self._default_agent,
+            complexity=self._complexity,
             recall=self._recall,
             summarizer=self._summarizer.dump_component() if self._summarizer else None,
             optimizer=is_default(self._optimizer),
@@ -389,6 +397,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             model=config.model,
             transforms=TransformChain.load(config.transforms),
             default_agent=config.default_agent,
+            complexity=config.complexity,
             recall=config.recall,
             summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
             optimizer=DEFAULT_OPTIMIZER if config.optimizer else None,
@@ -445,7 +454,13 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             given = within(given, most)
         allowed = self._usage.within_limit(given, call.model)
         request = CallRequest(
-            fit=FitRequest(messages=call.history, budget=allowed, tools=call.tools, expandable=can_expand(call.tools)),
+            fit=FitRequest(
+                messages=call.history,
+                budget=allowed,
+                tools=call.tools,
+                complexity=self._complexity,
+                expandable=can_expand(call.tools),
+            ),
             given=given,
             must_fill=not isinstance(budget, TokenBudget),
             counter=self._usage.counter_for(call.model),

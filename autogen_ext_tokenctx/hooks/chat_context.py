@@ -28,7 +28,7 @@ from ..tokens.budget import TokenBudget
 from ..tokens.calibrated import CalibratedCounter
 from ..tokens.counting import TokenCounter
 from ..tokens.reserve import ReservedBudget
-from ..tokens.task import TaskDefinition
+from ..tokens.task import Complexity, TaskDefinition, complexity_of
 from ..warn import WarnOnce
 from .events import DEFAULT_AGENT, emit
 from .link import agent_name, announce, current_agent, new_call_id, own_name, team_of
@@ -46,6 +46,7 @@ class TokenBudgetChatCompletionContextConfig(BaseModel):
     budget: int | TokenBudget | None = None
     reserve: int | None = None
     task: str | TaskDefinition | None = None
+    complexity: Complexity | None = None
     recall: float = RECALL
     summarizer: ComponentModel | None = None
     optimizer: bool = True
@@ -80,6 +81,9 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             fit, on copies.
         reserve: Tokens of the budget held back for system messages and tools, for ever. None: learned.
         task: What the agent works on. None: the task is found in the history.
+        complexity: How much the task asks for, "low", "medium" or "high": the budget is divided among requirements,
+            design, execution history and memory by it, see `TokenBudgetManager`. ``"auto"`` has it estimated. None:
+            nothing is held for any of them.
         recall: Share of the budget (beside the reserve) that what comes back for one turn may take, 0 to below 1.
             With 0 nothing comes back by itself.
         summarizer: Has a model write a rolling summary of what is about to leave the view, in the background. It stands
@@ -135,6 +139,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         transforms: Sequence[Transform] = (),
         reserve: int | None = None,
         task: str | TaskDefinition | None = None,
+        complexity: Complexity | None = None,
         recall: float = RECALL,
         summarizer: ContextSummarizer | None = None,
         optimizer: ModelOptimizer | None = DEFAULT_OPTIMIZER,
@@ -158,6 +163,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._budget = ReservedBudget(budget, reserve)
         self._budget_source = GIVEN
         self._task = task
+        self._complexity: Complexity | None = complexity_of(complexity)
         self._name = name
         self._transforms = TransformChain(transforms)
         self._summarizer = checked_summarizer(summarizer)
@@ -336,6 +342,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             budget=self._given,
             reserve=self._budget.given,
             task=self._task,
+            complexity=self._complexity,
             recall=self._recall,
             summarizer=self._summarizer.dump_component() if self._summarizer else None,
             optimizer=is_default(self._optimizer),
@@ -351,6 +358,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             budget=config.budget,
             reserve=config.reserve,
             task=config.task,
+            complexity=config.complexity,
             recall=config.recall,
             summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
             optimizer=DEFAULT_OPTIMIZER if config.optimizer else None,
@@ -401,6 +409,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
                 budget=budget,
                 task=self._task,
                 pinned=tuple(self._pinned),
+                complexity=self._complexity,
                 expandable=self._is_expandable,
             ),
             given=budget,
@@ -408,7 +417,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             counter=self._counter,
             cache=self._cache,
             recall=self._recall,
-            settings=repr((self.budget, self._budget.given, self._task, self._recall)),
+            settings=repr((self.budget, self._budget.given, self._task, self._complexity, self._recall)),
             call_id=self._call_id,
             budget_source=self._budget_source,
             shape=self._optimizer.shape_for(self._model) if self._optimizer else None,

@@ -214,6 +214,7 @@ class Session:
                     tools=asked.tools,
                     pinned=asked.pinned,
                     summary=summary,
+                    complexity=asked.complexity,
                     expandable=asked.expandable,
                 )
             except BudgetTooSmallError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from operator import index
-from typing import cast
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -31,7 +31,8 @@ class TokenBudget(BaseModel):
         target: Share of ``available`` a compaction goes down to. Lower means rarer compactions and a longer
             life of the provider's prompt cache, at the price of less history in the view.
         shares: Guaranteed minima of ``target`` for kinds of context, such as ``{"design": 0.3}``, or the tokens that
-            `TokenBudgetManager.allocate_budget` gives. What a kind cannot use goes to the others.
+            `TokenBudgetManager.allocate_budget` gives. What a kind cannot use goes to the others. ``"auto"``: by the
+            complexity of the task, as `TokenBudgetManager` divides.
 
     Raises:
         TypeError: ``limit`` or ``reserve`` is no whole number.
@@ -54,8 +55,8 @@ class TokenBudget(BaseModel):
     """Share of ``available`` above which compaction starts."""
     target: float = Field(default=TARGET, gt=0.0, le=1.0)
     """Share of ``available`` a compaction goes down to."""
-    shares: Mapping[str, float] = Field(default_factory=dict[str, float])
-    """Guaranteed minima of the target for kinds of context."""
+    shares: Mapping[str, float] | Literal["auto"] = Field(default_factory=dict[str, float])
+    """Guaranteed minima of the target for kinds of context; ``"auto"`` by the task's complexity."""
 
     @field_validator("limit", "reserve", mode="before")
     @classmethod
@@ -80,7 +81,8 @@ class TokenBudget(BaseModel):
             raise ValueError(f"limit ({self.limit}) must be positive and larger than reserve ({self.reserve})")
         if self.target > self.trigger:
             raise ValueError(f"target ({self.target}) must not be above trigger ({self.trigger})")
-        if any(share < 0 for share in self.shares.values()) or sum(self.shares.values()) > 1.0 + 1e-9:
+        shares = () if self.shares == "auto" else self.shares.values()
+        if any(share < 0 for share in shares) or sum(shares) > 1.0 + 1e-9:
             raise ValueError(f"shares must not be negative or add up to more than 1: {self.shares}")
         return self
 

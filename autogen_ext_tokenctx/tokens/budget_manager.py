@@ -108,6 +108,23 @@ class TokenBudgetManager:
         shares = self._shares[TaskComplexity(task_complexity)]
         return _split(total_tokens, {name: shares[name] for name in CONTEXT_TYPES})
 
+    def shares_of(self, task_complexity: TaskComplexity | str) -> Mapping[str, float]:
+        """Return the shares of a budget that the context types have, which add up to 1.
+
+        Args:
+            task_complexity: How much the task asks for: "low", "medium" or "high".
+
+        Raises:
+            ValueError: There is no such complexity.
+
+        Example:
+            >>> TokenBudgetManager().shares_of("low")["execution_history"]
+            0.5
+        """
+        shares = self._shares[TaskComplexity(task_complexity)]
+        total = sum(shares.values())
+        return {name: shares[name] / total for name in CONTEXT_TYPES}
+
     def get_token_budget(self, task: str | TaskDefinition, total_tokens: int) -> int:
         """Tokens a planner may use for a task: the shares of requirements and design.
 

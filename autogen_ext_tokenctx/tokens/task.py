@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +15,10 @@ class TaskComplexity(str, Enum):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
+
+
+Complexity: TypeAlias = TaskComplexity | Literal["low", "medium", "high", "auto"]
+"""A complexity as a user gives it; "auto" has it estimated."""
 
 
 class TaskDefinition(BaseModel):
@@ -42,6 +47,25 @@ class TaskDefinition(BaseModel):
     def text(self) -> str:
         """Description and requirements, a line each."""
         return "\n".join([self.description, *self.requirements])
+
+
+def complexity_of(given: Complexity | None) -> TaskComplexity | Literal["auto"] | None:
+    """A complexity as a user may give it.
+
+    Raises:
+        ValueError: There is none of that name.
+
+    Example:
+        >>> complexity_of("high"), complexity_of("auto"), complexity_of(None)
+        (<TaskComplexity.HIGH: 'high'>, 'auto', None)
+    """
+    if given is None or given == "auto":
+        return given
+    try:
+        return TaskComplexity(given)
+    except ValueError:
+        names = ", ".join(repr(one.value) for one in TaskComplexity)
+        raise ValueError(f"a complexity is {names}, 'auto' to have it estimated, or None; got {given!r}") from None
 
 
 def task_text(task: str | TaskDefinition | None) -> str:

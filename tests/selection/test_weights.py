@@ -13,6 +13,7 @@ from autogen_core.models import (
     FunctionExecutionResult,
     FunctionExecutionResultMessage,
     LLMMessage,
+    SystemMessage,
     UserMessage,
 )
 from hypothesis import given
@@ -30,7 +31,7 @@ TYPES = ("requirements", "design", "memory_patterns")
 OF_TYPE = (Category.CURRENT_TASK_REQUIREMENTS, Category.PROJECT_STRUCTURE, Category.MEMORY_PATTERNS)
 
 
-def section(kind: str, seed: int, words: int = 3_600) -> LLMMessage:
+def section(kind: str, seed: int, words: int = 3_600) -> SystemMessage:
     text = "\n".join(prose(100 * seed + line, 12) for line in range(words // 12))
     return SectionText(kind, kind, text).message()
 
@@ -55,7 +56,6 @@ def test_of_sections_that_do_not_all_fit_the_heavier_keeps_more(order: tuple[int
 
 def test_sections_answer_the_task_like_anything_else() -> None:
     sections = [section(kind, seed) for seed, kind in enumerate(TYPES)]
-    assert isinstance(sections[2].content, str)
     sections[2].content += "\nThe heron pump of hall nine is primed with glycol before it starts."
     asks = UserMessage(content="With what is the heron pump of hall nine primed?", source="user")
     said = "\n".join(str(message.content) for message in fitted([TASK, *sections, asks], 3_000).messages)
