@@ -2,9 +2,10 @@ from .compat.compressors import LLMLingua, TextCompressor
 from .compat.limiters import MessageHistoryLimiter, MessageTokenLimiter
 from .compat.texts import TextMessageCompressor, TextMessageContentName
 from .context.manager import ContextManager
+from .context.parts import ContextCompressor, ContextPrioritizer, Priority
 from .context.report import FitReport, FitResult
 from .errors import BudgetTooSmallError, TokenCtxError, UnknownHandleError, UnknownModelError
-from .forms.compressor import READERS, ContextCompressor
+from .forms.compressor import READERS
 from .forms.form import FitStep, Form, Level
 from .forms.line import Line, TextReader
 from .hooks.chat_client import TokenBudgetChatCompletionClient
@@ -25,6 +26,7 @@ from .models.names import ModelName
 from .models.profiles import ModelProfile, PromptCache
 from .models.shaping import ModelOptimizer
 from .models.token_manager import TokenConfig, TokenManager, default_sources
+from .planning.agents import PlanningAgent, RecoveryAgent
 from .planning.error_recovery import ErrorRecovery, RecoveryAttempt, RecoveryResult
 from .planning.plan import ExecutionPlan, PlanStep
 from .planning.strategies import RecoveryStrategy
@@ -32,7 +34,7 @@ from .planning.task_decomposer import TaskDecomposer
 from .retrieval.embedding import Embedder, MiniLMEmbedder
 from .retrieval.search import SearchHit
 from .selection.instructions import StandingInstruction
-from .selection.prioritizer import Category, ContextPrioritizer
+from .selection.prioritizer import Category
 from .summary.summarizer import ContextSummarizer, Summary
 from .summary.writer import SummaryUsage
 from .telemetry.fit_log import FitLog
@@ -87,10 +89,13 @@ __all__ = [
     "ModelProfile",
     "OpenTelemetryHandler",
     "PlanStep",
+    "PlanningAgent",
     "Prices",
+    "Priority",
     "ProjectContext",
     "ProjectContextMemory",
     "PromptCache",
+    "RecoveryAgent",
     "RecoveryAttempt",
     "RecoveryResult",
     "RecoveryStrategy",

@@ -45,7 +45,7 @@ class Path:
 
     @property
     def fits(self) -> int:
-        return self.calls[f"{PACKAGE}.context.manager.fit"]
+        return self.calls[f"{PACKAGE}.context.engine.fit"]
 
     @property
     def views(self) -> int:
@@ -74,7 +74,7 @@ def traced(work: Coroutine[Any, Any, object], messages: int) -> Path:
         if event == "call":
             depth += 1
             name = f"{module}.{frame.f_code.co_name}"
-            if name == f"{PACKAGE}.context.manager.fit" and not path.fits:
+            if name == f"{PACKAGE}.context.engine.fit" and not path.fits:
                 path.frames = depth - 1
             path.calls[name] += 1
         elif event == "return":
@@ -87,7 +87,7 @@ def traced(work: Coroutine[Any, Any, object], messages: int) -> Path:
         finally:
             sys.setprofile(None)
 
-    manager = "autogen_ext_tokenctx.context.manager"
+    manager = "autogen_ext_tokenctx.context.engine"
     with patch(f"{manager}._MANY_GROUPS", 10**6), patch(f"{manager}._LONG_CHARS", 10**9):  # all of it in this thread
         asyncio.run(main())
     return path

@@ -27,7 +27,7 @@ from autogen_core.models import (
 
 from autogen_ext_tokenctx import EstimatedTokenCounter, TaskDefinition
 from autogen_ext_tokenctx.context.failure import Failure
-from autogen_ext_tokenctx.forms.compressor import ContextCompressor
+from autogen_ext_tokenctx.forms.compressor import GroupCompressor
 from autogen_ext_tokenctx.messages.groups import split
 from autogen_ext_tokenctx.models.api_formats import read_list, read_ollama_model
 from autogen_ext_tokenctx.models.names import ModelName
@@ -59,7 +59,7 @@ def _result(text: str) -> list[LLMMessage]:
 
 
 def _read(messages: list[LLMMessage]) -> None:
-    profiles = FeatureCache(EstimatedTokenCounter(), ContextCompressor())
+    profiles = FeatureCache(EstimatedTokenCounter(), GroupCompressor())
     for group in split(messages):
         profiles.get(group)
 

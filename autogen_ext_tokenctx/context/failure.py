@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, cast
 
 from autogen_core import FunctionCall
+from autogen_core.code_executor import CodeResult
 from autogen_core.models import (
     AssistantMessage,
     FunctionExecutionResult,
@@ -14,8 +15,10 @@ from autogen_core.models import (
     LLMMessage,
     UserMessage,
 )
+from autogen_core.tools import ToolResult
 
 from ..forms.passages import call_values
+from ..messages.calls import split_open_call
 from ..messages.groups import split
 from ..summary.answers import json_in
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from autogen_agentchat.base import TaskResult
 
 FailedResult: TypeAlias = Union[
-    FunctionExecutionResult, FunctionExecutionResultMessage, "TaskResult", BaseException, str
+    FunctionExecutionResult, FunctionExecutionResultMessage, ToolResult, CodeResult, "TaskResult", BaseException, str
 ]
 
 FAILURE_SOURCE = "failure"
@@ -72,13 +75,19 @@ def failure_of(failed: FailedResult, messages: Sequence[LLMMessage] = ()) -> Fai
     """Find a failure in its history, or put it at the end.
 
     Args:
-        failed: A tool's result or the message it came in, an exception, what a team's run gave, or a text.
+        failed: A tool's result or the message it came in, the result of code, an exception, what a team's run gave, or
+            a text.
         messages: The history; for a `TaskResult` its own messages are used where this is empty.
     """
     if isinstance(failed, FunctionExecutionResultMessage):
         return _of_results([result for result in failed.content if result.is_error] or failed.content[:1], messages)
     if isinstance(failed, FunctionExecutionResult):
         return _of_results([failed], messages)
+    if isinstance(failed, ToolResult):  # of a workbench; it does not say which call it answers
+        text = f"{failed.name}: {failed.to_text(replace_image='[image]')}"
+        return replace(_of_text(text, messages), tool=failed.name)
+    if isinstance(failed, CodeResult):
+        return _of_text(f"The code ended with exit code {failed.exit_code}:\n{failed.output}", messages)
     if isinstance(failed, str):
         return _of_text(failed, messages)
     if isinstance(failed, BaseException):
@@ -87,6 +96,7 @@ def failure_of(failed: FailedResult, messages: Sequence[LLMMessage] = ()) -> Fai
 
 
 def _of_text(text: str, messages: Sequence[LLMMessage]) -> Failure:
+    messages, _ = split_open_call(messages)  # nothing is known of the results of a call that is still open
     return Failure((*messages, UserMessage(content=text, source=FAILURE_SOURCE)), text, text, _ends(text))
 
 

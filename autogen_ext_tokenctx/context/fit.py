@@ -12,7 +12,7 @@ from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 
 from ..display import clip
 from ..errors import BudgetTooSmallError
-from ..forms.compressor import ContextCompressor, label_of
+from ..forms.compressor import GroupCompressor, label_of
 from ..forms.form import FitStep, Form, Level
 from ..messages.archive import ContextArchive
 from ..messages.groups import STRAY_SOURCE, MessageGroup
@@ -48,7 +48,7 @@ class Fit:
         request: FitRequest,
         history: HistoryIndex,
         counter: TokenCounter,
-        compressor: ContextCompressor,
+        compressor: GroupCompressor,
         archive: ContextArchive,
         warn: WarnOnce,
     ) -> None:

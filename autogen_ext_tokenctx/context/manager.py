@@ -1,67 +1,36 @@
-"""The one way through: messages → groups → count → score → choose forms → verify → messages and a report."""
+"""A manager of contexts: everything that one asks of the engine."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from copy import copy
-from dataclasses import replace
-from threading import Lock
-from typing import TypeVar
-from weakref import WeakSet
+from collections.abc import Sequence
+from itertools import takewhile
 
-from autogen_core.models import LLMMessage
+from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import Tool, ToolSchema
 
-from ..errors import BudgetTooSmallError
-from ..forms.compressor import ContextCompressor
 from ..messages.archive import ContextArchive
-from ..messages.calls import is_call
-from ..messages.groups import MessageGroup, pictures_of, texts
-from ..messages.turns import turns_of
-from ..models.counters import TiktokenCounter, counter_for_model
-from ..retrieval.features import FeatureCache
-from ..retrieval.index import HistoryIndex
-from ..retrieval.pictures import with_pictures
-from ..retrieval.query import asked_picture, question
-from ..retrieval.recall import Recalled, recall, said_in
+from ..messages.sections import ProjectContext
 from ..retrieval.search import SearchHit, search
-from ..selection.prioritizer import ContextPrioritizer
-from ..selection.scope import Scope, scope_of, whole_of
-from ..summary.summarizer import Summary
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
-from ..tokens.counting import EstimatedTokenCounter, GuardedTokenCounter, TokenCounter
-from ..tokens.task import Complexity, TaskDefinition, complexity_of, estimate_complexity, task_text
-from ..warn import WarnOnce
+from ..tokens.counting import TokenCounter
+from ..tokens.task import TaskDefinition, task_text
+from .engine import ContextEngine
 from .failure import FailedResult, failure_of
-from .fit import Fit
-from .histories import Histories
-from .invariants import VERIFIED
+from .parts import ContextCompressor, ContextPrioritizer, messages_of
 from .report import FitResult
-from .request import FitRequest
 
 RECOVERY_TOKENS = 2_000
 """Default budget of what explains a failure."""
 
-_Result = TypeVar("_Result")
+CONTEXT_TOKENS = 8_192
+"""Default budget of a request that nobody says more of: what the smallest models take that are still served."""
 
 _QUERY_CHARS = 2_000
 
-_RECALL_ALL, _RECALL_FOUND = 150, 60
-"""A history of up to so many groups is looked through for what to recall; of a longer one so many that an index finds,
-and those after them."""
 
-_MANY_GROUPS = 60
-"""So many groups are weighed outside of the event loop: it takes several milliseconds."""
-
-_LONG_CHARS = 20_000
-"""So much text is counted and read outside of the event loop, too: that may take 20 ms, and up to 60 ms where it was
-written to take long (`tests.benchmarks.hostile`)."""
-
-
-class ContextManager:
-    """Fits a history into a budget. Threads may share one.
+class ContextManager(ContextEngine):
+    """Fits histories into budgets, and answers what one asks of them. Threads may share one.
 
     Args:
         counter: Counts tokens; without it OpenAI's o200k_base does. One that raises is replaced by estimates, with
@@ -70,6 +39,7 @@ class ContextManager:
         prioritizer: Scores groups against the task.
         archive: Keeps what left the view, ``ContextArchive(store=…)`` in a store of yours. One agent, one archive: see
             `for_agent`.
+        project: What is known of the project, for `get_context`. Agents get theirs by a `ProjectContextMemory`.
 
     Example:
         >>> import asyncio
@@ -87,36 +57,69 @@ class ContextManager:
         compressor: ContextCompressor | None = None,
         prioritizer: ContextPrioritizer | None = None,
         archive: ContextArchive | None = None,
+        project: ProjectContext | None = None,
     ) -> None:
-        self.counter = (
-            counter
-            if isinstance(counter, GuardedTokenCounter)
-            else GuardedTokenCounter(counter or counter_for_model(None))
+        super().__init__(
+            counter=counter,
+            compressor=compressor or ContextCompressor(),
+            prioritizer=prioritizer or ContextPrioritizer(),
+            archive=archive,
         )
-        self.compressor = compressor or ContextCompressor()
-        self.prioritizer = prioritizer or ContextPrioritizer()
-        self._profiles = FeatureCache(self.counter, self.compressor)
-        self._warn = WarnOnce()
-        self._counts_anywhere = counter is None or isinstance(counter, (TiktokenCounter, EstimatedTokenCounter))
-        self._own(archive if archive is not None else ContextArchive())
+        self.project = project if project is not None else ProjectContext()
 
-    def for_agent(self) -> ContextManager:
-        """Return a manager for one agent: the same parts and caches, and an archive of its own, over the same store.
+    async def get_context(
+        self,
+        task: str | TaskDefinition,
+        messages: Sequence[LLMMessage] = (),
+        *,
+        budget: int | TokenBudget = CONTEXT_TOKENS,
+        tools: Sequence[Tool | ToolSchema] = (),
+    ) -> FitResult:
+        """Return what a model should see for a task: the project, and what of a history the task needs.
 
-        An agent's manager expands only what left that agent's views; this one expands what left any of them.
+        Args:
+            task: What is to be done.
+            messages: The history; without one the task itself is the request.
+            budget: Input tokens of the request.
+            tools: The tools sent along; their schemas are counted.
+
+        Raises:
+            BudgetTooSmallError: What must be there does not fit even in its shortest form.
+
+        Example:
+            >>> import asyncio
+            >>> manager = ContextManager(project=ProjectContext(requirements="Python 3.10 or newer."))
+            >>> asyncio.run(manager.get_context("Which Python may I use?")).messages[0].content
+            '[project context: requirements]\\nPython 3.10 or newer.'
         """
-        agent = copy(self)
-        agent._own(self.archive.for_agent())
-        with self._agents_lock:
-            self._agents.add(agent)
-        return agent
+        head = list(takewhile(lambda message: isinstance(message, SystemMessage), messages))
+        asked = list(messages[len(head) :]) or [UserMessage(content=task_text(task), source="user")]
+        return await self.fit([*head, *await messages_of(self.project), *asked], budget, task=task, tools=tools)
 
-    def _own(self, archive: ContextArchive) -> None:
-        """Take what no other manager has a part in."""
-        self.archive = archive
-        self._histories = Histories(self.counter)
-        self._agents: WeakSet[ContextManager] = WeakSet()
-        self._agents_lock = Lock()
+    async def get_token_budget(
+        self,
+        task: str | TaskDefinition,
+        total_tokens: int = CONTEXT_TOKENS,
+        messages: Sequence[LLMMessage] = (),
+    ) -> int:
+        """Return the tokens that a planner may use for a task: of what is free, by how complex the task is.
+
+        Args:
+            task: The task.
+            total_tokens: The budget of the call, in tokens.
+            messages: The history. What must stay of it (system messages, what is asked, what is pinned) is not free.
+
+        Raises:
+            BudgetTooSmallError: Nothing is free.
+
+        Example:
+            >>> import asyncio
+            >>> manager, rules = ContextManager(), [SystemMessage(content="Be brief. " * 500)]
+            >>> [asyncio.run(manager.get_token_budget("Fix the typo", 8_000, sent)) for sent in ([], rules)]
+            [2799, 2272]
+        """
+        free = await self.free_tokens(TokenBudget.of(total_tokens), messages)
+        return TokenBudgetManager().get_token_budget(task, free)
 
     def expand(self, handle: str) -> list[LLMMessage]:
         """The originals that a handle stands for, in this archive or in one of the agents' made from here.
@@ -147,86 +150,6 @@ class ContextManager:
         """
         return search(self.archive, query, most)
 
-    async def recall(
-        self,
-        earlier: Sequence[LLMMessage],
-        asked: Sequence[LLMMessage],
-        view: Sequence[LLMMessage],
-        max_tokens: int,
-        pictures: int = 0,
-        question: Sequence[LLMMessage] = (),
-        *,
-        expandable: bool = True,
-    ) -> Recalled | None:
-        """The lines of earlier messages that the newest ones ask for and a view lacks, as one message to put back.
-
-        Args:
-            earlier: The history up to what asks, in full.
-            asked: The messages that ask, and the tool calls made since.
-            view: What stands for both in the request.
-            max_tokens: Tokens that the block may cost.
-            pictures: Tokens that it may cost more with pictures in it.
-            question: What a person asked before others spoke, the very messages of ``earlier``.
-            expandable: Whether who reads the block has the tool ``expand_context``.
-
-        Returns:
-            The block, or None when nothing is asked for, found, or fits.
-
-        Example:
-            >>> import asyncio
-            >>> from autogen_core.models import UserMessage
-            >>> earlier = [UserMessage(content="Ann's parcel to Lyon has the number LY-4711.", source="user")]
-            >>> asked = [UserMessage(content="Which number has the parcel to Lyon?", source="user")]
-            >>> block = asyncio.run(ContextManager().recall(earlier, asked, view=asked, max_tokens=200))
-            >>> block is not None and "LY-4711" in block.message.content
-            True
-        """
-        with self._histories.lent([*earlier, *asked]) as history:
-            groups = [
-                group
-                for group in history.before(len(earlier))
-                if not any(message is one for message in group.originals for one in question)
-            ]
-            looked_at = groups
-            if len(groups) > _RECALL_ALL:
-                hits = history.search(said_in([*question, *asked]), _RECALL_FOUND)
-                found = {near for number in hits for near in (number, number + 1)}
-                looked_at = [group for group in groups if group.index in found]
-        if not looked_at:
-            return None
-
-        def recalled() -> Recalled | None:
-            lines = recall(
-                *(looked_at, len(groups), asked, view, max_tokens),
-                profiles=self._profiles,
-                counter=self.counter,
-                archive=self.archive,
-                question=question,
-                expandable=expandable,
-            )
-            if pictures <= 0 or pictures_of(asked):
-                return lines
-            pictured = asked_picture(looked_at, [self._profiles.get(group) for group in looked_at], said_in(asked))
-            if pictured is None:
-                return lines
-            most = max_tokens + pictures
-            group = looked_at[pictured]
-            return with_pictures(lines, group, view, most, self.counter, self.archive, expandable=expandable)
-
-        return await self._elsewhere(recalled, looked_at)
-
-    def get_token_budget(self, task: str | TaskDefinition, total_tokens: int = 8_192) -> int:
-        """Return the tokens that a planner may use for a task, by its complexity.
-
-        See `TokenBudgetManager.get_token_budget`.
-
-        Args:
-            task: The task.
-            total_tokens: The budget of the call, in tokens. The default is what the smallest models take that are
-                still served.
-        """
-        return TokenBudgetManager().get_token_budget(task, total_tokens)
-
     async def compress_for_recovery(
         self,
         failed_result: FailedResult,
@@ -238,7 +161,8 @@ class ContextManager:
         """The view of a history that explains a failure: what failed, the task, what touched the same things.
 
         Args:
-            failed_result: A tool's result or the message it came in, an exception, a team's `TaskResult`, or a text.
+            failed_result: A tool's result or the message it came in, the result of code, an exception, a team's
+                `TaskResult`, or a text.
             messages: The history; where it is empty, a `TaskResult` brings its own.
             budget: Input tokens of the request.
             task: What the agent works on.
@@ -264,153 +188,3 @@ class ContextManager:
             earlier = ()  # they still count by their words
         query = f"{task_text(task)} {failure.query[:_QUERY_CHARS]}"
         return await self.fit(failure.messages, allowed, task=query, pinned=earlier)
-
-    async def fit(
-        self,
-        messages: Sequence[LLMMessage],
-        budget: int | TokenBudget,
-        *,
-        task: str | TaskDefinition | None = None,
-        tools: Sequence[Tool | ToolSchema] = (),
-        pinned: Sequence[LLMMessage] = (),
-        summary: Summary | None = None,
-        complexity: Complexity | None = None,
-        expandable: bool = True,
-    ) -> FitResult:
-        """Chooses what of a history an LLM call gets.
-
-        Args:
-            messages: The history. Neither the list nor a message is changed.
-            budget: Input tokens of the whole request. A number is filled as far as it goes; a `TokenBudget` has its
-                own trigger and target.
-            task: What the agent works on; without it the newest messages tell.
-            tools: The tools sent along; their schemas are counted.
-            pinned: Messages to keep word for word.
-            complexity: How much the task asks for, "low", "medium" or "high": the budget is divided among kinds of
-                context by it, see `TokenBudgetManager.allocate_budget`. ``"auto"`` has it estimated. None: only a
-                budget with ``shares="auto"`` is divided.
-            expandable: Whether who reads the view has the tool ``expand_context``: only then do marks name its call.
-                The hooks see that by the tools of an agent.
-            summary: What a model said of the first messages of the history. It goes into a view that has to be
-                shorter, where its tokens remain, and what it says already counts less.
-
-        Returns:
-            The view and a report. A well-formed history within the trigger comes back as the same objects.
-
-        Raises:
-            BudgetTooSmallError: What must be there does not fit even in its shortest form.
-        """
-        request = FitRequest(
-            messages=tuple(messages),
-            budget=TokenBudget.of(budget, target=1.0),
-            tools=tools,
-            task=task,
-            pinned=tuple(pinned),
-            summary=summary,
-            complexity=complexity_of(complexity),
-            expandable=expandable,
-        )
-        await self._count_long(request.messages)
-        with self._histories.lent(request.messages) as history:
-            request = self._divided(request, history)
-            fit = Fit(request, history, self.counter, self.compressor, self.archive, self._warn)
-            if fit.is_within_trigger:
-                return fit.untouched()
-            result = await self._chosen(fit, history, request)
-            broken = [f"{check.name}: {fault}" for check in VERIFIED for fault in check.violations(request, result)]
-            if not broken:
-                return result
-            self._warn(
-                "view",
-                f"a view broke what a provider insists on ({'; '.join(broken[:3])}); the newest messages are sent "
-                "instead: please report it with the history, `tokenctx inspect` writes it down",
-            )
-            return fit.newest()
-
-    async def _chosen(self, fit: Fit, history: HistoryIndex, request: FitRequest) -> FitResult:
-        """Return the view with the summary, if there is one and it leaves what must be there its tokens."""
-        scope = self._scope(history, request)
-        if request.summary is not None:
-            note = request.summary.message()
-            try:
-                with_note = replace(request, pinned=(*request.pinned, note))
-                return await self._compacted(fit, scope.with_extra(note), with_note)
-            except BudgetTooSmallError:
-                pass  # what must be there leaves it nothing
-        return await self._compacted(fit, scope, replace(request, summary=None))
-
-    async def _compacted(self, fit: Fit, scope: Scope, request: FitRequest) -> FitResult:
-        """Return the view of what is looked at of a history."""
-        groups, task, pinned = scope.groups, request.task, request.pinned
-        await self.prioritizer.prepare(groups, task, profiles=self._profiles)
-
-        def compacted() -> FitResult:
-            context = self.prioritizer.prioritize_context(groups, task, profiles=self._profiles, pinned=pinned)
-            return fit.compacted(context, scope, request.summary)
-
-        return await self._elsewhere(compacted, groups)
-
-    async def _elsewhere(self, work: Callable[[], _Result], groups: Sequence[MessageGroup]) -> _Result:
-        """What takes long for some groups is done in a thread, unless it meets what the user brought."""
-        if self.prioritizer.looks_at_all or not self._counts_anywhere:
-            return work()
-        if (
-            len(groups) < _MANY_GROUPS
-            and sum(_chars(message) for group in groups for message in group.originals) < _LONG_CHARS
-        ):
-            return work()
-        return await asyncio.to_thread(work)
-
-    def _divided(self, request: FitRequest, history: HistoryIndex) -> FitRequest:
-        """Return the request with its budget divided among kinds of context, where that goes by the complexity."""
-        shares, complexity = request.budget.shares, request.complexity
-        if shares != "auto" and (complexity is None or shares):
-            return request
-        if complexity is None or complexity == "auto":
-            task = request.task
-            if not isinstance(task, TaskDefinition):
-                groups = history.groups
-                asked = question(groups, turns_of(groups, self.prioritizer.people), task)
-                task = TaskDefinition(description=asked)
-            complexity = estimate_complexity(task)
-        shares = TokenBudgetManager().shares_of(complexity)
-        return replace(request, budget=request.budget.model_copy(update={"shares": shares}))
-
-    def _scope(self, history: HistoryIndex, request: FitRequest) -> Scope:
-        if self.prioritizer.looks_at_all or request.budget.shares:
-            return whole_of(history)
-        return scope_of(history, task_text(request.task), request.pinned, self.prioritizer.people)
-
-    async def learn(self, message: LLMMessage, number: int) -> None:
-        """Reads the next message of a history ahead of the next fit, which then takes less time.
-
-        Args:
-            message: The message.
-            number: Its number in the history. Where it is not the next one, a later fit reads it.
-
-        Example:
-            >>> import asyncio
-            >>> from autogen_core.models import UserMessage
-            >>> asyncio.run(ContextManager().learn(UserMessage(content="Hello", source="user"), 0))
-        """
-        is_long = _chars(message) > _LONG_CHARS and self._counts_anywhere
-        if is_long:
-            await asyncio.to_thread(self.counter.count_message, message)
-        group = self._histories.add(message, number)
-        if group is None:
-            return
-        if is_long:
-            await asyncio.to_thread(self._profiles.get, group)
-        elif not is_call(message):  # its results are still to come
-            self._profiles.get(group)
-
-    async def _count_long(self, messages: Sequence[LLMMessage]) -> None:
-        """Counts what is new and takes long outside of the event loop; it is remembered by the counter."""
-        new = self._histories.new(messages)
-        if self._counts_anywhere and sum(map(_chars, new)) > _LONG_CHARS:
-            await asyncio.to_thread(lambda: [self.counter.count_message(message) for message in new])
-
-
-def _chars(message: LLMMessage) -> int:
-    """Characters of what a message says."""
-    return sum(map(len, texts(message)))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from autogen_core.models import LLMMessage, UserMessage
 
-from ..forms.compressor import DIGEST_SOURCE, ContextCompressor, DigestEntry, label_of, quoted
+from ..forms.compressor import DIGEST_SOURCE, DigestEntry, GroupCompressor, label_of, quoted
 from ..forms.form import FitStep, Form
 from ..messages.archive import ContextArchive
 from ..messages.groups import MessageGroup
@@ -66,7 +66,7 @@ class ViewBuilder:
     def __init__(
         self,
         counter: TokenCounter,
-        compressor: ContextCompressor,
+        compressor: GroupCompressor,
         archive: ContextArchive,
         scope: Scope,
         *,

@@ -54,7 +54,7 @@ READERS: tuple[TextReader, ...] = (compact_json, text_lines)
 """What reads texts by default: JSON, and any other text."""
 
 
-class ContextCompressor:
+class GroupCompressor:
     """Writes the shorter forms of messages.
 
     Args:
@@ -63,6 +63,7 @@ class ContextCompressor:
             lines is passed over with one warning. `READERS` by default, JSON and any other text.
 
     Example:
+        >>> from autogen_ext_tokenctx import READERS, ContextCompressor, Line
         >>> def read_csv(text):
         ...     head, *rows = text.split("\\n")
         ...     return [Line(head), *(Line(row, header=0) for row in rows)] if head.startswith("id,") else None

@@ -12,11 +12,13 @@ from autogen_core.tools import BaseTool, StaticWorkbench, Tool, ToolSchema, Work
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
+from ..context.failure import FailedResult
 from ..context.limits import GIVEN, CallLimits, check_dumpable
-from ..context.manager import ContextManager
-from ..context.report import FitReport
+from ..context.manager import RECOVERY_TOKENS, ContextManager
+from ..context.report import FitReport, FitResult
 from ..context.request import FitRequest
 from ..errors import BudgetTooSmallError
+from ..messages.calls import split_open_call
 from ..messages.groups import repair
 from ..models.names import name_of_model
 from ..models.profile_table import profile_of
@@ -25,6 +27,7 @@ from ..models.token_manager import TokenManager
 from ..summary.background import checked_summarizer
 from ..summary.summarizer import ContextSummarizer
 from ..tokens.budget import TokenBudget
+from ..tokens.budget_manager import TokenBudgetManager
 from ..tokens.calibrated import CalibratedCounter
 from ..tokens.counting import TokenCounter
 from ..tokens.reserve import ReservedBudget
@@ -301,10 +304,74 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             # The fit counts the priming of the reply itself, so it is no part of what comes on top.
             self._budget.learn(counter.count_request(beside, tools) - counter.count_request(()))
 
+    async def get_context(self, task: str | TaskDefinition) -> FitResult:
+        """Return what this agent would see for a task, beside its system messages and tools. Its view stays as it is.
+
+        Args:
+            task: What is to be done.
+
+        Raises:
+            BudgetTooSmallError: What has to be in every view does not fit the budget.
+
+        Example:
+            >>> import asyncio
+            >>> from autogen_core.models import UserMessage
+            >>> said: list[LLMMessage] = [UserMessage(content="The code is 4711.", source="user")]
+            >>> context = TokenBudgetChatCompletionContext(budget=6_000, initial_messages=said)
+            >>> asyncio.run(context.get_context("Which code?")).messages == said
+            True
+        """
+        budget = self._budget.tokens.model_copy(update={"target": 1.0})
+        return await self.manager.fit(
+            self._settled(), budget, task=task, pinned=self._pinned, complexity=self._complexity
+        )
+
+    async def get_token_budget(self, task: str | TaskDefinition) -> int:
+        """Return the tokens that a planner may use for a task: of what is free in this context, by its complexity.
+
+        Raises:
+            BudgetTooSmallError: Nothing is free.
+
+        Example:
+            >>> import asyncio
+            >>> asyncio.run(TokenBudgetChatCompletionContext(budget=8_000).get_token_budget("Fix the typo"))
+            2449
+        """
+        free = await self.manager.free_tokens(self._budget.tokens, self._settled(), pinned=self._pinned)
+        return TokenBudgetManager().get_token_budget(task, free)
+
+    async def compress_for_recovery(
+        self, failed_result: FailedResult, *, budget: int | TokenBudget = RECOVERY_TOKENS
+    ) -> FitResult:
+        """Return the view of this agent's history that explains a failure, see `ContextManager.compress_for_recovery`.
+
+        Args:
+            failed_result: A tool's result or the message it came in, the result of code, an exception, a team's
+                `TaskResult`, or a text.
+            budget: Input tokens of the request.
+
+        Raises:
+            BudgetTooSmallError: What must be there does not fit even in its shortest form.
+
+        Example:
+            >>> import asyncio
+            >>> context = TokenBudgetChatCompletionContext(budget=6_000)
+            >>> asyncio.run(context.compress_for_recovery(ValueError("no such table"))).messages[-1].content
+            'ValueError: no such table'
+        """
+        history = self._transforms.apply(self._messages)
+        return await self.manager.compress_for_recovery(failed_result, history, budget=budget, task=self._task)
+
     async def clear(self) -> None:
-        """Clear the history, and with it the view, the pins and the archive."""
+        """Clear the history, and with it the view, the pins and the archive.
+
+        What was pinned of the initial messages stays, and stays pinned: it is the agent's, not the conversation's.
+        """
+        own = [message for message in self._initial_messages or () if any(message is one for one in self._pinned)]
         await super().clear()
+        self._messages = own
         self._forget()
+        self._pinned = list(own)
 
     async def close(self) -> None:
         """Give up what is being done in the background, and see it end. The context can be used on."""
@@ -366,6 +433,10 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             transforms=TransformChain.load(config.transforms),
             initial_messages=config.initial_messages,
         )
+
+    def _settled(self) -> list[LLMMessage]:
+        """Return the history without a call at its end whose results are still to come."""
+        return list(split_open_call(self._transforms.apply(self._messages))[0])
 
     async def _view(self) -> list[LLMMessage]:
         history = self._transforms.apply(self._messages)

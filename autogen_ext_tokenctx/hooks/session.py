@@ -12,7 +12,6 @@ from autogen_core.models import LLMMessage
 from ..context.manager import ContextManager
 from ..context.report import FitReport, FitResult
 from ..context.request import FitRequest
-from ..context.translation import BudgetTranslation
 from ..errors import BudgetTooSmallError
 from ..forms.form import FitStep, Form, Level
 from ..messages.calls import split_open_call
@@ -22,7 +21,7 @@ from ..models.profiles import PromptCache
 from ..retrieval.recall import Recalled
 from ..summary.background import Summaries
 from ..tokens.budget import TokenBudget
-from ..tokens.calibrated import CalibratedCounter, PlannedRequest
+from ..tokens.calibrated import BudgetTranslation, CalibratedCounter, PlannedRequest
 from ..tokens.counting import TokenCounter
 from ..warn import WarnOnce
 from .incremental_view import IncrementalView, SentPrefix

@@ -214,6 +214,18 @@ class ProjectContext:
         texts = [SectionText(section.name, section.type, await self._text(section)) for section in self.sections]
         return [section for section in texts if section.text]
 
+    def texts(self) -> list[SectionText]:
+        """What the sections say, without those that say nothing, where all of them are given as texts.
+
+        Raises:
+            TypeError: One is given by a callable, which `read` asks.
+        """
+        called = [section.name for section in self.sections if not isinstance(section.content, str)]
+        if called:
+            raise TypeError(f"section {called[0]!r} is given by a callable: use `await project.read()`, which asks it")
+        texts = [SectionText(section.name, section.type, str(section.content).strip()) for section in self.sections]
+        return [section for section in texts if section.text]
+
     async def _text(self, section: Section) -> str:
         if isinstance(section.content, str):
             return section.content.strip()

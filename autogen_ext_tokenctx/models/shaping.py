@@ -19,6 +19,7 @@ from autogen_core.models import (
 
 from ..messages.calls import is_call
 from ..messages.groups import repair
+from ..messages.sections import ProjectContext
 from .names import ModelName
 from .profile_table import profile_of
 from .profiles import ModelProfile
@@ -99,7 +100,9 @@ class ModelOptimizer:
             return None
         return lambda messages: self.optimize_for_model(messages, model)
 
-    def optimize_for_model(self, messages: Sequence[LLMMessage], model: str | None) -> list[LLMMessage]:
+    def optimize_for_model(
+        self, messages: ProjectContext | Sequence[LLMMessage], model: str | None
+    ) -> list[LLMMessage]:
         """Return the request as the model's endpoint accepts it.
 
         Broken pairs of tool calls and results are repaired and lone surrogates replaced for every model; the rest is
@@ -107,13 +110,18 @@ class ModelOptimizer:
         counts what comes out.
 
         Args:
-            messages: A request. Neither the list nor a message is changed.
+            messages: A request, or the sections of a project. Neither the list nor a message is changed.
             model: Name of the model.
+
+        Raises:
+            TypeError: A section is given by a callable: ``await project.read()`` asks it.
 
         Returns:
             The messages, the very same objects where nothing had to change. Doing it again changes nothing.
         """
         profile = self.profile(model)
+        if isinstance(messages, ProjectContext):
+            messages = [section.message() for section in messages.texts()]
         view = [_encodable(message) for message in repair(messages)]
         if not profile.sends_thought:
             view = [_without_thought(message) for message in view]

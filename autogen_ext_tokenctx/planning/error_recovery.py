@@ -25,8 +25,8 @@ from ..context.manager import RECOVERY_TOKENS, ContextManager
 from ..context.report import FitResult
 from ..display import clip
 from ..errors import BudgetTooSmallError
+from ..hooks.chat_context import TokenBudgetChatCompletionContext
 from ..hooks.tools import ToolText
-from ..messages.calls import split_open_call
 from ..summary.answers import UnusableAnswerError, checked_answer, json_output_of, result_of
 from ..summary.text import rendered
 from .proposals import INSTRUCTION, Answer, read
@@ -101,7 +101,8 @@ class ErrorRecovery:
 
     Args:
         model_client: Proposes strategies.
-        manager: Makes the view, and expands its handles. None: a `ContextManager` of its own.
+        manager: Makes the view, and expands its handles. None: that of the context, or one of its own.
+        context: The model context of the agent that failed: its history is looked at where none is given.
         budget: Tokens of the view; the instruction and the plan come on top.
         attempts: How many strategies there are at most, and how many are run.
         timeout: Seconds that one call of the model may take. There are at most two: the second to repair an answer.
@@ -128,6 +129,7 @@ class ErrorRecovery:
         model_client: ChatCompletionClient,
         *,
         manager: ContextManager | None = None,
+        context: TokenBudgetChatCompletionContext | None = None,
         budget: int = RECOVERY_TOKENS,
         attempts: int = 3,
         timeout: float = 60.0,
@@ -139,7 +141,8 @@ class ErrorRecovery:
         if not timeout > 0:
             raise ValueError(f"timeout is the seconds a model call may take, above 0; got {timeout}")
         self._client = model_client
-        self._manager = manager or ContextManager()
+        self._context = context
+        self._manager = manager or (context.manager if context else ContextManager())
         self._budget = budget
         self._attempts = attempts
         self._timeout = timeout
@@ -160,9 +163,10 @@ class ErrorRecovery:
         """Find ways on after a failure, and run them one after the other until one works.
 
         Args:
-            failed_result: A tool's result or the message it came in, an exception, a team's `TaskResult`, or a text.
+            failed_result: A tool's result or the message it came in, the result of code, an exception, a team's
+                `TaskResult`, or a text.
             plan: What the failed step was part of; a text, a pydantic model, or anything with a readable ``str``.
-            messages: The history; where it is empty, a `TaskResult` brings its own.
+            messages: The history; where it is empty, that of the context, and a `TaskResult` brings its own.
             run: Carries a strategy out. It fails by raising, or with an error as tool result. None: nothing is run.
 
         Raises:
@@ -170,6 +174,8 @@ class ErrorRecovery:
         """
         if isinstance(failed_result, str) and not failed_result.strip():
             failed_result = _NO_TEXT
+        if not messages and self._context is not None:
+            messages = await _history(self._context)
         failed = failure_of(failed_result, messages)
         view = await self._view(failed_result, messages, failed.text)
         source: Literal["model", "fallback"] = "model"
@@ -182,17 +188,23 @@ class ErrorRecovery:
         tried = [] if run is None else await _run(strategies, run)
         return RecoveryResult(failed.text, view, tuple(strategies), source, tuple(tried))
 
-    def tool(self, context: ChatCompletionContext) -> BaseTool[Any, Any]:
+    def tool(self, context: ChatCompletionContext | None = None) -> BaseTool[Any, Any]:
         """The tool ``recover_from_error``, with which an agent asks for ways on over its own history.
 
         Args:
-            context: The agent's model context.
+            context: The agent's model context. None: that of this recovery.
+
+        Raises:
+            ValueError: There is neither.
 
         Example:
             >>> from autogen_core.models import ChatCompletionClient
             >>> def tools(client: ChatCompletionClient, context: ChatCompletionContext) -> list[BaseTool[Any, Any]]:
             ...     return [ErrorRecovery(client).tool(context)]
         """
+        context = context or self._context
+        if context is None:
+            raise ValueError("recover_from_error looks at an agent's history: give tool() the agent's model context")
         return RecoverFromErrorTool(self, context)
 
     async def _view(self, failed_result: FailedResult, messages: Sequence[LLMMessage], text: str) -> FitResult:
@@ -260,14 +272,19 @@ class RecoverFromErrorTool(BaseTool[RecoverFromErrorArgs, ToolText]):
 
     async def run(self, args: RecoverFromErrorArgs, cancellation_token: CancellationToken) -> ToolText:
         """The strategies in words, a line each."""
-        history = UnboundedChatCompletionContext()  # the agent's view may lack what explains the failure
-        await history.load_state(await self._context.save_state())
-        before, _ = split_open_call(await history.get_messages())  # without the call of this tool
-        return ToolText(text=(await self._recovery.recover(args.what_failed, messages=before)).text())
+        history = await _history(self._context)
+        return ToolText(text=(await self._recovery.recover(args.what_failed, messages=history)).text())
 
     def return_value_as_string(self, value: Any) -> str:
         """The text as it is, not as JSON."""
         return value.text if isinstance(value, ToolText) else str(value)
+
+
+async def _history(context: ChatCompletionContext) -> Sequence[LLMMessage]:
+    """Return all that was said to an agent."""
+    whole = UnboundedChatCompletionContext()  # the agent's view may lack what explains the failure
+    await whole.load_state(await context.save_state())
+    return await whole.get_messages()
 
 
 async def _run(

@@ -87,7 +87,7 @@ class PlanStep(BaseModel):
 
 
 MakeAgent = Callable[[PlanStep, TokenBudgetChatCompletionContext], "ChatAgent"]
-"""Makes the agent of a step, with a context that has the step's budget."""
+"""Makes the agent of a step, with a context that has the step's budget and text."""
 
 
 class ExecutionPlan(BaseModel):
@@ -132,6 +132,15 @@ class ExecutionPlan(BaseModel):
             raise ValueError("; ".join(faults))
         return self
 
+    def text(self) -> str:
+        """The steps in their order, for an agent or a log."""
+        parts: list[str] = []
+        for number, step in enumerate(self.order(), 1):
+            after = f", after {', '.join(step.depends_on)}" if step.depends_on else ""
+            head, *rest = step.text().split("\n")
+            parts.append("\n".join([f"{number}. {step.id} ({step.token_budget} tokens{after}): {head}", *rest]))
+        return "\n".join(parts)
+
     def order(self) -> list[PlanStep]:
         """The steps so that each comes after those it depends on; otherwise as they were planned."""
         return _order(self.steps)
@@ -140,9 +149,8 @@ class ExecutionPlan(BaseModel):
         """A team in which a step starts when those it depends on are done; independent ones run at the same time.
 
         Args:
-            make_agent: Makes the agent of a step. Name it ``step.agent_name``, give it the context, and
-                ``step.text()`` as its system message: the context holds that much back. What comes on top, such as
-                tools, is held back as in any `TokenBudgetChatCompletionContext`.
+            make_agent: Makes the agent of a step. Name it ``step.agent_name`` and give it the context, in which the
+                text of the step stands word for word at every call.
             model: Name of the model the agents use, for its tokenizer.
 
         Raises:
@@ -154,7 +162,7 @@ class ExecutionPlan(BaseModel):
             >>> def team(plan: ExecutionPlan, client: ChatCompletionClient) -> "GraphFlow":
             ...     return plan.as_team(
             ...         lambda step, context: AssistantAgent(
-            ...             step.agent_name, client, model_context=context, system_message=step.text()
+            ...             step.agent_name, client, model_context=context, system_message="You are part of a team."
             ...         )
             ...     )
         """
@@ -229,8 +237,8 @@ def _order(steps: Sequence[PlanStep]) -> list[PlanStep]:
 
 
 def _context_of(step: PlanStep, model: str | None) -> TokenBudgetChatCompletionContext:
-    context = TokenBudgetChatCompletionContext(model, step.token_budget, task=step.text())
-    system = SystemMessage(content=step.text())
-    if context.manager.counter.count_message(system) > context.reserve:  # more than what is usual is known already
-        context.learn_overhead([system], ())
+    # a system message that stands at the head is in every view, and behind an agent's own a provider takes it, too
+    said = SystemMessage(content=step.text())
+    context = TokenBudgetChatCompletionContext(model, step.token_budget, task=step.text(), initial_messages=[said])
+    context.pin(said)
     return context

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, cast
 
+from autogen_core import CancellationToken
 from autogen_core.models import ChatCompletionClient, CreateResult, SystemMessage, UserMessage
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from autogen_core.tools import BaseTool
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..context.manager import ContextManager
 from ..display import clip
 from ..errors import BudgetTooSmallError
+from ..hooks.chat_context import TokenBudgetChatCompletionContext
+from ..hooks.tools import ToolText
 from ..summary.answers import UnusableAnswerError, checked_answer, json_output_of, objects_with, problems_of, result_of
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
@@ -46,7 +51,8 @@ class TaskDecomposer:
 
     Args:
         model_client: Calls the model.
-        manager: Fits the requests, counts, and knows the budget of a call. None: a default one.
+        manager: Fits the requests and counts. None: that of the context, or a default one.
+        context: The model context of an agent: a plan gets what is free in its budget.
         detailed_from: With so many tokens a detailed plan is asked for: description, acceptance and expected output
             of every step. With less it is a simplified one, of few steps with short instructions.
         max_steps: Steps a plan may have at most.
@@ -72,6 +78,7 @@ class TaskDecomposer:
         model_client: ChatCompletionClient,
         *,
         manager: ContextManager | None = None,
+        context: TokenBudgetChatCompletionContext | None = None,
         detailed_from: int = 4_000,
         max_steps: int = 12,
         timeout: float = 60.0,
@@ -79,7 +86,8 @@ class TaskDecomposer:
         if max_steps < 1 or not timeout > 0:
             raise ValueError(f"max_steps ({max_steps}) and timeout ({timeout}) must be positive")
         self._client = model_client
-        self._manager = manager or ContextManager()
+        self._context = context
+        self._manager = manager or (context.manager if context else ContextManager())
         self._detailed_from = detailed_from
         self._max_steps = max_steps
         self._timeout = timeout
@@ -90,7 +98,7 @@ class TaskDecomposer:
         Args:
             task: What is to be done.
             available_tokens: What is divided among the steps, and what the request for the plan may take. None: the
-                manager's ``get_token_budget(task)``.
+                ``get_token_budget(task)`` of the context, or of the manager.
 
         Raises:
             BudgetTooSmallError: The tokens do not hold a single step.
@@ -99,7 +107,7 @@ class TaskDecomposer:
         definition = task if isinstance(task, TaskDefinition) else TaskDefinition(description=task)
         if not definition.text().strip():
             raise ValueError("a task without words cannot be planned; give it a description")
-        available = self._manager.get_token_budget(definition) if available_tokens is None else available_tokens
+        available = await self._available(definition) if available_tokens is None else available_tokens
         if available < _STEP_TOKENS + _TEXT_TOKENS:
             raise BudgetTooSmallError(available, _STEP_TOKENS + _TEXT_TOKENS, ["a plan of one step"])
         try:
@@ -107,6 +115,27 @@ class TaskDecomposer:
         except Exception as error:  # whatever a model or its client does: there is work to be done
             logger.warning("the model gave no plan, it is made of the task's requirements: %r", error)
         return self._fallback(definition, available)
+
+    async def _available(self, task: TaskDefinition) -> int:
+        """Return what a plan may have of what is free in the context, or in a call without one."""
+        if self._context is not None:
+            return await self._context.get_token_budget(task)
+        return await self._manager.get_token_budget(task)
+
+    def tool(self, context: TokenBudgetChatCompletionContext | None = None) -> BaseTool[Any, Any]:
+        """Return the tool ``plan_task``, with which an agent gets a task split into steps.
+
+        Args:
+            context: The agent's model context: a plan takes what is free in it. None: that of this decomposer.
+
+        Example:
+            >>> from autogen_core.models import ChatCompletionClient
+            >>> def tools(client: ChatCompletionClient) -> list[BaseTool[Any, Any]]:
+            ...     return [TaskDecomposer(client).tool()]
+        """
+        decomposer = copy(self)
+        decomposer._context = context or self._context
+        return PlanTaskTool(decomposer)
 
     async def _planned(self, task: TaskDefinition, available: int) -> ExecutionPlan:
         detailed = available >= self._detailed_from
@@ -124,7 +153,6 @@ class TaskDecomposer:
 
         async def ask(rejected: UnusableAnswerError | None) -> CreateResult:
             repair = rejected.messages() if rejected else ()
-            # of a sibling: a fit sets the budget that the manager's get_token_budget goes by
             fitted = await self._manager.for_agent().fit([*request, *repair], budget, task=task)
             return await result_of(self._client, fitted.messages, json_output, self._timeout)
 
@@ -177,6 +205,36 @@ class TaskDecomposer:
             steps.append(_shortened(step, max_tokens, counter))
         steps = _with_budgets(steps, {step.id: 1.0 for step in steps}, available, counter)
         return ExecutionPlan(task=task, steps=tuple(steps), token_budget=available, source="fallback")
+
+
+class PlanTaskArgs(BaseModel):
+    """Arguments of ``plan_task``."""
+
+    task: str = Field(description="What is to be done, with everything that the result has to satisfy.")
+
+
+class PlanTaskTool(BaseTool[PlanTaskArgs, ToolText]):
+    """Gives an agent a task as steps."""
+
+    def __init__(self, decomposer: TaskDecomposer) -> None:
+        super().__init__(
+            PlanTaskArgs,
+            ToolText,
+            "plan_task",
+            "Split a task into steps, with what each needs and how many tokens of context it gets.",
+        )
+        self._decomposer = decomposer
+
+    async def run(self, args: PlanTaskArgs, cancellation_token: CancellationToken) -> ToolText:
+        """The steps in their order, or a sentence that says why there are none."""
+        try:
+            return ToolText(text=(await self._decomposer.decompose_task(args.task)).text())
+        except (BudgetTooSmallError, ValueError) as error:
+            return ToolText(text=str(error))
+
+    def return_value_as_string(self, value: Any) -> str:
+        """The text as it is, not as JSON."""
+        return value.text if isinstance(value, ToolText) else str(value)
 
 
 # The form of a structured answer. Strict structured output knows no defaults: every field has to be there, and may be

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 
-from ..forms.compressor import ContextCompressor
+from ..forms.compressor import GroupCompressor
 from ..forms.line import Line
 from ..forms.noise import Noise
 from ..forms.passages import Passage, Slot, SlotKind
@@ -99,7 +99,7 @@ class _At(NamedTuple):
 class FeatureCache:
     """Features of groups by content, of the ``size`` groups used last."""
 
-    def __init__(self, counter: TokenCounter, compressor: ContextCompressor, size: int = 3_000) -> None:
+    def __init__(self, counter: TokenCounter, compressor: GroupCompressor, size: int = 3_000) -> None:
         self._counter = counter
         self._compressor = compressor
         self._size = size

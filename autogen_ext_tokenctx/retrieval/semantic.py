@@ -28,14 +28,14 @@ class SemanticRelevance:
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.messages.groups import split
         >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
-        >>> from autogen_ext_tokenctx.forms.compressor import ContextCompressor
+        >>> from autogen_ext_tokenctx.forms.compressor import GroupCompressor
         >>> from autogen_ext_tokenctx.retrieval.features import FeatureCache
         >>> class Vowels:
         ...     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         ...         return [[float(text.count(vowel)) for vowel in "aeiou"] for text in texts]
         >>> said = ["bananas have a taste that all cats hate", "owls howl low on old oaks of our town"]
         >>> groups = split([UserMessage(content=text, source="ann") for text in said])
-        >>> profiles = [FeatureCache(EstimatedTokenCounter(), ContextCompressor()).get(group) for group in groups]
+        >>> profiles = [FeatureCache(EstimatedTokenCounter(), GroupCompressor()).get(group) for group in groups]
         >>> blended = SemanticRelevance(Vowels()).blend([0.1, 0.2], "banana", groups, profiles, 0.0)
         >>> [round(value, 2) for value in blended]
         [0.15, 0.1]

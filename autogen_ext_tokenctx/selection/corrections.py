@@ -53,10 +53,10 @@ def corrections(context: PrioritizedContext) -> Mapping[Place, Place]:
     Example:
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> from autogen_ext_tokenctx.selection.prioritizer import ContextPrioritizer
+        >>> from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer
         >>> said = ["Book the room in Lyon for Tuesday.", "Not Tuesday: the room in Lyon is for Thursday."]
         >>> groups = split([UserMessage(content=text, source="user") for text in said])
-        >>> corrections(ContextPrioritizer().prioritize_context(groups))
+        >>> corrections(GroupPrioritizer().prioritize(groups))
         {Place(group=0, segment=1): Place(group=1, segment=1)}
     """
     numbers = list(context.groups)

@@ -86,10 +86,10 @@ def standing_instructions(context: PrioritizedContext, max_tokens: int, whole: S
     Example:
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> from autogen_ext_tokenctx.selection.prioritizer import ContextPrioritizer
+        >>> from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer
         >>> said = ["Hi!", "Never use npm, always pnpm.", "What is new?"]
         >>> groups = split([UserMessage(content=text, source="user") for text in said])
-        >>> context = ContextPrioritizer().prioritize_context(groups)
+        >>> context = GroupPrioritizer().prioritize(groups)
         >>> [instruction.text for instruction in standing_instructions(context, 100).held]
         ['Never use npm, always pnpm.']
     """

@@ -12,15 +12,15 @@ from typing import TypeAlias
 from autogen_core.models import LLMMessage, SystemMessage
 
 from ..errors import check_keys
-from ..forms.compressor import ContextCompressor
+from ..forms.compressor import GroupCompressor
 from ..forms.noise import Noise
 from ..messages.groups import MessageGroup, pictures_of
 from ..messages.instructions import BINDING, Instruction, InstructionKind
 from ..messages.sections import CATEGORY_OF_SECTION, section_of
 from ..messages.turns import NO_TURNS, Turns, turns_of
-from ..retrieval.bm25 import idf_of, with_neighbours
+from ..retrieval.bm25 import bm25, idf_of, with_neighbours
 from ..retrieval.embedding import Embedder
-from ..retrieval.features import FeatureCache, GroupFeatures
+from ..retrieval.features import FeatureCache, GroupFeatures, Matched
 from ..retrieval.query import (
     asked_picture,
     code_names,
@@ -148,7 +148,7 @@ class PrioritizedContext:
         return bool(scored.profile.noise) and may_change and not self.is_asked_noise(scored)
 
 
-class ContextPrioritizer:
+class GroupPrioritizer:
     """Scores the groups of a history against a task.
 
     Args:
@@ -166,7 +166,7 @@ class ContextPrioritizer:
         >>> from autogen_core.models import UserMessage
         >>> from autogen_ext_tokenctx.messages.groups import split
         >>> history = split([UserMessage(content="Find the bug in parser.py", source="user")])
-        >>> ContextPrioritizer().prioritize_context(history).groups[0].pinned
+        >>> GroupPrioritizer().prioritize(history).groups[0].pinned
         <PinReason.REQUEST: 'current request'>
     """
 
@@ -197,7 +197,7 @@ class ContextPrioritizer:
         """Whether what the user brought has to see every group of a history, however long it is."""
         return bool(self._scorers or self._pin or self._categorize or self._semantic or self._finder)
 
-    def prioritize_context(
+    def prioritize(
         self,
         groups: Sequence[MessageGroup],
         task: str | TaskDefinition | None = None,
@@ -213,7 +213,7 @@ class ContextPrioritizer:
             profiles: Where costs and contents of groups are remembered; without it they are estimated afresh.
             pinned: Messages to keep word for word.
         """
-        cache = profiles or FeatureCache(EstimatedTokenCounter(), ContextCompressor())
+        cache = profiles or FeatureCache(EstimatedTokenCounter(), GroupCompressor())
         known = [cache.get(group) for group in groups]
         turns = turns_of(groups, self.people)
         asked_text = question(groups, turns, task)
@@ -227,9 +227,7 @@ class ContextPrioritizer:
             if pins.get(i) is PinReason.MEMORY or i not in pins or not isinstance(group.head, SystemMessage)
         ]
         parts = [(i, text) for i in asked for text in known[i].matched()]
-        documents = [text.counts for _, text in parts]
-        sizes = [text.tokens for _, text in parts]
-        matches = with_neighbours(documents, sizes, query, idf)
+        matches = _matches([(text, pins.get(i) is PinReason.MEMORY) for i, text in parts], query, idf)
         near, beside = [0.0] * len(groups), [0.0] * len(groups)
         for (i, text), score in zip(parts, matches, strict=True):
             (beside if text.is_thought else near)[i] = score
@@ -281,7 +279,7 @@ class ContextPrioritizer:
     async def prepare(
         self, groups: Sequence[MessageGroup], task: str | TaskDefinition | None = None, *, profiles: FeatureCache
     ) -> None:
-        """Embed what is new, off the event loop: `prioritize_context` with the same arguments is quick then."""
+        """Embed what is new, off the event loop: `prioritize` with the same arguments is quick then."""
         if self._semantic is not None:
             said = [group for group in groups[:-1] if not isinstance(group.head, SystemMessage)]
             asked = question(groups, turns_of(groups, self.people), task)
@@ -327,12 +325,10 @@ class ContextPrioritizer:
         in_head = True
         for i, group in enumerate(groups):
             if isinstance(group.head, SystemMessage):
-                if in_head:
-                    pins[i] = PinReason.SYSTEM
-                else:
-                    pins[i] = PinReason.MEMORY
-                    if section_of(group.head) is None:
-                        newest_memory = i
+                is_section = section_of(group.head) is not None
+                pins[i] = PinReason.SYSTEM if in_head and not is_section else PinReason.MEMORY
+                if not in_head and not is_section:
+                    newest_memory = i
             elif group.messages:
                 in_head = False
             if pinned and any(message in pinned for message in group.originals):
@@ -376,6 +372,20 @@ class ContextPrioritizer:
         if group.is_exchange and _is_listing(profile):
             return Category.PROJECT_STRUCTURE
         return Category.RELATED_TASK_HISTORY
+
+
+def _matches(
+    parts: Sequence[tuple[Matched, bool]], query: Mapping[str, float], idf: Mapping[str, float]
+) -> list[float]:
+    """Return how well each text answers a query: what was said with what stands beside it, a memory alone."""
+    said = [text for text, is_memory in parts if not is_memory]
+    found = with_neighbours([text.counts for text in said], [text.tokens for text in said], query, idf)
+    if len(said) == len(parts):
+        return found
+    alone = bm25([text.counts for text, _ in parts], query, idf)
+    best = max(alone) or 1.0
+    of_said = iter(found)
+    return [score / best if is_memory else next(of_said) for (_, is_memory), score in zip(parts, alone, strict=True)]
 
 
 def _is_listing(profile: GroupFeatures) -> bool:

@@ -50,11 +50,11 @@ def quality(context: PrioritizedContext, choices: Iterable[Choice], unseen: int 
 
     Example:
         >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.selection.prioritizer import ContextPrioritizer
+        >>> from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer
         >>> from autogen_ext_tokenctx.messages.groups import split
         >>> said = ["Find the key.", "Ann has the key.", "It rains.", "Who has the key?"]
         >>> groups = split([UserMessage(content=text, source="user") for text in said])
-        >>> context = ContextPrioritizer().prioritize_context(groups)
+        >>> context = GroupPrioritizer().prioritize(groups)
         >>> def form(scored, evicted):
         ...     return Form.EVICTED if scored.group.index in evicted else Form.FULL
         >>> def view(*evicted):

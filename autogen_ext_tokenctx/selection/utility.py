@@ -116,7 +116,9 @@ class _Text(NamedTuple):
     mass: float
 
 
-def _score(scored: ScoredGroup, relevance: float) -> float:
+def score_of(scored: ScoredGroup, relevance: float | None = None) -> float:
+    """Return what speaks for a group, or for a part of it that has a relevance of its own."""
+    relevance = scored.relevance if relevance is None else relevance
     return scored.weight * (_BASE + relevance**_SHARP + _RECENT * scored.recency)
 
 
@@ -154,7 +156,7 @@ class Utility:
         self._score: dict[int, float] = {}
         self._mass: dict[int, float] = {}
         for index, scored in context.groups.items():
-            self._score[index] = score = _score(scored, scored.relevance)
+            self._score[index] = score = score_of(scored)
             self._mass[index] = score * self._per_token(scored.profile.tokens)
         self._newest = max(context.groups, default=0)
 
@@ -186,7 +188,7 @@ class Utility:
             return lines
         # what an agent says beside its calls is weighed as a message of its own: no result makes it older or longer
         beside = [segment for segment in segments if segment.kind == "thought"]
-        score = _score(scored, scored.beside)
+        score = score_of(scored, scored.beside)
         mass = score * self._per_token(sum(segment.tokens for segment in beside))
         said = self._lines(_Text(scored, beside, score, mass))
         pictures = [self._picture(scored, segment) for segment in segments if segment.kind == "image"]

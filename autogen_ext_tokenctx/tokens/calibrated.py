@@ -1,4 +1,4 @@
-"""Counting requests in the tokens of the model that answers."""
+"""Counting requests in the tokens of the model that answers, and budgets in those of the counter."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ from dataclasses import dataclass, field
 from autogen_core.models import LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
+from ..errors import BudgetTooSmallError
+from .budget import TokenBudget
 from .calibration import Calibration, Estimate
 from .counting import TokenCounter
 from .request_size import RequestSize, measure
 
 _PROPORTION = 1_000
 """Tokens in which the proportion between a trusted count and its plan is expressed."""
+
+_FULL = 0.95
+"""A request of this share of its target is full enough; one more fit would add little."""
+
+_REFITS = 3
+"""Fits of one attempt at most. The second fills what the first left, or takes back what it had too much; the third is
+for requests that are still over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +116,112 @@ class CalibratedCounter:
 
     def _least(self, counted: int) -> int:
         return counted if self.calibration is None else self.calibration.least(counted)
+
+
+class BudgetTranslation:
+    """Which budgets, in the counter's tokens, a request is to be fitted into, one after the other.
+
+    The share of the counter's tokens in the provider's differs with what is chosen, so a first fit may miss: then the
+    proportion that it showed gives the second. Where what must be there does not fit with the margin of the estimate,
+    it is tried without, and where it does not fit a limit that was learned, within the budget as it was given: better
+    than to give up, and the provider decides.
+
+    Args:
+        counter: Counts in the provider's tokens.
+        messages: The whole request, before it is fitted.
+        tools: The tools sent along.
+        budgets: What it may cost in the provider's tokens: with learned limits first, as given last.
+
+    Example:
+        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
+        >>> translation = BudgetTranslation(CalibratedCounter(EstimatedTokenCounter()), [], [], [TokenBudget.of(900)])
+        >>> translation.budget == TokenBudget.of(900)
+        True
+        >>> translation.fitted([], 0, changed=False)
+        True
+        >>> translation.budget is None
+        True
+    """
+
+    def __init__(
+        self,
+        counter: CalibratedCounter,
+        messages: Sequence[LLMMessage],
+        tools: Sequence[Tool | ToolSchema],
+        budgets: Sequence[TokenBudget],
+    ) -> None:
+        self._counter = counter
+        self._messages, self._tools = messages, tools
+        cautions = (True,) if counter.is_exact else (True, False)
+        different = [budget for number, budget in enumerate(budgets) if budget not in budgets[:number]]
+        self._attempts = [(budget, cautious) for budget in different for cautious in cautions]
+        self._begin()
+
+    @property
+    def budget(self) -> TokenBudget | None:
+        """What to fit into next, in the counter's tokens; None when the last fit was the best one."""
+        if self._left == 0:
+            return None
+        given = self._attempts[0][0]
+        available = max(1, given.available * self._counted // self._planned)
+        return given.model_copy(update={"limit": available + given.reserve})
+
+    def fitted(self, view: Sequence[LLMMessage], counted: int, changed: bool) -> bool:
+        """Take note of a fit into `budget`.
+
+        Args:
+            view: What was made of the request.
+            counted: Its tokens, with the tools, by the counter.
+            changed: Whether anything was shortened or left out for it.
+
+        Returns:
+            Whether it is the best so far.
+
+        Raises:
+            BudgetTooSmallError: No fit stayed in any of the budgets.
+        """
+        given, cautious = self._attempts[0]
+        self._left -= 1
+        plan = self._counter.plan(view, self._tools, counted)
+        cost = plan.expected.upper if cautious else plan.expected.tokens
+        is_over = cost > given.available
+        is_best = not is_over and (self._best is None or plan.expected.tokens > self._best.expected.tokens)
+        if is_best:
+            self._best = plan
+        is_done = not is_best or not changed or self._counter.is_proportional or cost >= _FULL * given.target_tokens
+        if self._best is not None and is_done:
+            self._left = 0
+        elif self._best is not None:
+            self._left = min(self._left, 1)
+        self._planned, self._counted = (cost + cost // 50 if is_over else cost), plan.counted
+        if self._left == 0 and self._best is None:
+            needed = given.reserve + self._planned
+            self._next(BudgetTooSmallError(given.limit, needed, ["the request, as the model counts it"]))
+        return is_best
+
+    def too_small(self, error: BudgetTooSmallError) -> None:
+        """Take note that nothing could be fitted into `budget`.
+
+        Raises:
+            BudgetTooSmallError: Nor into any other: in the provider's tokens.
+        """
+        given = self._attempts[0][0]
+        needed = given.reserve + -(-(error.needed - given.reserve) * self._planned // self._counted)
+        if self._best is not None:
+            self._left = 0
+            return
+        self._next(BudgetTooSmallError(given.limit, max(needed, given.limit + 1), error.what))
+
+    def _next(self, error: BudgetTooSmallError) -> None:
+        """Go on with the next attempt."""
+        if len(self._attempts) == 1:
+            raise error from None
+        del self._attempts[0]
+        self._begin()
+
+    def _begin(self) -> None:
+        self._left = _REFITS
+        self._best: PlannedRequest | None = None
+        self._planned, self._counted = self._counter.proportion(
+            self._messages, self._tools, cautious=self._attempts[0][1]
+        )

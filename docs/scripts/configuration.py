@@ -60,16 +60,23 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "LLMLingua",
     ),
     "Project context": ("ProjectContext", "Section", "ProjectContextMemory"),
-    "Plans and recovery": ("TaskDecomposer", "TaskDecomposer.decompose_task", "ErrorRecovery", "ErrorRecovery.recover"),
+    "Plans and recovery": (
+        "TaskDecomposer",
+        "TaskDecomposer.decompose_task",
+        "PlanningAgent",
+        "ErrorRecovery",
+        "ErrorRecovery.recover",
+        "RecoveryAgent",
+    ),
     "Watching": ("TokenMetrics", "FitLog", "OpenTelemetryHandler", "ListPrices", "write_report"),
 }
 """What takes settings."""
 
 RESULTS = (
     "BudgetTooSmallError CallRecord Category ExecutionPlan FitEvent FitReport FitResult FitStep Form "
-    "InstructionKind Level LimitAnswer Line MessageGroup MetricsSnapshot ModelLimits ModelName PlanStep READERS "
-    "RecoveryAttempt RecoveryResult RecoveryStrategy ReportSummary SearchHit StandingInstruction Summary SummaryUsage "
-    "TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError"
+    "InstructionKind Level LimitAnswer Line MessageGroup MetricsSnapshot ModelLimits ModelName PlanStep Priority "
+    "READERS RecoveryAttempt RecoveryResult RecoveryStrategy ReportSummary SearchHit StandingInstruction Summary "
+    "SummaryUsage TaskComplexity TokenCtxError TokenTotals UnknownHandleError UnknownModelError"
 ).split()
 """What the package gives, raises or enumerates."""
 

@@ -11,7 +11,7 @@ from autogen_ext_tokenctx.context.dialogue import answers_to_pinned, judged_toge
 from autogen_ext_tokenctx.forms.form import Form
 from autogen_ext_tokenctx.messages.groups import split
 from autogen_ext_tokenctx.selection.knapsack import Choice
-from autogen_ext_tokenctx.selection.prioritizer import ContextPrioritizer
+from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer
 
 SAID = (
     "Look after the pumps.",
@@ -32,8 +32,8 @@ def judged(
         AssistantMessage(content=text, source="coder") if n % 2 else UserMessage(content=text, source="user")
         for n, text in enumerate(SAID)
     ]
-    prioritizer = ContextPrioritizer(pin=lambda message: pin in str(message.content))
-    context = prioritizer.prioritize_context(split(messages))
+    prioritizer = GroupPrioritizer(pin=lambda message: pin in str(message.content))
+    context = prioritizer.prioritize(split(messages))
     choices = {i: Choice(scored, forms.get(i, Form.FULL)) for i, scored in context.groups.items()}
     assert answers_to_pinned(context) == (1 if pin == "-" else 2)  # the one to the first task
     found = judged_together(context, choices, corrected, marks=marks)

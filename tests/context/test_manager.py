@@ -18,13 +18,13 @@ from autogen_core.models import (
 from autogen_core.tools import ToolSchema
 
 from autogen_ext_tokenctx.context.manager import ContextManager
+from autogen_ext_tokenctx.context.parts import ContextCompressor, ContextPrioritizer
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
-from autogen_ext_tokenctx.forms.compressor import ContextCompressor
 from autogen_ext_tokenctx.forms.form import Form, Level
 from autogen_ext_tokenctx.forms.passages import Passage
 from autogen_ext_tokenctx.messages.groups import MessageGroup
 from autogen_ext_tokenctx.models.counters import TiktokenCounter
-from autogen_ext_tokenctx.selection.prioritizer import Category, ContextPrioritizer
+from autogen_ext_tokenctx.selection.prioritizer import Category
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
 from tests.support.guarantees import check_pairs
 
@@ -285,6 +285,8 @@ def test_shares_that_cannot_be_are_refused(shares: dict[str, float]) -> None:
 
 async def test_a_planner_is_told_what_it_may_use() -> None:
     manager = ContextManager()
-    assert manager.get_token_budget("Fix the typo.", 10_000) == 3_500
+    assert await manager.get_token_budget("Fix the typo.", 10_000) == 3_499  # beside the priming of the reply
     await manager.fit([user("Go.")], 1_000)  # what was fitted last says nothing about the next task
-    assert manager.get_token_budget("Fix the typo.") == 2_867
+    assert await manager.get_token_budget("Fix the typo.") == 2_866
+    asked = [SystemMessage(content="Be brief. " * 200), user("Go.")]
+    assert await manager.get_token_budget("Fix the typo.", messages=asked) < 2_866 - 0.3 * 400

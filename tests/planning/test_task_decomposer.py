@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent
-from autogen_core.models import CreateResult, LLMMessage, ModelInfo
+from autogen_core.models import CreateResult, LLMMessage, ModelInfo, SystemMessage
 from autogen_core.tools import Tool, ToolSchema
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,7 +119,7 @@ async def test_a_string_is_a_task_and_the_budget_is_that_of_its_complexity() -> 
     plans = [await decomposer.decompose_task("Fix the typo in README.md") for _ in range(2)]
     assert plans[0].task == TaskDefinition(description="Fix the typo in README.md")
     # planning itself does not change what the manager takes for the budget of a call
-    assert [plan.token_budget for plan in plans] == [manager.get_token_budget("Fix the typo in README.md")] * 2
+    assert [plan.token_budget for plan in plans] == [await manager.get_token_budget("Fix the typo in README.md")] * 2
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ class Crew:
             return f"{own.id} is done. {prose(len(self.said), 60)}"
 
         self.clients[own.id] = StrictClient([reply], window=own.token_budget)
-        return AssistantAgent(own.agent_name, self.clients[own.id], model_context=context, system_message=own.text())
+        return AssistantAgent(own.agent_name, self.clients[own.id], model_context=context, system_message="Be brief.")
 
 
 async def diamond() -> ExecutionPlan:
@@ -413,7 +413,7 @@ async def test_a_plan_runs_as_a_team() -> None:
     for own in plan.steps:
         request = crew.clients[own.id].requests[0]
         assert request.tokens <= own.token_budget
-        assert str(request.messages[0].content) == own.text()
+        assert str(request.messages[1].content) == own.text()
         assert any("Build a shop." in text for text in request.json)
     joined = "".join(crew.clients["join"].requests[0].json)
     assert "left is done." in joined
@@ -457,7 +457,9 @@ async def test_contexts_go_by_their_step_and_the_model() -> None:
         context = contexts[own.id]
         assert (context.budget, context.task) == (own.token_budget, own.text())
         assert context.dump_component().config["model"] == "gpt-4o"
-        assert context.reserve >= crew.clients[own.id].counter.count_text(own.text())
+        assert await context.get_messages() == [SystemMessage(content=own.text())]
+        await context.clear()
+        assert await context.get_messages() == [SystemMessage(content=own.text())]
 
 
 async def test_agents_of_the_same_name_are_refused() -> None:

@@ -10,7 +10,7 @@ from autogen_core.models import AssistantMessage, LLMMessage, UserMessage
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.messages.groups import split
 from autogen_ext_tokenctx.selection.corrections import corrections
-from autogen_ext_tokenctx.selection.prioritizer import ContextPrioritizer
+from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer
 
 from ..support.histories import conversation
 
@@ -21,7 +21,7 @@ def user(text: str, source: str = "user") -> UserMessage:
 
 def corrected(said: Sequence[str]) -> set[tuple[int, int]]:
     groups = split([user(text) for text in said])
-    found = corrections(ContextPrioritizer().prioritize_context(groups))
+    found = corrections(GroupPrioritizer().prioritize(groups))
     return {(old.group, new.group) for old, new in found.items()}
 
 
@@ -64,7 +64,7 @@ def test_agents_correct_nobody() -> None:
         user(new, "ann"),
         user("Go on."),
     ]
-    assert corrections(ContextPrioritizer().prioritize_context(split(said))) == {}
+    assert corrections(GroupPrioritizer().prioritize(split(said))) == {}
 
 
 @pytest.mark.parametrize("said", CORRECTED)

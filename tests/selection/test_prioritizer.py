@@ -34,8 +34,8 @@ def exchange(key: str, name: str, arguments: str, result: str) -> list[LLMMessag
 
 def test_a_scorer_of_the_users_adds_to_the_relevance_and_is_explained() -> None:
     groups = split([said("Task."), *(said(f"Note {n} on birds and trees.", "ann") for n in range(9)), said("Go on.")])
-    plain = ContextPrioritizer().prioritize_context(groups).groups[4]
-    lifted = ContextPrioritizer(scorers={"fourth": lambda group: 0.5 * (group.index == 4)}).prioritize_context(groups)
+    plain = ContextPrioritizer().prioritize(groups).groups[4]
+    lifted = ContextPrioritizer(scorers={"fourth": lambda group: 0.5 * (group.index == 4)}).prioritize(groups)
     assert lifted.groups[4].relevance == pytest.approx(min(1.0, plain.relevance + 0.5))
     assert "fourth +0.50" in lifted.groups[4].why()
     assert "fourth" not in lifted.groups[5].why()
@@ -49,7 +49,7 @@ def test_a_scorer_that_raises_is_left_out_with_one_warning(caplog: pytest.LogCap
     groups = split([said("Task."), said("More.", "ann"), said("Go on.")])
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            assert len(prioritizer.prioritize_context(groups).groups) == 3
+            assert len(prioritizer.prioritize(groups).groups) == 3
     assert [record.getMessage() for record in caplog.records if "mine" in record.getMessage()] == [
         "scorer 'mine' raised ZeroDivisionError() and is left out from here on"
     ]
@@ -127,13 +127,13 @@ async def test_a_name_in_code_that_a_person_asks_for_leads_to_its_lines() -> Non
 )
 def test_names_in_code_that_are_asked_for(asked: str, named: set[str]) -> None:
     groups = split([said("Read the sources."), said("Ready.", "ann"), said(asked)])
-    assert ContextPrioritizer().prioritize_context(groups).code_names == named
+    assert ContextPrioritizer().prioritize(groups).code_names == named
 
 
 def test_a_line_with_a_name_in_code_that_is_asked_for_is_worth_more() -> None:
     def gain(asked: str) -> float:
         found = exchange("c1", "search", "{}", "raise ValueError('BoundedSemaphore released too many times')\nraise")
-        context = ContextPrioritizer().prioritize_context(split([said("Hello."), *found, said(asked)]))
+        context = ContextPrioritizer().prioritize(split([said("Hello."), *found, said(asked)]))
         utility = Utility(context)
         return max(utility.gain(line) for line in utility.lines(context.groups[1]))
 

@@ -15,7 +15,7 @@ from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.forms.form import Form
 from autogen_ext_tokenctx.messages.groups import split
 from autogen_ext_tokenctx.selection.knapsack import Choice
-from autogen_ext_tokenctx.selection.prioritizer import ContextPrioritizer, PrioritizedContext
+from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer, PrioritizedContext
 from autogen_ext_tokenctx.selection.quality import quality
 from tests.support.histories import conversation
 from tests.support.random_histories import histories
@@ -33,7 +33,7 @@ def bot(text: str) -> LLMMessage:
 
 
 def scored(*messages: LLMMessage) -> PrioritizedContext:
-    return ContextPrioritizer().prioritize_context(split(messages))
+    return GroupPrioritizer().prioritize(split(messages))
 
 
 def choices(context: PrioritizedContext, forms: Mapping[int, Form], kept: Mapping[int, set[int]]) -> list[Choice]:
@@ -146,7 +146,7 @@ async def test_a_larger_budget_gives_a_report_of_higher_quality() -> None:
 
 
 def test_it_costs_a_small_part_of_a_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autogen_ext_tokenctx.context.manager._MANY_GROUPS", 10**6)  # all of it in one thread
+    monkeypatch.setattr("autogen_ext_tokenctx.context.engine._MANY_GROUPS", 10**6)  # all of it in one thread
     history, manager = conversation(50), ContextManager()
     asyncio.run(manager.fit(history, 2_000))  # read once
     whole = calls(lambda: asyncio.run(manager.fit(history, 2_000)))

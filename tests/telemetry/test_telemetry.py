@@ -436,7 +436,7 @@ def test_redaction_takes_time_in_proportion_to_the_text(part: str) -> None:
 
 async def test_telemetry_costs_a_small_part_of_the_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_MANY_GROUPS", "_LONG_CHARS"):  # all of it in one thread
-        monkeypatch.setattr(f"autogen_ext_tokenctx.context.manager.{name}", 10**9)
+        monkeypatch.setattr(f"autogen_ext_tokenctx.context.engine.{name}", 10**9)
     session, collected = make_session(40), Collected()
     records: list[logging.LogRecord] = []
 

@@ -10,8 +10,8 @@ from threading import Lock
 from autogen_core.models import LLMMessage
 
 from ..messages.groups import MessageGroup
-from ..retrieval.index import HistoryIndex
 from ..tokens.counting import GuardedTokenCounter
+from .index import HistoryIndex
 
 _REMEMBERED = 8
 """Histories that are remembered; a manager that agents or threads share reads more of them anew."""

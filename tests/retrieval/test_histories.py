@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autogen_core.models import LLMMessage, UserMessage
 
-from autogen_ext_tokenctx.context.histories import Histories
+from autogen_ext_tokenctx.retrieval.histories import Histories
 from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter, GuardedTokenCounter
 
 
