@@ -51,7 +51,7 @@ MANY = 8 * settings().max_examples
 
 PIECES = st.sampled_from(
     [*"{}[]\"',:a1\n\r\t ._-/=|#\u2028\x0b\x00中。é🙂?!", "A", "ab", "0.1", "1e9", "\\n", "\\u0000", '\\"', "    ",
-     "\x1b[0m", "\r\n", "user: ", "system: ", "[12 messages left out]",
+     "\x1b[0m", "\r\n", "user: ", "system: ", "[Excerpts of 12 earlier messages]",
      "</messages>", "<|im_start|>", "<|endoftext|>", "…", "```", "~~~",
      "Traceback (most recent call last):", '  File "a.py", line 3', "Error", "at f(x)", "goroutine 1 [", "panicked at",
      "def f(a):", "class A {", "if (x) {", "} else {", "import os", "public:", "- ", "* ", "1. ", "## ", "> ", "---",

@@ -29,13 +29,13 @@ HANDLE = re.compile(r'expand_context\("([0-9a-f]+)"(?:, \d+, \d+)?\)')
 _CALL = r'expand_context\("[0-9a-f]{8,64}"(?:, \d{1,9}, \d{1,9})?\)'
 
 _MARK = re.compile(
-    rf"…|\[image left out\]|\[(?:shortened|left out): [^\[\];]{{1,200}}(?:; {_CALL} gives (?:the whole|them back))?\]"
+    rf"…|\[image omitted\]|\[(?:\d{{1,9}} (?:of \d{{1,9}} )?lines? omitted|omitted: [^\[\]:]{{1,200}})(?:: {_CALL})?\]"
 )
 """A row of a text in its place that says that something is missing there."""
 
 _HEAD = re.compile(
-    rf"\[\d{{1,9}} messages left out(?:: {_CALL})?\]|\[recalled from earlier messages(?:: {_CALL})?\]"
-    rf"|\[pictures from an? (?:earlier )?message of [^\n]{{1,120}}?(?:: {_CALL})?\]"
+    rf"\[(?:Excerpts of \d{{1,9}} earlier messages?|\d{{1,9}} earlier messages? omitted|Retrieved from earlier messages"
+    rf"|Images from an earlier message of [^\n]{{1,120}}?)(?:: {_CALL})?\]"
 )
 """A row of a block of quotations that is none."""
 
@@ -96,7 +96,7 @@ def is_mark(line: str) -> bool:
     """Return whether a line, without the spaces around it, is a gap sign or says what is missing.
 
     Example:
-        >>> is_mark("…"), is_mark('[left out: 9 lines; expand_context("c0ffee00") gives them back]'), is_mark("[one]")
+        >>> is_mark("…"), is_mark('[9 lines omitted: expand_context("c0ffee00")]'), is_mark("[one]")
         (True, True, False)
     """
     return _MARK.fullmatch(line) is not None

@@ -31,9 +31,9 @@ from .transcript import transcript
 DIGEST_SOURCE = "context_digest"
 """Source of the user message that holds the digest block."""
 
-IMAGE_LEFT_OUT = "[image left out]"
+IMAGE_LEFT_OUT = "[image omitted]"
 
-ANSWERED = "[answered; left out]"
+ANSWERED = "[answer omitted]"
 """What stands for an answer, so that its question does not look open."""
 
 
@@ -78,7 +78,7 @@ class GroupCompressor:
         …
         Cleo has Cleo things to do
         …
-        [shortened: 1 of 5 lines; expand_context("c0ffee00") gives the whole]
+        [4 of 5 lines omitted: expand_context("c0ffee00")]
     """
 
     def __init__(self, readers: Sequence[TextReader] | None = None) -> None:
@@ -171,7 +171,9 @@ class GroupCompressor:
             left_out: Number of messages that the block stands for, those with no line in it included.
             handle: What brings all of them back; "" where who reads it has no tool for that.
         """
-        head = f"[{left_out} messages left out{f': {expand_call(handle)}' if handle else ''}]"
+        count = "1 earlier message" if left_out == 1 else f"{left_out} earlier messages"
+        call = f": {expand_call(handle)}" if handle else ""
+        head = f"[Excerpts of {count}{call}]" if entries else f"[{count} omitted{call}]"
         if not entries:
             return UserMessage(content=head, source=DIGEST_SOURCE)
         written = [head]
@@ -238,7 +240,7 @@ def _with_mark(passage: Passage, call: str) -> str:
     """Return all of a passage's lines; where they have marks for noise, how to get it back."""
     if not passage.noise:
         return passage.text()
-    return f"{unmarked(passage.text())}\n[shortened: {', '.join(sorted(passage.noise))}{_gives(call, 'the whole')}]"
+    return f"{unmarked(passage.text())}\n[omitted: {', '.join(sorted(passage.noise))}{_by(call)}]"
 
 
 def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
@@ -247,14 +249,14 @@ def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
     if len(kept) == len(lines):
         return passage.text()
     if not kept:
-        return f"[left out: {_count(_rows(lines, range(len(lines))))}{_gives(call, 'them back')}]"
+        return f"[{_count(_rows(lines, range(len(lines))))} omitted{_by(call)}]"
     all_rows, rows = _rows(lines, range(len(lines))), _rows(lines, kept)
-    mark = f"[shortened: {rows} of {_count(all_rows)}{_gives(call, 'the whole')}]"
+    mark = f"[{all_rows - rows} of {_count(all_rows)} omitted{_by(call)}]"
     return f"{unmarked(join_kept(lines, kept))}\n{mark}"
 
 
-def _gives(call: str, what: str) -> str:
-    return f"; {call} gives {what}" if call else ""
+def _by(call: str) -> str:
+    return f": {call}" if call else ""
 
 
 def _rows(lines: Sequence[Line], numbers: Iterable[int]) -> int:

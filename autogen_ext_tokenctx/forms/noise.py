@@ -82,7 +82,7 @@ def without_noise(text: str) -> tuple[str, frozenset[Noise]]:
 
     Example:
         >>> without_noise("the hash is " + "0f" * 200)[0]
-        'the hash is [hex digits left out: 400 characters]'
+        'the hash is [400 characters of hex digits omitted]'
     """
     runs = noise_runs(text)
     if not runs:
@@ -91,7 +91,7 @@ def without_noise(text: str) -> tuple[str, frozenset[Noise]]:
     parts: list[str] = []
     end = 0
     for run in runs:
-        mark = f"[{run.kind.value} left out: {run.end - run.start:,} characters]"
+        mark = f"[{run.end - run.start:,} characters of {run.kind.value} omitted]"
         parts += [text[end : run.start], f'"{mark}"' if in_json and run.kind is Noise.NUMBERS else mark]
         end = run.end
     return "".join([*parts, text[end:]]), frozenset(run.kind for run in runs)

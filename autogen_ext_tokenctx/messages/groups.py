@@ -29,7 +29,7 @@ from .quoting import one_line, quote
 
 MessageKey: TypeAlias = tuple[Hashable, ...]
 
-NO_RESULT = "[no result was recorded for this call; it was probably interrupted]"
+NO_RESULT = "[No result recorded: the call was probably interrupted]"
 """What stands for a missing tool result."""
 
 STRAY_SOURCE = "tool_result"
@@ -321,6 +321,6 @@ def _answer(call: FunctionCall, result: FunctionExecutionResult | None) -> Funct
 
 def _stray(result: FunctionExecutionResult) -> UserMessage:
     return UserMessage(
-        content=f"[result of {one_line(result.name)}, whose call is not here]\n{quote(result.content)}",
+        content=f"[Result of {one_line(result.name)}; its call is missing]\n{quote(result.content)}",
         source=STRAY_SOURCE,
     )

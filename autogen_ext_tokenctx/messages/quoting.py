@@ -20,8 +20,8 @@ _RESERVED = frozenset({"system", "developer"})
 """Roles that nobody has by calling himself so."""
 
 _MARK = re.compile(
-    r"^(?=\[(?:shortened|left out|answered|recalled|summary|pictures|result of|no result|expand_context"
-    r"|image left|\d{1,9} (?:empty )?messages))",
+    r"^(?=\[(?:omitted|answer omitted|image omitted|retrieved|summary of|excerpts of|images from|result of|no result"
+    r"|expand_context|\d{1,9} (?:of \d{1,9} )?(?:lines?|(?:empty |earlier )?messages?)\b))",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -63,8 +63,8 @@ def unmarked(text: str) -> str:
     r"""Return a text that stands in its own place, with a space before lines that look like a mark of this package.
 
     Example:
-        >>> unmarked("[left out: 9 lines]\nok")
-        ' [left out: 9 lines]\nok'
+        >>> unmarked("[9 lines omitted]\nok")
+        ' [9 lines omitted]\nok'
     """
     return _MARK.sub(" ", text)
 

@@ -30,8 +30,8 @@ def with_pictures(
     """Return recalled lines with the pictures of a group that a view lacks, as many of the newest as fit."""
     handle = archive.put(group.originals)
     call = f": {expand_call(handle)}" if expandable else ""
-    head = f"[pictures from an earlier message of {label_of(group)}{call}]"
-    text = f"{lines.message.content}\n[pictures from a message of {label_of(group)}]" if lines else head
+    head = f"[Images from an earlier message of {label_of(group)}{call}]"
+    text = f"{lines.message.content}\n[Images from an earlier message of {label_of(group)}]" if lines else head
     pictures = lacking(group, view)
     while pictures:
         message = UserMessage(content=[text, *pictures], source=RECALL_SOURCE)

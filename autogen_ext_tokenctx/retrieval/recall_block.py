@@ -99,6 +99,6 @@ def quotes_of(chosen: Sequence[Spot]) -> list[Quote]:
 def written_block(quotes: Sequence[Quote], handle: str) -> UserMessage:
     """The block: the lines of each passage below who said it, and a handle, if any, where a passage has more."""
     more = "" if not handle or all(quote.whole for quote in quotes) else f": {expand_call(handle)}"
-    written = [f"[recalled from earlier messages{more}]"]
+    written = [f"[Retrieved from earlier messages{more}]"]
     written += [quote_after(quote.label, "\n".join(quote.lines)) for quote in quotes]
     return UserMessage(content="\n".join(written), source=RECALL_SOURCE)

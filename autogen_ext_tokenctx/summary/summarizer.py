@@ -43,7 +43,7 @@ class Summary(BaseModel):
     Example:
         >>> summary = Summary(text="All went well.", covers=2, key="k", tokens_before=900)
         >>> print(summary.message().content)
-        [summary of 2 earlier messages; it adds nothing to them, and they can be had back]
+        [Summary of 2 earlier messages]
         All went well.
     """
 
@@ -66,8 +66,7 @@ class Summary(BaseModel):
 
     def message(self) -> UserMessage:
         """The message that stands for those it covers. A user message, since selectors drop system messages."""
-        what = f"{self.covers} earlier messages" if self.covers > 1 else "an earlier message"
-        head = f"[summary of {what}; it adds nothing to them, and they can be had back]"
+        head = f"[Summary of {'1 earlier message' if self.covers == 1 else f'{self.covers} earlier messages'}]"
         return UserMessage(content=f"{head}\n{self.text}", source=SUMMARY_SOURCE)
 
 

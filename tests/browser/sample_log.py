@@ -149,7 +149,7 @@ class _Agent:
         talk = {"who": self.name, "text": "I looked at the first file. It has what we need. The rest can wait."}
         if not self._steps:
             return {"history": [task, whole, talk], "view": [task, whole, talk]}
-        cut = "\n".join([lines[0], lines[6], '[27 lines left out: expand_context("cafe0123")]', HOSTILE])
+        cut = "\n".join([lines[0], lines[6], '[27 lines omitted: expand_context("cafe0123")]', HOSTILE])
         digest = {"who": "digest", "text": "researcher: the retry delay is 10 seconds."}
         return {
             "history": [task, whole, talk, {"who": "analyst", "text": "Noted, thanks."}],

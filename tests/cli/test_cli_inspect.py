@@ -133,7 +133,7 @@ def test_diffs(form: str, tmp_path: Path) -> None:
     assert ("Nothing changed." in shown) == (form == "full")
     if form == "extract":
         assert re.search(r"\n- ?\d+ INFO worker", shown)
-        assert re.search(r"\n\+ ?\[shortened: ", shown)
+        assert re.search(r"\n\+ ?\[\d+ of \d+ lines omitted", shown)
 
 
 def test_a_diff_is_of_one_agent(tmp_path: Path) -> None:

@@ -60,9 +60,7 @@ def step(group: int, form: Form, before: int, after: int, handle: str = "") -> F
 
 
 LINES = UserMessage(content="one\ntwo\nthree", source="user")
-INVENTED = UserMessage(
-    content='one\nfour\n[shortened: 2 of 3 lines; expand_context("00") gives the whole]', source="user"
-)
+INVENTED = UserMessage(content='one\nfour\n[1 of 3 lines omitted: expand_context("00")]', source="user")
 
 BROKEN: list[tuple[Invariant, list[LLMMessage], FitResult, str]] = [
     (WithinBudget(MANAGER.counter), HISTORY, result_of([*HISTORY, TASK]), "tokens for"),

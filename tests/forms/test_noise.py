@@ -58,7 +58,7 @@ async def test_noise_goes_before_any_word(kind: str) -> None:
     view = said(result.messages)
     assert all(words in view for words in [*WORDS, "Saved below.", "Checked by Ann."])
     assert name in view
-    assert " characters]" in view
+    assert " characters of " in view
     assert noise not in view
     assert result.report.level > Level.LOSSLESS
     [step] = result.report.steps

@@ -27,7 +27,7 @@ async def test_an_agent_without_the_tool_sees_no_call_of_it() -> None:
     context = TokenBudgetChatCompletionContext(budget=900, initial_messages=conversation(20))
     client = TokenBudgetChatCompletionClient(inner, 900)
     await AssistantAgent("coder", client, model_context=context).run(task="Which boiler leaks?")
-    assert "messages left out]" in shown(inner)
+    assert "earlier messages]" in shown(inner)
     assert CALL not in shown(inner)
     assert context.last_report is not None
     assert any(step.handle for step in context.last_report.steps)  # the program can have it back all the same
@@ -38,7 +38,7 @@ async def test_an_agent_with_the_tools_of_its_context_does() -> None:
     context = TokenBudgetChatCompletionContext(budget=900, initial_messages=conversation(20))
     agent = AssistantAgent("coder", inner, model_context=context, tools=context.tools())  # type: ignore[arg-type]
     await agent.run(task="Which boiler leaks?")
-    assert f"messages left out: {CALL}" in shown(inner)
+    assert f"earlier messages: {CALL}" in shown(inner)
 
 
 async def test_the_client_sees_it_by_the_tools_of_a_request() -> None:
@@ -70,7 +70,7 @@ async def test_the_numbers_of_a_mark_are_rows_of_the_text(rows: int) -> None:
         UserMessage(content=f"{text}\nWhich row says 7?", source="user"),
     ]
     view = str((await ContextManager().fit(history, 1_500)).messages)
-    told = [(int(kept), int(of)) for kept, of in re.findall(r"\[shortened: (\d+) of (\d+) lines", view)]
+    told = [(int(of) - int(omitted), int(of)) for omitted, of in re.findall(r"\[(\d+) of (\d+) lines omitted", view)]
     assert (told[-1][1]) == rows + 1
     kept = len(re.findall(r"row \d+ of the ledger", str((await ContextManager().fit(history, 1_500)).messages[-1])))
     assert abs(told[-1][0] - kept) <= 1

@@ -192,7 +192,7 @@ async def test_pages_asked_for_side_by_side_that_do_not_fit_are_marked_with_thei
 
     inner = StrictClient([[call("read_record", "c0")], all_at_once, "Enough."], window=BUDGET)
     await agent_with("context", inner, [read_record]).run(task=TASK)
-    marks = re.findall(r"(expand_context\([^)]*\)) gives", "\n".join(results(inner.requests[-1].messages[-1])))
+    marks = re.findall(r"omitted: (expand_context\([^)]*\))\]", "\n".join(results(inner.requests[-1].messages[-1])))
     assert marks
     assert all(re.fullmatch(r'expand_context\("[0-9a-f]{8}", (1|40|80|120|160), \d+\)', mark) for mark in marks)
 

@@ -64,7 +64,7 @@ class FindsAlways(ContextManager):
         *,
         expandable: bool = True,
     ) -> Recalled | None:
-        message = user("[recalled from earlier messages]\ncoder: Checked item 3.", RECALL_SOURCE)
+        message = user("[Retrieved from earlier messages]\ncoder: Checked item 3.", RECALL_SOURCE)
         tokens = self.counter.count_message(message)
         return Recalled(message, FitStep(-1, RECALL_SOURCE, Form.RECALLED, tokens, tokens, ""))
 

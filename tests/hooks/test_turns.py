@@ -135,7 +135,7 @@ async def test_a_selector_whose_prompt_is_one_system_message_runs_through(hook: 
     for prompt in prompts:
         assert "ann: ann looks." in prompt
         assert prompt.count("select the next role") == 2
-    assert "[shortened:" in prompts[-1]
+    assert "lines omitted" in prompts[-1]
     newest = [message.to_text() for message in result.messages[-3:-1]]
     assert all(text.split(". ")[-2] in prompts[-1] for text in newest)
 
@@ -151,7 +151,7 @@ async def test_a_task_that_is_done_does_not_look_open(hook: str, outcome: str) -
         await agent.run(task=f"Read gauge {turn} in hall {turn % 4}.")
     shown = [text_of(request) for request in inner.requests[1:] if "Transfer 400 euros" in text_of(request)]
     assert len(shown) == 25
-    assert all(outcome in text or "[answered; left out]" in text for text in shown)
+    assert all(outcome in text or "[answer omitted]" in text for text in shown)
     assert any(outcome in text for text in shown[-5:])
 
 

@@ -111,7 +111,7 @@ async def test_a_shortened_page_names_its_own_lines_and_no_new_handle() -> None:
     for n in range(4):  # one after the other, so that some are no newest message
         history += exchange("expand_context", "{}", text.replace("101-190", f"{101 + n}-{190 + n}"), f"{n}")
     result = await ContextManager().fit(history, 1_000)
-    marks = re.findall(r"(?:left out|shortened): [^;]*; (expand_context\([^)]*\)) gives", str(result.messages))
+    marks = re.findall(r"lines? omitted: (expand_context\([^)]*\))\]", str(result.messages))
     assert marks
     assert all(re.fullmatch(r'expand_context\("c0ffee00", 10\d, 19\d\)', mark) for mark in marks)
 

@@ -95,7 +95,7 @@ def test_the_block_says_what_it_is_and_how_to_get_the_whole() -> None:
     assert found is not None
     assert found.message.source == RECALL_SOURCE == "recalled_context"
     step = found.step
-    assert str(found.message.content).splitlines()[0] == "[recalled from earlier messages]"
+    assert str(found.message.content).splitlines()[0] == "[Retrieved from earlier messages]"
     assert history[2] in manager.expand(step.handle)
     assert (step.group, step.form) == (-1, Form.RECALLED)
     assert step.tokens_after == manager.counter.count_message(found.message)
@@ -110,7 +110,7 @@ def test_the_block_says_how_to_get_what_it_does_not_quote() -> None:
     history = [user(" ".join(sentences)), *talk()]
     found = recalled(history, "How is the landlord in Graz called?", manager=manager, room=80)
     assert found is not None
-    head = f'[recalled from earlier messages: expand_context("{found.step.handle}")]'
+    head = f'[Retrieved from earlier messages: expand_context("{found.step.handle}")]'
     assert str(found.message.content).splitlines()[0] == head
     assert manager.expand(found.step.handle) == history[:1]
 
@@ -181,7 +181,7 @@ def test_system_messages_are_not_recalled() -> None:
     "shown",
     [
         user(DAY[2]),
-        user(f"[9 messages left out]\nuser: {DAY[2]}\ncoder: {DAY[5]}"),
+        user(f"[Excerpts of 9 earlier messages]\nuser: {DAY[2]}\ncoder: {DAY[5]}"),
         SystemMessage(content=f"Facts.\n{DAY[2]}"),
         AssistantMessage(content=f"As you said: {DAY[2]}", source="coder"),
     ],

@@ -170,7 +170,7 @@ async def test_what_a_summary_says_of_itself() -> None:
     assert Summary.model_validate_json(summary.model_dump_json()) == summary
     message = summary.message()
     assert message.source == "context_summary"
-    assert str(message.content).startswith(f"[summary of {len(HISTORY)} earlier messages")
+    assert str(message.content).startswith(f"[Summary of {len(HISTORY)} earlier messages")
     positions = [summary.text.index(f"## {name}") for name in HEADINGS]
     assert positions == sorted(positions)
 
