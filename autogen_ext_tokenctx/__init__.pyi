@@ -1,6 +1,7 @@
 from .compat.compressors import LLMLingua, TextCompressor
 from .compat.limiters import MessageHistoryLimiter, MessageTokenLimiter
 from .compat.texts import TextMessageCompressor, TextMessageContentName
+from .context.events import FitEvent
 from .context.manager import ContextManager
 from .context.parts import ContextCompressor, ContextPrioritizer, Priority
 from .context.report import FitReport, FitResult
@@ -10,7 +11,6 @@ from .forms.form import FitStep, Form, Level
 from .forms.line import Line, TextReader
 from .hooks.chat_client import TokenBudgetChatCompletionClient
 from .hooks.chat_context import TokenBudgetChatCompletionContext
-from .hooks.events import FitEvent
 from .hooks.memory import ProjectContextMemory
 from .hooks.sending import CallRecord
 from .hooks.transforms import MessageTransform, Transform

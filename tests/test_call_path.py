@@ -45,7 +45,7 @@ class Path:
 
     @property
     def fits(self) -> int:
-        return self.calls[f"{PACKAGE}.context.engine.fit"]
+        return self.calls[f"{PACKAGE}.context.engine.fit_request"]
 
     @property
     def views(self) -> int:
@@ -74,7 +74,7 @@ def traced(work: Coroutine[Any, Any, object], messages: int) -> Path:
         if event == "call":
             depth += 1
             name = f"{module}.{frame.f_code.co_name}"
-            if name == f"{PACKAGE}.context.engine.fit" and not path.fits:
+            if name == f"{PACKAGE}.context.engine.fit_request" and not path.fits:
                 path.frames = depth - 1
             path.calls[name] += 1
         elif event == "return":

@@ -29,11 +29,10 @@ from ..retrieval.query import asked_picture, question
 from ..retrieval.recall import Recalled, recall, said_in
 from ..selection.prioritizer import GroupPrioritizer, PinReason, PrioritizedContext
 from ..selection.scope import Scope, scope_of, whole_of
-from ..summary.summarizer import Summary
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
 from ..tokens.counting import EstimatedTokenCounter, GuardedTokenCounter, TokenCounter
-from ..tokens.task import Complexity, TaskDefinition, complexity_of, estimate_complexity, task_text
+from ..tokens.task import TaskDefinition, estimate_complexity, task_text
 from ..warn import WarnOnce
 from .fit import Fit
 from .invariants import VERIFIED
@@ -69,7 +68,7 @@ class ContextEngine:
         >>> import asyncio
         >>> from autogen_core.models import UserMessage
         >>> history = [UserMessage(content=f"note {n}: " + "word " * 50, source="user") for n in range(40)]
-        >>> result = asyncio.run(ContextEngine().fit(history, budget=600))
+        >>> result = asyncio.run(ContextEngine().fit_request(FitRequest(messages=history, budget=TokenBudget.of(600))))
         >>> result.report.tokens_after <= 600, result.messages[0] is history[0], result.messages[-1] is history[-1]
         (True, True, True)
     """
@@ -180,51 +179,13 @@ class ContextEngine:
 
         return await self._elsewhere(recalled, looked_at)
 
-    async def fit(
-        self,
-        messages: Sequence[LLMMessage],
-        budget: int | TokenBudget,
-        *,
-        task: str | TaskDefinition | None = None,
-        tools: Sequence[Tool | ToolSchema] = (),
-        pinned: Sequence[LLMMessage] = (),
-        summary: Summary | None = None,
-        complexity: Complexity | None = None,
-        expandable: bool = True,
-    ) -> FitResult:
-        """Chooses what of a history an LLM call gets.
-
-        Args:
-            messages: The history. Neither the list nor a message is changed.
-            budget: Input tokens of the whole request. A number is filled as far as it goes; a `TokenBudget` has its
-                own trigger and target.
-            task: What the agent works on; without it the newest messages tell.
-            tools: The tools sent along; their schemas are counted.
-            pinned: Messages to keep word for word.
-            complexity: How much the task asks for, "low", "medium" or "high": the budget is divided among kinds of
-                context by it, see `TokenBudgetManager.allocate_budget`. ``"auto"`` has it estimated. None: only a
-                budget with ``shares="auto"`` is divided.
-            expandable: Whether who reads the view has the tool ``expand_context``: only then do marks name its call.
-                The hooks see that by the tools of an agent.
-            summary: What a model said of the first messages of the history. It goes into a view that has to be
-                shorter, where its tokens remain, and what it says already counts less.
-
-        Returns:
-            The view and a report. A well-formed history within the trigger comes back as the same objects.
+    async def fit_request(self, request: FitRequest) -> FitResult:
+        """Choose what of a history an LLM call gets, see `ContextManager.fit`.
 
         Raises:
             BudgetTooSmallError: What must be there does not fit even in its shortest form.
         """
-        request = FitRequest(
-            messages=tuple(messages),
-            budget=TokenBudget.of(budget, target=1.0),
-            tools=tools,
-            task=task,
-            pinned=tuple(pinned),
-            summary=summary,
-            complexity=complexity_of(complexity),
-            expandable=expandable,
-        )
+        request = replace(request, messages=tuple(request.messages))
         await self._count_long(request.messages)
         with self._histories.lent(request.messages) as history:
             request = self._divided(request, history)

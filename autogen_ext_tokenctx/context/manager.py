@@ -11,14 +11,17 @@ from autogen_core.tools import Tool, ToolSchema
 from ..messages.archive import ContextArchive
 from ..messages.sections import ProjectContext
 from ..retrieval.search import SearchHit, search
+from ..summary.summarizer import Summary
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
 from ..tokens.counting import TokenCounter
-from ..tokens.task import TaskDefinition, task_text
+from ..tokens.task import Complexity, TaskDefinition, complexity_of, task_text
 from .engine import ContextEngine
+from .events import DEFAULT_AGENT, emit
 from .failure import FailedResult, failure_of
 from .parts import ContextCompressor, ContextPrioritizer, messages_of
 from .report import FitResult
+from .request import FitRequest
 
 RECOVERY_TOKENS = 2_000
 """Default budget of what explains a failure."""
@@ -66,6 +69,55 @@ class ContextManager(ContextEngine):
             archive=archive,
         )
         self.project = project if project is not None else ProjectContext()
+
+    async def fit(
+        self,
+        messages: Sequence[LLMMessage],
+        budget: int | TokenBudget,
+        *,
+        task: str | TaskDefinition | None = None,
+        tools: Sequence[Tool | ToolSchema] = (),
+        pinned: Sequence[LLMMessage] = (),
+        summary: Summary | None = None,
+        complexity: Complexity | None = None,
+        expandable: bool = True,
+    ) -> FitResult:
+        """Choose what of a history an LLM call gets. What it did is logged, as the hooks log what they do.
+
+        Args:
+            messages: The history. Neither the list nor a message is changed.
+            budget: Input tokens of the whole request. A number is filled as far as it goes; a `TokenBudget` has its
+                own trigger and target.
+            task: What the agent works on; without it the newest messages tell.
+            tools: The tools sent along; their schemas are counted.
+            pinned: Messages to keep word for word.
+            complexity: How much the task asks for, "low", "medium" or "high": the budget is divided among kinds of
+                context by it, see `TokenBudgetManager.allocate_budget`. ``"auto"`` has it estimated. None: only a
+                budget with ``shares="auto"`` is divided.
+            expandable: Whether who reads the view has the tool ``expand_context``: only then do marks name its call.
+                The hooks see that by the tools of an agent.
+            summary: What a model said of the first messages of the history. It goes into a view that has to be
+                shorter, where its tokens remain, and what it says already counts less.
+
+        Returns:
+            The view and a report. A well-formed history within the trigger comes back as the same objects.
+
+        Raises:
+            BudgetTooSmallError: What must be there does not fit even in its shortest form.
+        """
+        request = FitRequest(
+            messages=tuple(messages),
+            budget=TokenBudget.of(budget, target=1.0),
+            tools=tools,
+            task=task,
+            pinned=tuple(pinned),
+            summary=summary,
+            complexity=complexity_of(complexity),
+            expandable=expandable,
+        )
+        result = await self.fit_request(request)
+        emit("context", DEFAULT_AGENT, "", "", result.report, request.messages, result.messages)
+        return result
 
     async def get_context(
         self,

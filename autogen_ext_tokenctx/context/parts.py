@@ -17,6 +17,7 @@ from ..tokens.budget import TokenBudget
 from ..tokens.task import TaskDefinition
 from .engine import ContextEngine
 from .report import FitResult
+from .request import FitRequest
 
 _WHAT_CHARS = 60
 
@@ -126,7 +127,9 @@ class ContextCompressor(GroupCompressor):
             >>> asyncio.run(ContextCompressor().compress(history, 600)).report.tokens_after <= 600
             True
         """
-        return await ContextEngine(compressor=self).fit(await messages_of(context), budget, task=task)
+        messages = await messages_of(context)
+        request = FitRequest(messages=messages, budget=TokenBudget.of(budget, target=1.0), task=task)
+        return await ContextEngine(compressor=self).fit_request(request)
 
 
 async def messages_of(context: ProjectContext | Sequence[LLMMessage]) -> Sequence[LLMMessage]:

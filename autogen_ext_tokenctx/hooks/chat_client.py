@@ -20,7 +20,7 @@ from autogen_core.tools import BaseTool, StaticWorkbench, Tool, ToolSchema, Work
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
-from ..context.limits import CallLimits, check_dumpable
+from ..context.events import DEFAULT_AGENT
 from ..context.manager import ContextManager
 from ..context.report import FitReport
 from ..context.request import FitRequest
@@ -35,7 +35,7 @@ from ..summary.summarizer import ContextSummarizer
 from ..tokens.budget import TokenBudget, within
 from ..tokens.counting import TokenCounter
 from ..tokens.task import Complexity, complexity_of
-from .events import DEFAULT_AGENT
+from .limits import CallLimits, check_dumpable
 from .link import agent_name, current_agent, observe, own_name, team_of
 from .sending import CallRecord, ClientCall, Sender
 from .session import RECALL, CallRequest, FittedCall, share_of_recall

@@ -12,8 +12,8 @@ from autogen_core.tools import BaseTool, StaticWorkbench, Tool, ToolSchema, Work
 from pydantic import BaseModel, Field
 from typing_extensions import Self
 
+from ..context.events import DEFAULT_AGENT, emit
 from ..context.failure import FailedResult
-from ..context.limits import GIVEN, CallLimits, check_dumpable
 from ..context.manager import RECOVERY_TOKENS, ContextManager
 from ..context.report import FitReport, FitResult
 from ..context.request import FitRequest
@@ -33,7 +33,7 @@ from ..tokens.counting import TokenCounter
 from ..tokens.reserve import ReservedBudget
 from ..tokens.task import Complexity, TaskDefinition, complexity_of
 from ..warn import WarnOnce
-from .events import DEFAULT_AGENT, emit
+from .limits import GIVEN, CallLimits, check_dumpable
 from .link import agent_name, announce, current_agent, new_call_id, own_name, team_of
 from .saved_state import STATE_KEY, SavedContext
 from .session import RECALL, CallRequest, share_of_recall

@@ -11,13 +11,13 @@ from typing import Any
 from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateResult, LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
+from ..context.events import emit
 from ..context.report import FitReport
 from ..errors import BudgetTooSmallError
 from ..messages.groups import repair
 from ..models.overflow import overflow_of
 from ..tokens.calibrated import PlannedRequest
 from ..warn import WarnOnce
-from .events import emit
 from .session import FittedCall
 from .sessions import Owner
 from .transforms import detached

@@ -207,15 +207,7 @@ class Session:
         best: FitResult | None = None
         while (budget := translation.budget) is not None:
             try:
-                result = await self.manager.fit(
-                    *(asked.messages, budget),
-                    task=asked.task,
-                    tools=asked.tools,
-                    pinned=asked.pinned,
-                    summary=summary,
-                    complexity=asked.complexity,
-                    expandable=asked.expandable,
-                )
+                result = await self.manager.fit_request(replace(asked, budget=budget, summary=summary))
             except BudgetTooSmallError as error:
                 translation.too_small(error)
             except Exception as error:  # an agent must not die because its context could not be fitted

@@ -14,6 +14,7 @@ from autogen_core.tools import BaseTool
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..context.manager import ContextManager
+from ..context.request import FitRequest
 from ..display import clip
 from ..errors import BudgetTooSmallError
 from ..hooks.chat_context import TokenBudgetChatCompletionContext
@@ -153,7 +154,8 @@ class TaskDecomposer:
 
         async def ask(rejected: UnusableAnswerError | None) -> CreateResult:
             repair = rejected.messages() if rejected else ()
-            fitted = await self._manager.for_agent().fit([*request, *repair], budget, task=task)
+            asked = FitRequest(messages=[*request, *repair], budget=budget, task=task)
+            fitted = await self._manager.for_agent().fit_request(asked)
             return await result_of(self._client, fitted.messages, json_output, self._timeout)
 
         return await checked_answer(ask, lambda answer: self._read(answer, task, available, detailed))

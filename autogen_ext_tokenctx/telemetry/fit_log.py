@@ -14,8 +14,8 @@ from pathlib import Path
 
 from autogen_core.models import LLMMessage
 
+from ..context.events import FitEvent
 from ..forms.form import FitStep, Form
-from ..hooks.events import FitEvent
 from .listening import EventListener
 from .redaction import redact, shown
 

@@ -9,10 +9,10 @@ from typing import Any
 from autogen_core import AgentId
 from autogen_core.logging import LLMCallEvent, LLMStreamEndEvent
 
+from ..context.events import DEFAULT_AGENT, FitEvent
 from ..context.report import FitReport
 from ..display import Grid, Shown
 from ..forms.form import Form
-from ..hooks.events import DEFAULT_AGENT, FitEvent
 from ..hooks.link import agent_name, team_of
 from .listening import EventListener
 from .prices import Prices

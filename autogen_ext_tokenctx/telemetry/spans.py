@@ -15,7 +15,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span, TracerProvider
 
-from ..hooks.events import FitEvent
+from ..context.events import FitEvent
 from .listening import EventListener
 from .metrics import repaired
 from .redaction import newest

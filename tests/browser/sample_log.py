@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from autogen_ext_tokenctx.context.events import FitEvent
 from autogen_ext_tokenctx.context.report import FitReport
 from autogen_ext_tokenctx.forms.form import FitStep, Form, Level
-from autogen_ext_tokenctx.hooks.events import FitEvent
 
 BUDGETS = {"researcher": 8_000, "analyst": 6_000, "writer": 4_000}
 START = 1_770_000_000.0

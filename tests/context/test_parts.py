@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
+from autogen_core import EVENT_LOGGER_NAME
 from autogen_core.code_executor import CodeResult
 from autogen_core.models import (
     AssistantMessage,
@@ -23,6 +25,7 @@ from autogen_ext_tokenctx import (
     ContextCompressor,
     ContextManager,
     ContextPrioritizer,
+    FitEvent,
     MessageGroup,
     ModelOptimizer,
     ProjectContext,
@@ -192,3 +195,15 @@ def test_what_they_give_is_the_same_from_any_thread_and_loop() -> None:
     history = conversation(30)
     first, second = (asyncio.run(ContextCompressor().compress(history, 1_200)).messages for _ in range(2))
     assert first == second
+
+
+async def test_a_bare_fit_logs_what_it_did(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, EVENT_LOGGER_NAME):
+        result = await ContextManager().fit(conversation(30), 1_500)
+        (event,) = (record.msg for record in caplog.records if isinstance(record.msg, FitEvent))
+        assert event.report == result.report
+        assert (event.hook, event.agent) == ("context", "default")
+        caplog.clear()
+        context = TokenBudgetChatCompletionContext(budget=1_500, initial_messages=conversation(30))
+        await context.get_messages()
+        assert len([record for record in caplog.records if isinstance(record.msg, FitEvent)]) == 1  # not twice

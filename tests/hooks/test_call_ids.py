@@ -9,10 +9,10 @@ from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.teams import RoundRobinGroupChat, SelectorGroupChat
 from autogen_core.models import LLMMessage, UserMessage
 
+from autogen_ext_tokenctx.context.events import FitEvent
 from autogen_ext_tokenctx.forms.form import Level
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
-from autogen_ext_tokenctx.hooks.events import FitEvent
 from autogen_ext_tokenctx.telemetry.listening import EventListener
 
 from ..support.histories import prose

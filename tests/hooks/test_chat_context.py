@@ -22,6 +22,8 @@ from autogen_core.tools import Tool, ToolSchema
 from PIL import Image as PILImage
 
 from autogen_ext_tokenctx.context.manager import ContextManager
+from autogen_ext_tokenctx.context.report import FitResult
+from autogen_ext_tokenctx.context.request import FitRequest
 from autogen_ext_tokenctx.errors import BudgetTooSmallError, UnknownHandleError
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.models.counters import counter_for_model
@@ -82,7 +84,7 @@ class FailingManager(ContextManager):
     def for_agent(self) -> ContextManager:
         return FailingManager(counter=self.counter)
 
-    async def fit(self, *args: Any, **kwargs: Any) -> Any:
+    async def fit_request(self, request: FitRequest) -> FitResult:
         raise RuntimeError("a bug")
 
 

@@ -18,9 +18,9 @@ from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, Use
 from autogen_core.tools import BaseTool, Tool, ToolSchema
 
 from autogen_ext_tokenctx import EstimatedTokenCounter
+from autogen_ext_tokenctx.context.events import FitEvent
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
-from autogen_ext_tokenctx.hooks.events import FitEvent
 
 from ..support.histories import conversation, exchange, prose
 from ..support.strict_client import StrictClient, call

@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from autogen_ext_tokenctx.context.events import FitEvent
 from autogen_ext_tokenctx.context.report import FitReport
 from autogen_ext_tokenctx.forms.form import FitStep, Form
-from autogen_ext_tokenctx.hooks.events import FitEvent
 from autogen_ext_tokenctx.telemetry.spans import OpenTelemetryHandler
 
 EVENTS = logging.getLogger(EVENT_LOGGER_NAME)

@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from autogen_ext_tokenctx.context.events import FitEvent
 from autogen_ext_tokenctx.forms.form import Form
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
-from autogen_ext_tokenctx.hooks.events import FitEvent
 from autogen_ext_tokenctx.telemetry import metrics as telemetry_metrics
 from autogen_ext_tokenctx.telemetry.metrics import TokenMetrics
 from autogen_ext_tokenctx.telemetry.prices import ListPrices

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from autogen_core import EVENT_LOGGER_NAME
 from autogen_core.models import LLMMessage
 
-from ..context.report import FitReport
+from .report import FitReport
 
 _logger = logging.getLogger(EVENT_LOGGER_NAME)
 
@@ -26,10 +26,10 @@ DEFAULT_AGENT = "default"
 
 @dataclass(frozen=True, slots=True)
 class FitEvent:
-    """What one hook made of one call. Its text form is JSON without a word of any message.
+    """What one hook made of one call, or a manager of a bare fit. Its text form is JSON without a word of any message.
 
     Args:
-        hook: Which hook.
+        hook: Which hook; ``"context"`` of a manager, too.
         agent: Name of the agent.
         team: Id of its team, "" outside of teams.
         model: Name of the model, "" where it is not known.
