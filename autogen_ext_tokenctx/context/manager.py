@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
+from autogen_core import Component, ComponentBase
 from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import Tool, ToolSchema
+from pydantic import BaseModel, Field
+from typing_extensions import Self
 
 from ..messages.archive import ContextArchive
-from ..messages.sections import ProjectContext
+from ..messages.sections import ProjectContext, SectionData
+from ..models.counters import counter_named, name_of_counter
 from ..retrieval.search import SearchHit, search
+from ..selection.prioritizer import Category
 from ..summary.summarizer import Summary
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
@@ -32,7 +37,16 @@ CONTEXT_TOKENS = 8_192
 _QUERY_CHARS = 2_000
 
 
-class ContextManager(ContextEngine):
+class ContextManagerConfig(BaseModel):
+    """The declarative configuration of `ContextManager`: what of it is plain data."""
+
+    counter: str | None = None
+    weights: dict[Category, float] = Field(default_factory=dict[Category, float])
+    people: list[str] = Field(default_factory=list[str])
+    project: list[SectionData] = Field(default_factory=list[SectionData])
+
+
+class ContextManager(ContextEngine, ComponentBase[ContextManagerConfig], Component[ContextManagerConfig]):
     """Fits histories into budgets, and answers what one asks of them. Threads may share one.
 
     Args:
@@ -52,6 +66,10 @@ class ContextManager(ContextEngine):
         >>> result.report.tokens_after <= 600, result.messages[0] is history[0], result.messages[-1] is history[-1]
         (True, True, True)
     """
+
+    component_type = "context_manager"
+    component_config_schema = ContextManagerConfig
+    component_provider_override = "autogen_ext_tokenctx.ContextManager"
 
     def __init__(
         self,
@@ -118,6 +136,36 @@ class ContextManager(ContextEngine):
         result = await self.fit_request(request)
         emit("context", DEFAULT_AGENT, "", "", result.report, request.messages, result.messages)
         return result
+
+    def _to_config(self) -> ContextManagerConfig:
+        brought = [
+            name
+            for name, is_brought in (
+                ("compressor", self.compressor.has_own_readers),
+                ("prioritizer", self.prioritizer.looks_at_all),
+                ("archive", self.archive.has_store),
+            )
+            if is_brought
+        ]
+        if brought:
+            raise TypeError(
+                f"a ContextManager with {brought[0]}= that has functions or objects of this process cannot be dumped: "
+                "build it in code, or bring weights, people, a project of texts and a counter by name alone"
+            )
+        return ContextManagerConfig(
+            counter=name_of_counter(self.counter.inner),
+            weights=self.prioritizer.own_weights,
+            people=list(self.prioritizer.people),
+            project=[section.data() for section in self.project.sections],
+        )
+
+    @classmethod
+    def _from_config(cls, config: ContextManagerConfig) -> Self:
+        return cls(
+            counter=None if config.counter is None else counter_named(config.counter),
+            prioritizer=ContextPrioritizer(weights=config.weights, people=config.people),
+            project=ProjectContext(section.section() for section in config.project),
+        )
 
     async def get_context(
         self,

@@ -85,6 +85,11 @@ class GroupCompressor:
         self._readers = READERS if readers is None else tuple(readers)
         self._warned: set[TextReader] = set()
 
+    @property
+    def has_own_readers(self) -> bool:
+        """Whether functions of the user's read texts."""
+        return self._readers != READERS
+
     def read(self, group: MessageGroup) -> tuple[Passage, ...]:
         """Return the group's text as passages of lines."""
         return passages(group, self._lines)

@@ -57,6 +57,7 @@ class TokenBudgetChatCompletionClientConfig(BaseModel):
     complexity: Complexity | None = None
     recall: float = RECALL
     summarizer: ComponentModel | None = None
+    manager: ComponentModel | None = None
     optimizer: bool = True
     agent: str | None = None
 
@@ -372,7 +373,6 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         return self._inner.model_info
 
     def _to_config(self) -> TokenBudgetChatCompletionClientConfig:
-        self._sessions.check_dumpable()
         check_dumpable(self._token_manager)
         return TokenBudgetChatCompletionClientConfig(
             inner=self._inner.dump_component(),
@@ -384,6 +384,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             complexity=self._complexity,
             recall=self._recall,
             summarizer=self._summarizer.dump_component() if self._summarizer else None,
+            manager=self._sessions.dumped_manager(),
             optimizer=is_default(self._optimizer),
             agent=self._bound,
         )
@@ -400,6 +401,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             complexity=config.complexity,
             recall=config.recall,
             summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
+            manager=ContextManager.load_component(config.manager) if config.manager else None,
             optimizer=DEFAULT_OPTIMIZER if config.optimizer else None,
         )
         return client if config.agent is None else client.for_agent(config.agent)

@@ -52,6 +52,7 @@ class TokenBudgetChatCompletionContextConfig(BaseModel):
     complexity: Complexity | None = None
     recall: float = RECALL
     summarizer: ComponentModel | None = None
+    manager: ComponentModel | None = None
     optimizer: bool = True
     name: str | None = None
     transforms: list[ComponentModel] = Field(default_factory=list[ComponentModel])
@@ -402,7 +403,6 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             self._forget()
 
     def _to_config(self) -> TokenBudgetChatCompletionContextConfig:
-        self._sessions.check_dumpable()
         check_dumpable(self._token_manager)
         return TokenBudgetChatCompletionContextConfig(
             model=self._model,
@@ -412,6 +412,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             complexity=self._complexity,
             recall=self._recall,
             summarizer=self._summarizer.dump_component() if self._summarizer else None,
+            manager=self._sessions.dumped_manager(),
             optimizer=is_default(self._optimizer),
             name=self._name,
             transforms=self._transforms.dump(),
@@ -428,6 +429,7 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             complexity=config.complexity,
             recall=config.recall,
             summarizer=ContextSummarizer.load_component(config.summarizer) if config.summarizer else None,
+            manager=ContextManager.load_component(config.manager) if config.manager else None,
             optimizer=DEFAULT_OPTIMIZER if config.optimizer else None,
             name=config.name,
             transforms=TransformChain.load(config.transforms),

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import Self
 
 from ..context.manager import ContextManager
-from ..messages.sections import ProjectContext, Section, SectionText, read_section
+from ..messages.sections import ProjectContext, SectionData, SectionText, read_section
 from ..retrieval.bm25 import bm25, idf_of
 from ..retrieval.terms import terms
 from .chat_context import TokenBudgetChatCompletionContext
@@ -23,19 +23,11 @@ _ADDED = "memory_patterns"
 """The section, and the type, of what is added without a name: what agents remember are patterns of earlier work."""
 
 
-class SectionConfig(BaseModel):
-    """The declarative configuration of one section."""
-
-    name: str
-    type: str
-    content: str
-
-
 class ProjectContextMemoryConfig(BaseModel):
     """The declarative configuration of `ProjectContextMemory`."""
 
     name: str = "project_context"
-    sections: list[SectionConfig] = Field(default_factory=list[SectionConfig])
+    sections: list[SectionData] = Field(default_factory=list[SectionData])
 
 
 class ProjectContextMemory(Memory, Component[ProjectContextMemoryConfig]):
@@ -165,13 +157,12 @@ class ProjectContextMemory(Memory, Component[ProjectContextMemoryConfig]):
         """Nothing to release."""
 
     def _to_config(self) -> ProjectContextMemoryConfig:
-        sections = [_config(section) for section in self._project.sections]
+        sections = [section.data() for section in self._project.sections]
         return ProjectContextMemoryConfig(name=self._name, sections=sections)
 
     @classmethod
     def _from_config(cls, config: ProjectContextMemoryConfig) -> Self:
-        sections = [Section(section.name, section.type, section.content) for section in config.sections]
-        return cls(ProjectContext(sections), name=config.name)
+        return cls(ProjectContext(section.section() for section in config.sections), name=config.name)
 
     async def _held(self, model_context: ChatCompletionContext) -> dict[str, SectionText]:
         """The newest version of each section that a context holds; to be kept up to date by the caller."""
@@ -183,15 +174,6 @@ class ProjectContextMemory(Memory, Component[ProjectContextMemoryConfig]):
         if manager is not None:
             self._entered[manager] = reserved
         return reserved
-
-
-def _config(section: Section) -> SectionConfig:
-    if not isinstance(section.content, str):
-        raise TypeError(
-            f"section {section.name!r} cannot be dumped: a callable gives its text. Give it a text, or build the "
-            "memory in code."
-        )
-    return SectionConfig(name=section.name, type=section.type, content=section.content)
 
 
 def _text_of(content: MemoryContent) -> str:

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TypeAlias
 from weakref import ReferenceType, ref
 
-from autogen_core import AgentId
+from autogen_core import AgentId, ComponentModel
 from autogen_core.models import LLMMessage, SystemMessage
 
 from ..context.manager import ContextManager
@@ -125,7 +125,7 @@ class Sessions:
             raise ValueError(
                 "give counter= or manager=, not both: a manager brings its counter, ContextManager(counter=…)"
             )
-        self._brought = "counter" if counter is not None else "manager" if manager is not None else ""
+        self._brought = counter is not None or manager is not None
         self._root = manager or ContextManager(counter=counter if counter is not None else counter_for_model(model))
         self._summarizer = summarizer
         self._open_ended = open_ended
@@ -196,17 +196,13 @@ class Sessions:
         for conversation in self.newest_first():
             await conversation.session.close()
 
-    def check_dumpable(self) -> None:
-        """Raise when what the user brought cannot be put into a component's config.
+    def dumped_manager(self) -> ComponentModel | None:
+        """Return the counter or manager that the user brought as plain data; None for none.
 
         Raises:
-            TypeError: A counter or a manager was brought.
+            TypeError: It has functions or objects of this process.
         """
-        if self._brought:
-            raise TypeError(
-                f"a hook with {self._brought}= cannot be dumped: the {self._brought} is an object of this process. "
-                f"Build the hook with model= only, or give {self._brought}= again in code after loading."
-            )
+        return self._root.dump_component() if self._brought else None
 
     def _known(self, owner: Owner, history: Sequence[LLMMessage]) -> Conversation | None:
         """Return the conversation that a history goes on from; the one of the longest history."""

@@ -69,6 +69,11 @@ class ContextArchive:
         """From the first to the last number, run by run: what leaves a history leaves it mostly in a row."""
         self._hashes: dict[str, str] = {}
 
+    @property
+    def has_store(self) -> bool:
+        """Whether a store of the user's keeps the originals."""
+        return self._store is not None
+
     def __len__(self) -> int:
         return len(self._originals)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from autogen_core.models import LLMMessage, SystemMessage
+from pydantic import BaseModel
 
 from ..warn import warn
 
@@ -55,6 +56,19 @@ class Section:
     type: str
     content: SectionSource
 
+    def data(self) -> SectionData:
+        """Return the section as plain data.
+
+        Raises:
+            TypeError: A callable gives its text.
+        """
+        if not isinstance(self.content, str):
+            raise TypeError(
+                f"section {self.name!r} cannot be dumped: a callable gives its text. Give it a text, or build what has "
+                "it in code."
+            )
+        return SectionData(name=self.name, type=self.type, content=self.content)
+
     def __post_init__(self) -> None:
         if self.type not in CATEGORY_OF_SECTION:
             raise ValueError(f"a section is of type {', '.join(CATEGORY_OF_SECTION)}, not {self.type!r}")
@@ -62,6 +76,18 @@ class Section:
             raise ValueError(
                 f"a section's name has 1 to 80 characters, no brackets and no line breaks, unlike {self.name!r}"
             )
+
+
+class SectionData(BaseModel):
+    """A section as plain data."""
+
+    name: str
+    type: str
+    content: str
+
+    def section(self) -> Section:
+        """Return the section."""
+        return Section(self.name, self.type, self.content)
 
 
 @dataclass(frozen=True, slots=True)

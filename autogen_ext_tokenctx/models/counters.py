@@ -6,7 +6,7 @@ import logging
 import re
 
 from ..errors import UnknownModelError
-from ..tokens.counting import RequestTokenCounter, TokenCounter
+from ..tokens.counting import EstimatedTokenCounter, RequestTokenCounter, TokenCounter
 from ..tokens.encodings import RANK_FILES, count_tokens, load_encoding
 from ..tokens.estimate import estimate_tokens
 from ..warn import warn_once
@@ -52,6 +52,7 @@ class TiktokenCounter(RequestTokenCounter):
             super().__init__()
         else:
             super().__init__(profile_of(model).images)
+        self.model = model
         self._name = _encoding_of(model) if model is not None else encoding or _DEFAULT_ENCODING
         if self._name not in RANK_FILES:
             raise UnknownModelError(self._name, f"Encodings are: {', '.join(sorted(RANK_FILES))}.")
@@ -99,6 +100,45 @@ def counter_for_model(model: str | None) -> TokenCounter:
             "other counts use TiktokenCounter(encoding='cl100k_base') or a TokenCounter of your own.",
         )
         return TiktokenCounter()
+
+
+ESTIMATED = "estimated"
+"""The name of the counter that needs no tokenizer."""
+
+
+def counter_named(name: str) -> TokenCounter:
+    """Return the counter of a name: an encoding, a model, or "estimated".
+
+    Raises:
+        UnknownModelError: Nothing is known about such a model.
+
+    Example:
+        >>> counter_named("cl100k_base").encoding, type(counter_named("estimated")).__name__
+        ('cl100k_base', 'EstimatedTokenCounter')
+    """
+    if name == ESTIMATED:
+        return EstimatedTokenCounter()
+    return TiktokenCounter(encoding=name) if name in RANK_FILES else TiktokenCounter(name)
+
+
+def name_of_counter(counter: TokenCounter) -> str:
+    """Return the name by which `counter_named` gives an equal counter.
+
+    Raises:
+        TypeError: It is of another kind, such as one of the user's.
+
+    Example:
+        >>> name_of_counter(TiktokenCounter("gpt-4o")), name_of_counter(TiktokenCounter())
+        ('gpt-4o', 'o200k_base')
+    """
+    if type(counter) is TiktokenCounter:
+        return counter.model or counter.encoding
+    if type(counter) is EstimatedTokenCounter:
+        return ESTIMATED
+    raise TypeError(
+        f"a {type(counter).__name__} cannot be dumped: it is an object of this process. A counter by name can, such as "
+        "TiktokenCounter(model='gpt-4o'); or build what counts with it in code."
+    )
 
 
 def is_exact(model: str) -> bool:

@@ -193,6 +193,11 @@ class GroupPrioritizer:
         self._semantic = SemanticRelevance(embedder) if embedder is not None else None
 
     @property
+    def own_weights(self) -> dict[Category, float]:
+        """The weights that are not the default ones."""
+        return {category: weight for category, weight in self.weights.items() if weight != DEFAULT_WEIGHTS[category]}
+
+    @property
     def looks_at_all(self) -> bool:
         """Whether what the user brought has to see every group of a history, however long it is."""
         return bool(self._scorers or self._pin or self._categorize or self._semantic or self._finder)

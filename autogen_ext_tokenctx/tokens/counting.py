@@ -226,6 +226,11 @@ class GuardedTokenCounter:
         self._failed = False
 
     @property
+    def inner(self) -> TokenCounter:
+        """The counter in use."""
+        return self._counter
+
+    @property
     def estimates(self) -> bool:
         """Whether the counter has failed, and what was counted before no longer counts."""
         return self._failed

@@ -9,14 +9,22 @@ from typing import Any
 
 import pytest
 from autogen_agentchat.agents import AssistantAgent
-from autogen_core import ComponentModel
+from autogen_core import ComponentModel, InMemoryStore
 from autogen_core.model_context import ChatCompletionContext
-from autogen_core.models import ChatCompletionClient, SystemMessage
+from autogen_core.models import ChatCompletionClient, SystemMessage, UserMessage
 
+from autogen_ext_tokenctx import (
+    Category,
+    ContextArchive,
+    ContextCompressor,
+    ContextPrioritizer,
+    EstimatedTokenCounter,
+    ProjectContext,
+    TiktokenCounter,
+)
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.hooks.chat_client import TokenBudgetChatCompletionClient
 from autogen_ext_tokenctx.hooks.chat_context import TokenBudgetChatCompletionContext
-from autogen_ext_tokenctx.models.counters import counter_for_model
 from autogen_ext_tokenctx.tokens.budget import TokenBudget
 from autogen_ext_tokenctx.tokens.task import TaskDefinition
 
@@ -81,15 +89,61 @@ async def test_inside_an_agent() -> None:
     assert (await loaded.run(task="Is it fine?")).messages[-1].to_text() == "yes"
 
 
-@pytest.mark.parametrize("what", ["counter", "manager"])
+HOOKS = [
+    partial(TokenBudgetChatCompletionContext, budget=2_000),
+    partial(TokenBudgetChatCompletionClient, StrictClient(), 2_000),
+]
+
+
+class OwnCounter(EstimatedTokenCounter):
+    """A counter that only this process has."""
+
+
+@pytest.mark.parametrize("build", HOOKS)
 @pytest.mark.parametrize(
-    "build",
+    ("brought", "what"),
     [
-        partial(TokenBudgetChatCompletionContext, budget=2_000),
-        partial(TokenBudgetChatCompletionClient, StrictClient(), 2_000),
+        ({"counter": OwnCounter()}, "a OwnCounter cannot be dumped"),
+        ({"manager": ContextManager(counter=OwnCounter())}, "a OwnCounter cannot be dumped"),
+        ({"manager": ContextManager(prioritizer=ContextPrioritizer(pin=lambda message: True))}, "prioritizer="),
+        ({"manager": ContextManager(compressor=ContextCompressor(readers=[]))}, "compressor="),
+        ({"manager": ContextManager(archive=ContextArchive(store=InMemoryStore[str]()))}, "archive="),
+        ({"manager": ContextManager(project=ProjectContext(design=lambda: "late"))}, "section 'design'"),
     ],
+    ids=["counter", "manager's counter", "prioritizer", "compressor", "archive", "project"],
 )
-def test_what_cannot_be_dumped_says_so(what: str, build: Callable[..., Any]) -> None:
-    hook = build(**{what: counter_for_model(None) if what == "counter" else ContextManager()})
-    with pytest.raises(TypeError, match=f"{what}=.*model="):
-        hook.dump_component()
+def test_what_cannot_be_dumped_says_so(brought: dict[str, Any], what: str, build: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match=what):
+        build(**brought).dump_component()
+
+
+@pytest.mark.parametrize("build", HOOKS)
+@pytest.mark.parametrize(
+    "brought",
+    [
+        {"counter": EstimatedTokenCounter()},
+        {"counter": TiktokenCounter(encoding="cl100k_base")},
+        {
+            "manager": ContextManager(
+                counter=TiktokenCounter("claude-sonnet-4"),
+                prioritizer=ContextPrioritizer(weights={Category.MEMORY_PATTERNS: 0.9}, people=["ann"]),
+                project=ProjectContext(design="Three rooms."),
+            )
+        },
+    ],
+    ids=["estimated", "encoding", "manager"],
+)
+async def test_managers_and_counters_of_plain_data_are_dumped(
+    brought: dict[str, Any], build: Callable[..., Any]
+) -> None:
+    hook: Any = build(**brought)
+    dumped = hook.dump_component()
+    loaded: Any = type(hook).load_component(through_json(dumped))
+    assert loaded.dump_component() == dumped
+    own: ContextManager = brought.get("manager") or ContextManager(counter=brought["counter"])
+    again = ContextManager.load_component(own.dump_component())
+    assert again.prioritizer.weights == own.prioritizer.weights
+    assert again.prioritizer.people == own.prioritizer.people
+    assert await again.project.read() == await own.project.read()
+    history = [UserMessage(content="Look.", source="user"), *conversation(30)]
+    assert (await again.fit(history, 1_500)).messages == (await own.fit(history, 1_500)).messages
