@@ -168,6 +168,7 @@ _APIS: dict[str, _Api] = {
 def _handler(server: ProviderServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"  # a connection serves many requests
+        wbufsize = -1  # headers and body go out together
 
         def do_POST(self) -> None:
             request: Json = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
