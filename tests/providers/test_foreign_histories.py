@@ -20,7 +20,7 @@ from autogen_ext_tokenctx import TokenBudgetChatCompletionClient
 
 from ..support.histories import look
 from ..support.provider_server import ProviderServer, provider_server
-from .endpoints import CLAUDE, ENDPOINTS, GEMMA_2, GEMMA_3, GPT, LLAMA, MISTRAL, Endpoint
+from .endpoints import ENDPOINTS, Endpoint
 
 LOOK = FunctionTool(look, "Look at an item.")
 
@@ -84,7 +84,9 @@ def server() -> Generator[ProviderServer, None, None]:
 
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=list(HISTORIES))
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
-async def test_what_is_made_of_it_is_taken(server: ProviderServer, endpoint: Endpoint, history: list[LLMMessage]) -> None:
+async def test_what_is_made_of_it_is_taken(
+    server: ProviderServer, endpoint: Endpoint, history: list[LLMMessage]
+) -> None:
     client = TokenBudgetChatCompletionClient(endpoint.client(server), 2_000)
     await client.create(history, tools=[LOOK])
     await client.close()

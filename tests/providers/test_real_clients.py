@@ -20,7 +20,7 @@ from autogen_ext_tokenctx import (
 
 from ..support.histories import look
 from ..support.provider_server import ProviderServer, provider_server
-from .endpoints import CLAUDE, ENDPOINTS, GEMMA_2, GEMMA_3, GPT, LLAMA, MISTRAL, MISTRAL_7B, Endpoint, Model
+from .endpoints import ENDPOINTS, Endpoint, Model
 
 BUDGET = 1_500
 TURNS = 20
