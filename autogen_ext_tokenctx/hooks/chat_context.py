@@ -19,7 +19,6 @@ from ..context.request import FitRequest
 from ..errors import BudgetTooSmallError
 from ..messages.groups import repair
 from ..models.names import name_of_model
-from ..models.profile_table import profile_of
 from ..models.shaping import DEFAULT_OPTIMIZER, ModelOptimizer, checked_optimizer, is_default
 from ..models.token_manager import TokenManager
 from ..summary.background import checked_summarizer
@@ -162,9 +161,11 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._transforms = TransformChain(transforms)
         self._summarizer = checked_summarizer(summarizer)
         self._optimizer = checked_optimizer(optimizer)
-        self._sessions = Sessions(model, counter, manager, self._summarizer, open_ended=False)
+        profiles = self._optimizer or DEFAULT_OPTIMIZER
+        own = profiles.own_profile(model)
+        self._sessions = Sessions(model, counter, manager, self._summarizer, open_ended=False, profile=own)
         self._counter = CalibratedCounter(self._sessions.counter)
-        self._cache = profile_of(model).cache
+        self._cache = profiles.profile(model).cache
         self._warn = WarnOnce()
         self._is_expandable = False
         self._begin()

@@ -6,10 +6,8 @@ What AutoGen's clients do is from the source of autogen-ext 0.7.5. What nobody d
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from types import MappingProxyType
 
 from ..tokens.images import CroppedImages, FlatImages, PatchedImages, TiledImages
 from .names import ModelName
@@ -76,7 +74,7 @@ _GEMINI = ModelProfile(
     cache=PromptCache(automatic=True, minimum=2_048, granularity=1, discount=0.9),
 )
 
-_UNKNOWN = ModelProfile(  # safe: what every endpoint accepts
+UNKNOWN = ModelProfile(  # safe: what every endpoint accepts; the hooks shape nothing for it
     family="unknown",
     system="head",
     turns="alternate",
@@ -92,7 +90,7 @@ _UNKNOWN = ModelProfile(  # safe: what every endpoint accepts
 )
 
 _MISTRAL = replace(
-    _UNKNOWN,  # vLLM#6862: roles must alternate; litellm#17761: no user after tool; no assistant at the end
+    UNKNOWN,  # vLLM#6862: roles must alternate; litellm#17761: no user after tool; no assistant at the end
     family="mistral",
     call_id=r"[a-zA-Z0-9]{9}",  # "must be a-z, A-Z, 0-9, with a length of 9" (langchain#24668)
     # Pixtral (arXiv 2410.07073): patches of 16 pixels, at most 1,024 a side, and a token at the end of each row.
@@ -101,19 +99,19 @@ _MISTRAL = replace(
 )
 _MISTRAL_7B = replace(_MISTRAL, system="user")  # whose templates have no system message (microsoft/autogen#1037)
 _LLAMA = replace(
-    _UNKNOWN,
+    UNKNOWN,
     family="llama",
     turns="free",  # the templates of Llama 3 and later take roles as they come
     images=FlatImages(6_404),  # docs.together.ai vision: at most 4 tiles of 1,601
 )
 _GEMMA = replace(
-    _UNKNOWN,
+    UNKNOWN,
     family="gemma",
     system="user",  # "System role not supported" (huggingface/chat-ui#1386); Gemma 3's template does the same itself
     images=FlatImages(258),
 )
 _DEEPSEEK = replace(
-    _UNKNOWN,
+    UNKNOWN,
     family="deepseek",
     system="anywhere",
     turns="free",
@@ -127,7 +125,7 @@ _DEEPSEEK_REASONER = replace(
     sends_thought=False,
 )
 _QWEN = replace(
-    _UNKNOWN,
+    UNKNOWN,
     family="qwen",  # "System message must be at the beginning" (vllm-project/vllm#41114)
     turns="user_first",  # newer templates raise "No user query found in messages."
     images=PatchedImages(28, 16_384),  # Qwen2-VL model card: 28 pixels a token, 16,384 at most
@@ -139,7 +137,7 @@ _QWEN_THINKING = replace(_QWEN, sends_thought=False)
 _EDGE = r"(?:$|[^a-z0-9])"
 _START = r"(?:^|[^a-z])"
 
-_PATTERNS: tuple[tuple[str, ModelProfile], ...] = (
+TABLE: tuple[tuple[str, ModelProfile], ...] = (
     # Weights of one family are often named after two ("deepseek-r1-distill-qwen"): the trainer decides.
     (r"deepseek-?(?:reasoner|r\d|flash|v[4-9])|" + _START + r"r1" + _EDGE, _DEEPSEEK_REASONER),
     (r"deepseek", _DEEPSEEK),
@@ -157,7 +155,7 @@ _PATTERNS: tuple[tuple[str, ModelProfile], ...] = (
     (r"llama-?2" + _EDGE, replace(_LLAMA, turns="alternate")),
     (r"llama", _LLAMA),
     # Open weights: whoever serves them applies the harmony template, with one system message.
-    (r"gpt-oss", replace(_LLAMA, family="gpt", encoding="o200k_harmony", images=_UNKNOWN.images)),
+    (r"gpt-oss", replace(_LLAMA, family="gpt", encoding="o200k_harmony", images=UNKNOWN.images)),
     # Factors of small models: OpenAI's vision guide. Of gpt-5-mini and -nano 1.2 and 1.5 were measured
     # (community.openai.com/t/1377015); the guide's are higher. Of 5.2 and later, as measured there; from 5.4 on images
     # keep up to 10,000 patches (huggingface.co/datasets/JOHNISKING/image-token-cost).
@@ -179,15 +177,8 @@ _PATTERNS: tuple[tuple[str, ModelProfile], ...] = (
     (r"computer-use-preview", replace(_O_SERIES, images=TiledImages(65, 129))),
     (r"gpt" + _EDGE, _GPT),
 )
-_COMPILED = tuple((re.compile(pattern), profile) for pattern, profile in _PATTERNS)
-
-FAMILIES: Mapping[str, ModelProfile] = MappingProxyType(
-    {
-        profile.family: profile
-        for profile in (_GPT, _O_SERIES, _CLAUDE, _GEMINI, _GEMMA, _LLAMA, _MISTRAL, _DEEPSEEK, _QWEN, _UNKNOWN)
-    }
-)
-"""The usual profile of each family; models of it may differ, so look them up with `profile_of`."""
+"""Regular expressions of names, and the profile of the models that have them; the first that is found counts."""
+_COMPILED = tuple((re.compile(pattern), profile) for pattern, profile in TABLE)
 
 
 @lru_cache(maxsize=1_024)
@@ -204,4 +195,4 @@ def profile_of(model: str | None) -> ModelProfile:
         8500
     """
     name = ModelName.parse(model or "").base
-    return next((profile for pattern, profile in _COMPILED if pattern.search(name)), _UNKNOWN)
+    return next((profile for pattern, profile in _COMPILED if pattern.search(name)), UNKNOWN)

@@ -78,9 +78,16 @@ class ModelOptimizer:
             >>> ModelOptimizer().profile("gpt-4.1-mini").cache.discount
             0.75
         """
+        return self.own_profile(model) or profile_of(model)
+
+    def own_profile(self, model: str | None) -> ModelProfile | None:
+        """Return the profile that was given for the model; None when none was.
+
+        Args:
+            model: Name of the model.
+        """
         name = ModelName.parse(model or "").base
-        own = (profile for pattern, profile in self._profiles if pattern.search(name))
-        return next(own, None) or profile_of(model)
+        return next((profile for pattern, profile in self._profiles if pattern.search(name)), None)
 
     def shape_for(self, model: str | None) -> Callable[[Sequence[LLMMessage]], list[LLMMessage]] | None:
         """Return what gives requests the shape of a model's endpoint; None where nothing is known of the model.

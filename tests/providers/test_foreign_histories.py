@@ -69,6 +69,7 @@ HISTORIES: dict[str, list[LLMMessage]] = {
     "arguments in prose": [RULES, TASK, *exchange("toolu_1", "item one"), user("And?")],
     "arguments that are a list": [RULES, TASK, *exchange("toolu_1", "[1]"), user("And?")],
     "arguments that are a number": [RULES, TASK, *exchange("toolu_1", "1"), user("And?")],
+    "half a character": [RULES, user("half \ud83d"), *exchange("toolu_1", '{"item": "\ud83d"}'), user("And?")],
     "a call without its result": [RULES, TASK, calling("toolu_1"), user("And?")],
     "a result without its call": [RULES, TASK, result("toolu_1"), user("And?")],
     "a user between call and result": [RULES, TASK, calling("toolu_1"), user("Well?"), result("toolu_1"), user("And?")],
@@ -82,7 +83,7 @@ def server() -> Generator[ProviderServer, None, None]:
         yield served
 
 
-@pytest.mark.parametrize("history", HISTORIES.values(), ids=list(HISTORIES))
+@pytest.mark.parametrize("history", list(HISTORIES.values()), ids=list(HISTORIES))
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
 async def test_what_is_made_of_it_is_taken(
     server: ProviderServer, endpoint: Endpoint, history: list[LLMMessage]
