@@ -20,7 +20,7 @@ from autogen_ext_tokenctx import TokenBudgetChatCompletionClient
 
 from ..support.histories import look
 from ..support.provider_server import ProviderServer, provider_server
-from .endpoints import ENDPOINTS, Endpoint
+from .endpoints import CLAUDE, CLAUDE_OPUS, ENDPOINTS, GEMMA_2, GEMMA_3, GPT, LLAMA, MISTRAL, Endpoint
 
 LOOK = FunctionTool(look, "Look at an item.")
 
@@ -90,4 +90,40 @@ async def test_what_is_made_of_it_is_taken(
 ) -> None:
     client = TokenBudgetChatCompletionClient(endpoint.client(server), 2_000)
     await client.create(history, tools=[LOOK])
+    await client.close()
+
+
+REFUSED: list[tuple[Endpoint, str, str]] = [
+    (GPT, "long ids", "maximum length 40, but got a string with length 46"),
+    (GPT, "half a character", "surrogates not allowed"),
+    (GPT, "a call without its result", "did not have response messages: toolu_1"),
+    (GPT, "a result without its call", "must be a response to a preceeding message"),
+    (GPT, "a memory between call and result", "did not have response messages: toolu_1"),
+    (CLAUDE, "late system messages", "Multiple and Not continuous system messages"),
+    (CLAUDE, "an assistant first", "first message must use the"),
+    (CLAUDE, "empty texts", "non-empty content|non-whitespace text"),
+    (CLAUDE, "ids with dots", "String should match pattern"),
+    (CLAUDE, "ids used again", "ids must be unique"),
+    (CLAUDE, "arguments that are a list", "Input should be a valid dictionary"),
+    (CLAUDE, "a user between call and result", "without `tool_result` blocks immediately after"),
+    (CLAUDE_OPUS, "an assistant last", "does not support assistant message prefill"),
+    (GEMMA_2, "a user after results", "System role not supported"),
+    (GEMMA_3, "two users in a row", "roles must alternate"),
+    (GEMMA_3, "a user after results", "roles must alternate"),
+    (GEMMA_3, "broken arguments", "Expecting"),
+    (MISTRAL, "two users in a row", "roles must alternate"),
+    (MISTRAL, "a user after results", "Unexpected role 'user' after role 'tool'"),
+    (MISTRAL, "ids with dots", "Tool call id was functions.look:0 but must be"),
+    (LLAMA, "no arguments", "Expecting value"),
+    (LLAMA, "arguments that are a list", "Input should be a valid dictionary"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "name", "why"), REFUSED, ids=[f"{e}-{name}" for e, name, _ in REFUSED])
+async def test_without_this_package_it_is_refused(
+    server: ProviderServer, endpoint: Endpoint, name: str, why: str
+) -> None:
+    client = endpoint.client(server)
+    with pytest.raises(Exception, match=why):
+        await client.create(HISTORIES[name], tools=[LOOK])
     await client.close()

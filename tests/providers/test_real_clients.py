@@ -7,11 +7,14 @@ from collections.abc import Callable, Generator
 import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.messages import TextMessage
+from autogen_core import Image
 from autogen_core.memory import ListMemory, Memory, MemoryContent, MemoryMimeType
-from autogen_core.models import ChatCompletionClient
+from autogen_core.models import ChatCompletionClient, UserMessage
 from autogen_core.tools import FunctionTool
+from PIL import Image as PILImage
 
 from autogen_ext_tokenctx import (
+    ModelOptimizer,
     ProjectContext,
     ProjectContextMemory,
     TokenBudgetChatCompletionClient,
@@ -20,7 +23,21 @@ from autogen_ext_tokenctx import (
 
 from ..support.histories import look
 from ..support.provider_server import ProviderServer, provider_server
-from .endpoints import ENDPOINTS, Endpoint, Model
+from .endpoints import (
+    CLAUDE,
+    CLAUDE_OPUS,
+    ENDPOINTS,
+    GEMMA_2,
+    GEMMA_3,
+    GPT,
+    LLAMA,
+    MISTRAL,
+    MISTRAL_7B,
+    Endpoint,
+    Model,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:No text content or tool calls are available")
 
 BUDGET = 1_500
 TURNS = 20
@@ -92,10 +109,70 @@ async def talk(
     return client
 
 
-@pytest.mark.parametrize("memory", MEMORIES)
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
+@pytest.mark.parametrize("memory", ["list", "project"])
+@pytest.mark.parametrize("endpoint", [GPT, CLAUDE, GEMMA_2, GEMMA_3, MISTRAL, MISTRAL_7B, LLAMA], ids=str)
 async def test_nothing_is_refused(server: ProviderServer, endpoint: Endpoint, memory: str) -> None:
     client = await talk(server, endpoint, memory, fitted)
     assert isinstance(client, TokenBudgetChatCompletionClient)
     assert server.refusals == []
     assert any(call.report.compacted for call in client.recent)
+
+
+@pytest.mark.parametrize("endpoint", [CLAUDE, GEMMA_2], ids=str)
+async def test_nothing_is_refused_with_both_hooks(server: ProviderServer, endpoint: Endpoint) -> None:
+    await talk(server, endpoint, "list", fitted, both=True)
+    assert server.refusals == []
+
+
+@pytest.mark.parametrize("endpoint", [CLAUDE_OPUS, MISTRAL], ids=str)
+async def test_nothing_is_refused_with_the_context_alone(server: ProviderServer, endpoint: Endpoint) -> None:
+    await talk(server, endpoint, "project", whole, both=True)
+    assert server.refusals == []
+
+
+async def test_nothing_is_refused_when_replies_are_streamed(server: ProviderServer) -> None:
+    await talk(server, GPT, "project", fitted, stream=True)
+    assert server.refusals == []
+    assert all(request["stream"] for request in server.requests)
+
+
+NOT_CONTINUOUS = "Multiple and Not continuous system messages"
+REFUSED: list[tuple[Endpoint, str, str]] = [
+    (CLAUDE, "none", "messages must have non-empty content"),
+    (CLAUDE, "list", NOT_CONTINUOUS),
+    (CLAUDE, "project", NOT_CONTINUOUS),
+    (GEMMA_2, "none", "System role not supported"),
+    (GEMMA_3, "list", NOT_CONTINUOUS),
+    (MISTRAL, "none", "must have either content or tool_calls"),
+    (MISTRAL, "list", NOT_CONTINUOUS),
+    (MISTRAL_7B, "none", "roles must alternate"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "memory", "why"), REFUSED, ids=[f"{e}-{memory}" for e, memory, _ in REFUSED])
+async def test_without_this_package_it_is_refused(
+    server: ProviderServer, endpoint: Endpoint, memory: str, why: str
+) -> None:
+    with pytest.raises(Exception, match=why):
+        await talk(server, endpoint, memory, whole)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "memory", "why"),
+    [(CLAUDE, "list", NOT_CONTINUOUS), (GEMMA_3, "none", "roles must alternate"), (MISTRAL, "none", "must alternate")],
+    ids=str,
+)
+async def test_without_the_shape_it_is_refused(
+    server: ProviderServer, endpoint: Endpoint, memory: str, why: str
+) -> None:
+    with pytest.raises(Exception, match=why):
+        await talk(server, endpoint, memory, unshaped)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
+async def test_a_picture_costs_what_the_model_makes_of_it(server: ProviderServer, endpoint: Endpoint) -> None:
+    client = TokenBudgetChatCompletionClient(endpoint.client(server), BUDGET)
+    picture = Image.from_pil(PILImage.new("RGB", (1_024, 1_024)))
+    cost = client.count_tokens([UserMessage(content=[picture], source="user")])
+    assert 0 <= cost - ModelOptimizer().profile(endpoint.model).images.tokens(1_024, 1_024) <= 20, "and an envelope"
+    await client.close()

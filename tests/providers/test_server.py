@@ -133,7 +133,10 @@ def test_what_is_refused(server: ProviderServer, path: str, model: str, messages
     assert refusal.lower() in json.dumps(body).replace('\\"', '"').lower()
 
 
-@pytest.mark.parametrize(("more", "refusal"), [({"tools": []}, "must define tools"), ({"system": " "}, "system: text")])
+@pytest.mark.parametrize(
+    ("more", "refusal"),
+    [({"tools": [], "tool_choice": {"type": "auto"}}, "tool_choice"), ({"system": " "}, "system: text")],
+)
 def test_what_is_beside_the_messages_is_refused(server: ProviderServer, more: Json, refusal: str) -> None:
     status, body = ask(server, ANTHROPIC, "claude-sonnet-4", [USER, uses("a"), used("a")], **more)
     assert status == 400

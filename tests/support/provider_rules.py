@@ -5,6 +5,7 @@ Each rule book takes the JSON of a request and gives what is wrong with it, the 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -77,6 +78,7 @@ def gemma_rules(request: Json) -> Iterator[str]:
         if re.search("gemma-(2-|1|[27]b)", request["model"]):
             yield "System role not supported"
         messages = messages[1:]
+    yield from _arguments(messages)
     yield from _alternation(messages, _ALTERNATE)
 
 
@@ -99,11 +101,22 @@ def mistral_rules(request: Json) -> Iterator[str]:
         for call in message.get("tool_calls") or ():
             if not re.fullmatch("[a-zA-Z0-9]{9}", call["id"]):
                 yield f"Tool call id was {call['id']} but must be a-z, A-Z, 0-9, with a length of 9."
+    yield from _arguments(messages)
     if any(_openai_pairs(messages)):
         yield "Not the same number of function calls and responses"
     yield from _alternation(messages, alternate)
     if not messages or messages[-1]["role"] not in ("user", "tool"):
         yield "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant"
+
+
+def _arguments(messages: Sequence[Json]) -> Iterator[str]:
+    """vLLM decodes the arguments of calls before it applies a template."""
+    for message in messages:
+        for call in message.get("tool_calls") or ():
+            try:
+                json.loads(call["function"]["arguments"] or "{}")
+            except ValueError as error:
+                yield str(error)
 
 
 def _alternation(messages: Sequence[Json], error: str) -> Iterator[str]:
@@ -143,8 +156,8 @@ def anthropic_rules(request: Json) -> Iterator[str]:
                 if block["id"] in seen:
                     yield f"messages.{i}.content.{n}: `tool_use` ids must be unique"
                 seen.add(block["id"])
-    if seen and not request.get("tools"):
-        yield "Requests which include `tool_use` or `tool_result` blocks must define tools"
+    if "tool_choice" in request and not request.get("tools"):
+        yield "tool_choice may only be specified while providing tools"
     yield from _anthropic_turns(messages)
     if messages and messages[-1]["role"] == "assistant" and messages[-1]["content"]:
         last = _blocks(messages[-1])[-1]

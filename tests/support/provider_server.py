@@ -8,7 +8,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+from autogen_ext_tokenctx.models.counters import counter_for_model
 
 from .provider_rules import Json, Rules, anthropic_rules, ollama_rules, openai_rules, rules_of
 
@@ -20,6 +22,11 @@ class ToolCall(NamedTuple):
     name: str
     arguments: Json
 
+
+_SNAPSHOTS = {"gpt-4o": "gpt-4o-2024-08-06"}
+"""What serves a model that is asked for by its short name."""
+
+_COUNTER = counter_for_model("gpt-4o")
 
 Reply = str | list[ToolCall]
 Script = Callable[[Json], Reply]
@@ -52,7 +59,19 @@ class _Api(NamedTuple):
 
 
 def _tokens(request: Json) -> int:
-    return len(json.dumps(request)) // 4
+    """What is billed: the texts by a real tokenizer, and a few tokens for each."""
+    return sum(_COUNTER.count_text(text) + 3 for text in _texts([request["messages"], request.get("tools")]))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in cast(Json, value).values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in cast(list[Any], value):
+            yield from _texts(part)
 
 
 def _openai_error(request: Json, message: str) -> Json:
@@ -79,7 +98,7 @@ def _openai_reply(request: Json, reply: Reply) -> Json:
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1,
-        "model": request["model"],
+        "model": _SNAPSHOTS.get(request["model"], request["model"]),
         "choices": [choice],
         "usage": usage,
     }
