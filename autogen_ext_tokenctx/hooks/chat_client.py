@@ -98,8 +98,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             turn; 0 to below 1.
         summarizer: Has a model write a rolling summary, for each agent, of what is about to leave its requests, in the
             background. None: no other model is called.
-        optimizer: Gives requests the order of roles that the model's endpoint takes, where its family is known. None:
-            they keep the order they have.
+        optimizer: Gives requests the form that the model's endpoint takes, where its family is known: the order of
+            roles, where system messages stand, ids and arguments of tool calls. None: they go as they are.
         token_manager: Finds out what models take. None: the default chain, without asking a server.
 
     Raises:

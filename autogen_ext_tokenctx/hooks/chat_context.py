@@ -83,8 +83,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             With 0 nothing comes back by itself.
         summarizer: Has a model write a rolling summary of what is about to leave the view, in the background. It stands
             in the view after the first task, and everything else is fitted around it. None: no model is called.
-        optimizer: Gives requests the order of roles that the model's endpoint takes, where its family is known. None:
-            they keep the order they have.
+        optimizer: Gives requests the form that the model's endpoint takes, where its family is known: the order of
+            roles, where system messages stand, ids and arguments of tool calls. None: they go as they are.
         token_manager: Finds out what the model takes. None: the default chain, without asking a server.
         name: What the agent is called in events, metrics and spans. None: as in its own messages.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -44,6 +45,9 @@ def _mistral(model: str, url: str) -> ChatCompletionClient:
 
 def _anthropic(model: str, url: str) -> ChatCompletionClient:
     anthropic = pytest.importorskip("autogen_ext.models.anthropic", reason="needs autogen-ext[anthropic]")
+    sdk = pytest.importorskip("anthropic.resources", reason="needs autogen-ext[anthropic]")
+    if "temperature" not in inspect.signature(sdk.AsyncMessages.create).parameters:
+        pytest.skip("AutoGen 0.7.5's client for Anthropic passes temperature: it needs anthropic<1")
     info = _info(ModelFamily.CLAUDE_4_SONNET)
     return anthropic.AnthropicChatCompletionClient(
         model=model, base_url=url, api_key="none", max_retries=0, model_info=info
@@ -100,7 +104,7 @@ class Model:
         if request.get("tools") and not _has_results(request["messages"][-1]) and self.count % 4:
             ids = [self.call_id.format(2 * self.count + n) for n in range(1 + self.count % 2)]
             return [ToolCall(call_id, "look", {"item": 2 * self.count + n}) for n, call_id in enumerate(ids)]
-        self.answers.append("" if self.count % 7 == 0 else f"Reply {self.count}: {prose(self.count, 60)} \n")
+        self.answers.append("" if self.count % 7 == 0 else f"Reply {self.count}: {prose(self.count, 45)} \n")
         return self.answers[-1]
 
 

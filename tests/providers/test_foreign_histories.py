@@ -113,7 +113,7 @@ REFUSED: list[tuple[Endpoint, str, str]] = [
     (GEMMA_3, "broken arguments", "Expecting"),
     (MISTRAL, "two users in a row", "roles must alternate"),
     (MISTRAL, "a user after results", "Unexpected role 'user' after role 'tool'"),
-    (MISTRAL, "ids with dots", "Tool call id was functions.look:0 but must be"),
+    (MISTRAL, "an empty result", "Tool call id was toolu_1 but must be"),
     (LLAMA, "no arguments", "Expecting value"),
     (LLAMA, "arguments that are a list", "Input should be a valid dictionary"),
 ]

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, cast
 
@@ -60,7 +61,12 @@ class _Api(NamedTuple):
 
 def _tokens(request: Json) -> int:
     """What is billed: the texts by a real tokenizer, and a few tokens for each."""
-    return sum(_COUNTER.count_text(text) + 3 for text in _texts([request["messages"], request.get("tools")]))
+    return sum(_billed(text) for text in _texts([request["messages"], request.get("tools")]))
+
+
+@lru_cache(maxsize=4_096)
+def _billed(text: str) -> int:
+    return _COUNTER.count_text(text) + 3
 
 
 def _texts(value: Any) -> Iterator[str]:
