@@ -30,7 +30,7 @@ class Form(str, Enum):
     RECALLED = "recalled"
     """Lines of groups that left, back for one turn in a block of their own."""
     SHAPED = "shaped"
-    """The request in the order of roles that the model's endpoint takes."""
+    """The request as the model's endpoint takes it."""
 
     @classmethod
     def _missing_(cls, value: object) -> Form | None:

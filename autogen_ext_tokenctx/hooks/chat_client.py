@@ -104,8 +104,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             turn; 0 to below 1.
         summarizer: Has a model write a rolling summary, for each agent, of what is about to leave its requests, in the
             background. None: no other model is called.
-        optimizer: Gives requests the order of roles that the model's endpoint takes, where its family is known. None:
-            they keep the order they have.
+        optimizer: Gives requests the form that the model's endpoint takes, where its family is known: the order of
+            roles, where system messages stand, ids and arguments of tool calls. None: they go as they are.
         token_manager: Finds out what models take. None: the default chain, without asking a server.
 
     Raises:
@@ -163,8 +163,10 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         self._billed = BilledTools(inner)
         self._named = named = model or model_of(inner)
         brought = counter is not None or manager is not None
-        tokenizer = model or (named if is_exact(named) else None)
-        self._sessions = Sessions(tokenizer, counter, manager, self._summarizer, open_ended=True)
+        self._profiles = self._optimizer or DEFAULT_OPTIMIZER
+        own = self._profiles.own_profile(named)
+        known = model or (named if is_exact(named) or profile_of(named).family != "unknown" else None)
+        self._sessions = Sessions(known, counter, manager, self._summarizer, open_ended=True, profile=own)
         trusted = brought or not named or is_exact(named)
         self._usage = ModelUsage(self._sessions.counter, named, trusted=trusted)
         self._sender = Sender(inner, self._usage, self._fit)
@@ -466,7 +468,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             given=given,
             must_fill=not isinstance(budget, TokenBudget),
             counter=self._usage.counter_for(call.model),
-            cache=profile_of(model).cache,
+            cache=self._profiles.profile(model).cache,
             recall=self._recall,
             settings=repr((allowed, call.model)),
             call_id=call.call_id,

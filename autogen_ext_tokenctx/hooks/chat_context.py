@@ -21,7 +21,6 @@ from ..errors import BudgetTooSmallError
 from ..messages.calls import split_open_call
 from ..messages.groups import repair
 from ..models.names import name_of_model
-from ..models.profile_table import profile_of
 from ..models.shaping import DEFAULT_OPTIMIZER, ModelOptimizer, checked_optimizer, is_default
 from ..models.token_manager import TokenManager
 from ..summary.background import checked_summarizer
@@ -92,8 +91,8 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
             With 0 nothing comes back by itself.
         summarizer: Has a model write a rolling summary of what is about to leave the view, in the background. It stands
             in the view after the first task, and everything else is fitted around it. None: no model is called.
-        optimizer: Gives requests the order of roles that the model's endpoint takes, where its family is known. None:
-            they keep the order they have.
+        optimizer: Gives requests the form that the model's endpoint takes, where its family is known: the order of
+            roles, where system messages stand, ids and arguments of tool calls. None: they go as they are.
         token_manager: Finds out what the model takes. None: the default chain, without asking a server.
         name: What the agent is called in events, metrics and spans. None: as in its own messages.
 
@@ -172,9 +171,11 @@ class TokenBudgetChatCompletionContext(ChatCompletionContext, Component[TokenBud
         self._transforms = TransformChain(transforms)
         self._summarizer = checked_summarizer(summarizer)
         self._optimizer = checked_optimizer(optimizer)
-        self._sessions = Sessions(model, counter, manager, self._summarizer, open_ended=False)
+        profiles = self._optimizer or DEFAULT_OPTIMIZER
+        own = profiles.own_profile(model)
+        self._sessions = Sessions(model, counter, manager, self._summarizer, open_ended=False, profile=own)
         self._counter = CalibratedCounter(self._sessions.counter)
-        self._cache = profile_of(model).cache
+        self._cache = profiles.profile(model).cache
         self._warn = WarnOnce()
         self._is_expandable = False
         self._begin()

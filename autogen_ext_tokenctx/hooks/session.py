@@ -155,11 +155,12 @@ class Session:
             return None
         if made.view.recalled_tokens and self._size(*made.view.given(), call) > call.fit.budget.available:
             made = await self._making_room(made, call, goes_on=continued is not None)
-        view, report = self._shaped(made.view, call)
-        if call.shape is not None and self._size(view, report, call) > call.fit.budget.available:
-            more = report.tokens_after - made.view.given()[1].tokens_after + made.view.recalled_tokens
+        given, told = made.view.given()
+        view, report = self._shaped(given, told, call)
+        if report is not told and self._size(view, report, call) > call.fit.budget.available:
+            more = report.tokens_after - told.tokens_after + made.view.recalled_tokens
             made = await self._compacted(call, goes_on=continued is not None, reserved=more) or made
-            view, report = self._shaped(made.view, call)
+            view, report = self._shaped(*made.view.given(), call)
         planned = call.counter.plan(view, call.fit.tools, report.tokens_after)
         served = self._prefix.served(view, planned.counted, call.fit.tools, call.cache)
         if made.kept is not None:
@@ -265,9 +266,10 @@ class Session:
             self._warn("recall", f"nothing is recalled ({error!r}); the view is sent without it")
             return None
 
-    def _shaped(self, view: IncrementalView, call: CallRequest) -> tuple[list[LLMMessage], FitReport]:
-        """Return what the model's endpoint takes, and what that changed in the report."""
-        given, report = view.given()
+    def _shaped(
+        self, given: list[LLMMessage], report: FitReport, call: CallRequest
+    ) -> tuple[list[LLMMessage], FitReport]:
+        """Return what the model's endpoint takes, and what that changed in the report; both as they are if nothing."""
         if call.shape is None:
             return given, report
         shaped = call.shape(given)
@@ -275,7 +277,7 @@ class Session:
             return given, report
         counter = self.manager.counter
         more = sum(map(counter.count_message, shaped)) - sum(map(counter.count_message, given))
-        why = "the order of roles that the model's endpoint takes"
+        why = "what the model's endpoint takes"
         step = FitStep(-1, "request", Form.SHAPED, max(0, -more), max(0, more), why)
         return shaped, replace(report, tokens_after=report.tokens_after + more, steps=(*report.steps, step))
 

@@ -17,6 +17,7 @@ from autogen_core.models import LLMMessage, SystemMessage
 from ..context.manager import ContextManager
 from ..messages.groups import begins_with, split
 from ..models.counters import counter_for_model
+from ..models.profiles import ModelProfile
 from ..summary.background import Summaries
 from ..summary.summarizer import ContextSummarizer
 from ..tokens.counting import TokenCounter
@@ -107,6 +108,7 @@ class Sessions:
             and strategies, and have archives of their own.
         summarizer: Has a model summarise what is about to leave the views; None for none.
         open_ended: As for `Session`.
+        profile: What a program says of the model; None to go by its name.
 
     Raises:
         ValueError: Both ``counter`` and ``manager`` are given.
@@ -120,13 +122,16 @@ class Sessions:
         summarizer: ContextSummarizer | None,
         *,
         open_ended: bool,
+        profile: ModelProfile | None = None,
     ) -> None:
         if counter is not None and manager is not None:
             raise ValueError(
                 "give counter= or manager=, not both: a manager brings its counter, ContextManager(counter=…)"
             )
         self._brought = counter is not None or manager is not None
-        self._root = manager or ContextManager(counter=counter if counter is not None else counter_for_model(model))
+        if manager is None and counter is None:
+            counter = counter_for_model(model, profile)
+        self._root = manager or ContextManager(counter=counter)
         self._summarizer = summarizer
         self._open_ended = open_ended
         self._conversations: list[Conversation] = []  # the one used last comes last

@@ -1,11 +1,20 @@
-"""Tool calls and their results: which calls are open, and where an exchange ends."""
+"""Tool calls and their results: which calls are open, where an exchange ends, ids and arguments endpoints take."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Iterable, Sequence, Set
 
 from autogen_core import FunctionCall
-from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, SystemMessage
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+)
 
 MOST_BETWEEN = 8
 """So many messages may stand between a call and its result: a person who speaks meanwhile, an empty message."""
@@ -97,3 +106,66 @@ def _is_open(messages: Sequence[LLMMessage]) -> bool:
         return bool(open_calls(messages))
     results = [message for message in messages[1:] if isinstance(message, FunctionExecutionResultMessage)]
     return sum(len(message.content) for message in results) < len(calls)
+
+
+def with_object_arguments(message: LLMMessage) -> LLMMessage:
+    """Return a message whose calls have JSON objects as arguments; what is none stands in one, as text."""
+    if not isinstance(message, AssistantMessage) or isinstance(message.content, str):
+        return message
+    calls = [FunctionCall(id=call.id, name=call.name, arguments=_object(call.arguments)) for call in message.content]
+    return message if calls == message.content else message.model_copy(update={"content": calls})
+
+
+def _object(arguments: str) -> str:
+    """Return the arguments of a call as a JSON object."""
+    try:
+        if isinstance(json.loads(arguments), dict):
+            return arguments
+    except (ValueError, RecursionError):
+        pass
+    return json.dumps({"arguments": arguments}, ensure_ascii=False) if arguments.strip() else "{}"
+
+
+def renamed_calls(view: Sequence[LLMMessage], valid: re.Pattern[str], *, unique: bool) -> list[LLMMessage]:
+    """Return the view with ids of tool calls that match; a call and its result keep the same id.
+
+    Args:
+        view: Messages, each call directly before its results.
+        valid: What an id has to match.
+        unique: Whether no two calls may have the same.
+    """
+    taken: set[str] = set()
+    names: dict[str, str] = {}
+
+    def name(call_id: str) -> str:
+        # From the id and how often it came, so that it is the same in every request.
+        new, again = call_id if valid.fullmatch(call_id) else _short(call_id), 0
+        while unique and new in taken:
+            again += 1
+            new = _short(f"{call_id}#{again}")
+        taken.add(new)
+        names[call_id] = new
+        return new
+
+    renamed: list[LLMMessage] = []
+    for message in view:
+        if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
+            calls = [FunctionCall(id=name(c.id), name=c.name, arguments=c.arguments) for c in message.content]
+            renamed.append(message if calls == message.content else message.model_copy(update={"content": calls}))
+        elif isinstance(message, FunctionExecutionResultMessage):
+            results = [with_result(result, call_id=names[result.call_id]) for result in message.content]
+            renamed.append(message if results == message.content else message.model_copy(update={"content": results}))
+        else:
+            renamed.append(message)
+    return renamed
+
+
+def _short(call_id: str) -> str:
+    """Return an id of 9 characters that stands for another one: that many suit the strictest, Mistral."""
+    return hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:9]
+
+
+def with_result(result: FunctionExecutionResult, **update: str) -> FunctionExecutionResult:
+    """Return a result with changes; itself where they change nothing."""
+    same = all(getattr(result, name) == value for name, value in update.items())
+    return result if same else result.model_copy(update=update)

@@ -9,10 +9,12 @@ from ..errors import UnknownModelError
 from ..tokens.counting import EstimatedTokenCounter, RequestTokenCounter, TokenCounter
 from ..tokens.encodings import RANK_FILES, count_tokens, load_encoding
 from ..tokens.estimate import estimate_tokens
+from ..tokens.images import ImageCost
 from ..warn import warn_once
 from .known import family_of
 from .names import ModelName
 from .profile_table import profile_of
+from .profiles import ModelProfile
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ class TiktokenCounter(RequestTokenCounter):
             costs. Models whose tokenizer is not public (Claude, Gemini, Llama, ...) are counted with o200k_base, as
             an approximation.
         encoding: Instead of a model: "o200k_base" (the default), "o200k_harmony" or "cl100k_base".
+        images: What an image costs. None: as the model has it, without one as gpt-4o has it.
 
     Raises:
         UnknownModelError: Nothing is known about the model, or there is no such encoding.
@@ -45,18 +48,25 @@ class TiktokenCounter(RequestTokenCounter):
         2
     """
 
-    def __init__(self, model: str | None = None, *, encoding: str | None = None) -> None:
+    def __init__(
+        self, model: str | None = None, *, encoding: str | None = None, images: ImageCost | None = None
+    ) -> None:
         if model is not None and encoding is not None:
             raise ValueError(f"give a model or an encoding, not both (model={model!r}, encoding={encoding!r})")
-        if model is None:
-            super().__init__()
-        else:
-            super().__init__(profile_of(model).images)
         self.model = model
+        self._has_own_images = images is not None
+        if images is None and model is not None:
+            images = profile_of(model).images
+        super().__init__(*(() if images is None else (images,)))
         self._name = _encoding_of(model) if model is not None else encoding or _DEFAULT_ENCODING
         if self._name not in RANK_FILES:
             raise UnknownModelError(self._name, f"Encodings are: {', '.join(sorted(RANK_FILES))}.")
         self._encoding = load_encoding(self._name)
+
+    @property
+    def has_own_images(self) -> bool:
+        """Whether a rule of the user's says what images cost."""
+        return self._has_own_images
 
     @property
     def encoding(self) -> str:
@@ -81,16 +91,22 @@ class TiktokenCounter(RequestTokenCounter):
         return estimate_tokens(text) if self._encoding is None else count_tokens(self._encoding, text)
 
 
-def counter_for_model(model: str | None) -> TokenCounter:
-    """Return the best counter there is for a model; never raises.
+def counter_for_model(model: str | None, profile: ModelProfile | None = None) -> TokenCounter:
+    """Return the best counter there is for a model; never raises without a profile.
 
     Args:
         model: A model's name, or ``None`` for the default encoding. An unknown name warns once and gets the default.
+        profile: What a program says of the model; it comes before what is known by the name.
+
+    Raises:
+        UnknownModelError: The profile's encoding is none.
 
     Example:
         >>> counter_for_model("gpt-4o").count_text("hello world")
         2
     """
+    if profile is not None:
+        return TiktokenCounter(encoding=profile.encoding, images=profile.images)
     try:
         return TiktokenCounter(model)
     except UnknownModelError:
@@ -131,7 +147,7 @@ def name_of_counter(counter: TokenCounter) -> str:
         >>> name_of_counter(TiktokenCounter("gpt-4o")), name_of_counter(TiktokenCounter())
         ('gpt-4o', 'o200k_base')
     """
-    if type(counter) is TiktokenCounter:
+    if type(counter) is TiktokenCounter and not counter.has_own_images:
         return counter.model or counter.encoding
     if type(counter) is EstimatedTokenCounter:
         return ESTIMATED

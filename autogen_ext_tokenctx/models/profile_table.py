@@ -6,10 +6,8 @@ What AutoGen's clients do is from the source of autogen-ext 0.7.5. What nobody d
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from types import MappingProxyType
 
 from ..tokens.images import CroppedImages, FlatImages, PatchedImages, TiledImages
 from .names import ModelName
@@ -32,6 +30,8 @@ _GPT = ModelProfile(
     refuses_empty=False,
     sends_thought=True,
     call_id=r"[\s\S]{1,40}",  # microsoft/autogen#6377: "Expected a string with maximum length 40"
+    unique_ids=False,
+    object_arguments=False,
     images=TiledImages(85, 170),
     encoding="o200k_base",
     cache=_OPENAI_50,
@@ -50,10 +50,11 @@ _CLAUDE = ModelProfile(
     refuses_empty=True,  # "text content blocks must contain non-whitespace text"; AutoGen would send a single space
     sends_thought=True,
     call_id=r"[a-zA-Z0-9_-]+",
+    unique_ids=True,  # "`tool_use` ids must be unique" (anthropics/claude-code#20901)
+    object_arguments=True,  # "tool_use.input: Input should be a valid dictionary"
     images=PatchedImages(28, 1_568, longest=1_568),
     encoding=None,
-    # platform.claude.com prompt-caching: reads cost a tenth; needs cache_control, which AutoGen does not send.
-    cache=PromptCache(automatic=False, minimum=1_024, granularity=1, discount=0.9),
+    cache=_NO_CACHE,  # platform.claude.com prompt-caching: needs cache_control, which AutoGen does not send
 )
 _CLAUDE_4_7 = replace(_CLAUDE, images=PatchedImages(28, 4_784, longest=2_576))
 
@@ -65,13 +66,15 @@ _GEMINI = ModelProfile(
     refuses_empty=True,  # AutoGen turns empty contents into a space for it, which says nothing either
     sends_thought=True,
     call_id=r"[\s\S]+",
+    unique_ids=False,  # judgement: its own API has no ids
+    object_arguments=True,  # its own API has a Struct there
     images=CroppedImages(258),
     encoding=None,
     # ai.google.dev/gemini-api/docs/caching: implicit from 2.5 on, from 2,048 tokens; Vertex: 90 % off.
     cache=PromptCache(automatic=True, minimum=2_048, granularity=1, discount=0.9),
 )
 
-_UNKNOWN = ModelProfile(  # safe: what every endpoint accepts
+UNKNOWN = ModelProfile(  # safe: what every endpoint accepts; the hooks shape nothing for it
     family="unknown",
     system="head",
     turns="alternate",
@@ -79,29 +82,36 @@ _UNKNOWN = ModelProfile(  # safe: what every endpoint accepts
     refuses_empty=True,
     sends_thought=True,
     call_id=r"[a-zA-Z0-9_-]{1,40}",
+    unique_ids=True,
+    object_arguments=True,  # vLLM decodes them for the chat template, AutoGen's client for Ollama before it sends them
     images=PatchedImages(28, 4_784, longest=2_576),  # the dearest of the rules that are linear in pixels
     encoding=None,
     cache=_KEPT,
 )
 
 _MISTRAL = replace(
-    _UNKNOWN,  # vLLM#6862: roles must alternate; litellm#17761: no user after tool; no assistant at the end
+    UNKNOWN,  # vLLM#6862: roles must alternate; litellm#17761: no user after tool; no assistant at the end
     family="mistral",
     call_id=r"[a-zA-Z0-9]{9}",  # "must be a-z, A-Z, 0-9, with a length of 9" (langchain#24668)
     # Pixtral (arXiv 2410.07073): patches of 16 pixels, at most 1,024 a side, and a token at the end of each row.
     images=PatchedImages(16, 4_096, factor=1.07, longest=1_024),
-    # docs.mistral.ai prompt-caching: 10 % of the price, with a prompt_cache_key, which AutoGen does not send.
-    cache=PromptCache(automatic=False, minimum=0, granularity=1, discount=0.9),
+    cache=_NO_CACHE,  # docs.mistral.ai prompt-caching: needs a prompt_cache_key, which AutoGen does not send
 )
+_MISTRAL_7B = replace(_MISTRAL, system="user")  # whose templates have no system message (microsoft/autogen#1037)
 _LLAMA = replace(
-    _UNKNOWN,
+    UNKNOWN,
     family="llama",
     turns="free",  # the templates of Llama 3 and later take roles as they come
     images=FlatImages(6_404),  # docs.together.ai vision: at most 4 tiles of 1,601
 )
-_GEMMA = replace(_UNKNOWN, family="gemma", images=FlatImages(258))
+_GEMMA = replace(
+    UNKNOWN,
+    family="gemma",
+    system="user",  # "System role not supported" (huggingface/chat-ui#1386); Gemma 3's template does the same itself
+    images=FlatImages(258),
+)
 _DEEPSEEK = replace(
-    _UNKNOWN,
+    UNKNOWN,
     family="deepseek",
     system="anywhere",
     turns="free",
@@ -115,7 +125,7 @@ _DEEPSEEK_REASONER = replace(
     sends_thought=False,
 )
 _QWEN = replace(
-    _UNKNOWN,
+    UNKNOWN,
     family="qwen",  # "System message must be at the beginning" (vllm-project/vllm#41114)
     turns="user_first",  # newer templates raise "No user query found in messages."
     images=PatchedImages(28, 16_384),  # Qwen2-VL model card: 28 pixels a token, 16,384 at most
@@ -127,28 +137,25 @@ _QWEN_THINKING = replace(_QWEN, sends_thought=False)
 _EDGE = r"(?:$|[^a-z0-9])"
 _START = r"(?:^|[^a-z])"
 
-_PATTERNS: tuple[tuple[str, ModelProfile], ...] = (
+TABLE: tuple[tuple[str, ModelProfile], ...] = (
     # Weights of one family are often named after two ("deepseek-r1-distill-qwen"): the trainer decides.
     (r"deepseek-?(?:reasoner|r\d|flash|v[4-9])|" + _START + r"r1" + _EDGE, _DEEPSEEK_REASONER),
     (r"deepseek", _DEEPSEEK),
-    # Minimums of caching: platform.claude.com prompt-caching; of Sonnet 4.6 as measured (anthropic-sdk-python#1194).
-    (r"claude-(?:3-haiku|3[-.]5-haiku)", replace(_CLAUDE, cache=replace(_CLAUDE.cache, minimum=2_048))),
-    (r"claude-(?:opus|haiku)-4[-.][56]" + _EDGE, replace(_CLAUDE, cache=replace(_CLAUDE.cache, minimum=4_096))),
-    (r"claude-sonnet-4[-.]6" + _EDGE, replace(_CLAUDE, cache=replace(_CLAUDE.cache, minimum=2_048))),
-    (r"claude-opus-4[-.]7" + _EDGE, replace(_CLAUDE_4_7, cache=replace(_CLAUDE.cache, minimum=2_048))),
-    (r"claude-[a-z]+-(?:4[-.][89]|[5-9])" + _EDGE, _CLAUDE_4_7),
+    (r"claude-opus-4[-.]7" + _EDGE + r"|claude-[a-z]+-(?:4[-.][89]|[5-9])" + _EDGE, _CLAUDE_4_7),
     (r"claude", _CLAUDE),
-    (r"gemini-(?:1|2\.0)", replace(_GEMINI, cache=replace(_GEMINI.cache, automatic=False, discount=0.75))),
+    (r"gemini-(?:1|2\.0)", replace(_GEMINI, cache=_NO_CACHE)),
     (r"gemini-[3-9]", replace(_GEMINI, images=FlatImages(1_120), cache=replace(_GEMINI.cache, minimum=4_096))),
     (r"gemini", _GEMINI),
+    (r"gemma-?[4-9](?!b)", replace(_GEMMA, system="head")),  # the first that know a system role
     (r"gemma", _GEMMA),
     (r"qwq|qvq|qwen.*(?:thinking|reason)", _QWEN_THINKING),
     (r"qwen", _QWEN),
+    (r"mi[sx]tral-(?:7b|8x7b)-(?:instruct-)?v?0\.[12]" + _EDGE, _MISTRAL_7B),
     (r"mistral|mixtral|ministral|codestral|pixtral|magistral|devstral", _MISTRAL),
     (r"llama-?2" + _EDGE, replace(_LLAMA, turns="alternate")),
     (r"llama", _LLAMA),
     # Open weights: whoever serves them applies the harmony template, with one system message.
-    (r"gpt-oss", replace(_LLAMA, family="gpt", encoding="o200k_harmony", images=_UNKNOWN.images)),
+    (r"gpt-oss", replace(_LLAMA, family="gpt", encoding="o200k_harmony", images=UNKNOWN.images)),
     # Factors of small models: OpenAI's vision guide. Of gpt-5-mini and -nano 1.2 and 1.5 were measured
     # (community.openai.com/t/1377015); the guide's are higher. Of 5.2 and later, as measured there; from 5.4 on images
     # keep up to 10,000 patches (huggingface.co/datasets/JOHNISKING/image-token-cost).
@@ -170,15 +177,8 @@ _PATTERNS: tuple[tuple[str, ModelProfile], ...] = (
     (r"computer-use-preview", replace(_O_SERIES, images=TiledImages(65, 129))),
     (r"gpt" + _EDGE, _GPT),
 )
-_COMPILED = tuple((re.compile(pattern), profile) for pattern, profile in _PATTERNS)
-
-FAMILIES: Mapping[str, ModelProfile] = MappingProxyType(
-    {
-        profile.family: profile
-        for profile in (_GPT, _O_SERIES, _CLAUDE, _GEMINI, _GEMMA, _LLAMA, _MISTRAL, _DEEPSEEK, _QWEN, _UNKNOWN)
-    }
-)
-"""The usual profile of each family; models of it may differ, so look them up with `profile_of`."""
+"""Regular expressions of names, and the profile of the models that have them; the first that is found counts."""
+_COMPILED = tuple((re.compile(pattern), profile) for pattern, profile in TABLE)
 
 
 @lru_cache(maxsize=1_024)
@@ -195,4 +195,4 @@ def profile_of(model: str | None) -> ModelProfile:
         8500
     """
     name = ModelName.parse(model or "").base
-    return next((profile for pattern, profile in _COMPILED if pattern.search(name)), _UNKNOWN)
+    return next((profile for pattern, profile in _COMPILED if pattern.search(name)), UNKNOWN)

@@ -1,6 +1,6 @@
 """What a family of models accepts: the form its quirks have as data.
 
-The data itself is in `profile_table`; what is done with it to a request, in `context.optimizer`.
+The data itself is in `profile_table`; what is done with it to a request, in `shaping`.
 """
 
 from __future__ import annotations
@@ -76,8 +76,9 @@ class ModelProfile:
 
     family: str
     """Name of the family, "unknown" if nothing is known."""
-    system: Literal["anywhere", "head"]
-    """Where system messages may stand: anywhere, or as a single one at the head of the request."""
+    system: Literal["anywhere", "head", "user"]
+    """Where system messages may stand: anywhere; as a single one at the head of the request; or nowhere, so that what
+    they say stands in the first user message."""
     turns: Literal["free", "user_first", "calls_answer", "alternate"]
     """Who may speak when, each rule with those before it: anyone at any time; the user before the assistant; tool calls
     only as an answer to the user or to tool results; user and assistant in turns, where a tool exchange belongs to
@@ -97,3 +98,7 @@ class ModelProfile:
     """The tiktoken encoding of the model; None where its tokenizer is not public there."""
     cache: PromptCache
     """How repeated starts of requests are billed."""
+    unique_ids: bool = True
+    """Whether an id may name one tool call of a request only. Some servers begin to count anew with each reply."""
+    object_arguments: bool = True
+    """Whether the arguments of tool calls have to be a JSON object. Models write other things at times."""

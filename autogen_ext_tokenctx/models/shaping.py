@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,14 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from autogen_core import FunctionCall
 from autogen_core.models import (
     AssistantMessage,
-    FunctionExecutionResult,
     FunctionExecutionResultMessage,
     LLMMessage,
     SystemMessage,
     UserMessage,
 )
 
-from ..messages.calls import is_call
+from ..messages.calls import is_call, renamed_calls, with_object_arguments, with_result
 from ..messages.groups import repair
 from ..messages.sections import ProjectContext
 from .names import ModelName
@@ -81,22 +79,28 @@ class ModelOptimizer:
             >>> ModelOptimizer().profile("gpt-4.1-mini").cache.discount
             0.75
         """
+        return self.own_profile(model) or profile_of(model)
+
+    def own_profile(self, model: str | None) -> ModelProfile | None:
+        """Return the profile that was given for the model; None when none was.
+
+        Args:
+            model: Name of the model.
+        """
         name = ModelName.parse(model or "").base
-        own = (profile for pattern, profile in self._profiles if pattern.search(name))
-        return next(own, None) or profile_of(model)
+        return next((profile for pattern, profile in self._profiles if pattern.search(name)), None)
 
     def shape_for(self, model: str | None) -> Callable[[Sequence[LLMMessage]], list[LLMMessage]] | None:
-        """Return what gives requests the shape of a model's endpoint; None where any will do, or nothing is known.
+        """Return what gives requests the shape of a model's endpoint; None where nothing is known of the model.
 
         Args:
             model: Name of the model.
 
         Example:
-            >>> ModelOptimizer().shape_for("gpt-4o") is None, ModelOptimizer().shape_for("gemma-2-9b-it") is None
+            >>> ModelOptimizer().shape_for("my-own-model") is None, ModelOptimizer().shape_for("gpt-4o") is None
             (True, False)
         """
-        profile = self.profile(model)
-        if not model or profile.family == "unknown" or (profile.system == "anywhere" and profile.turns == "free"):
+        if not model or self.profile(model).family == "unknown":
             return None
         return lambda messages: self.optimize_for_model(messages, model)
 
@@ -127,9 +131,13 @@ class ModelOptimizer:
             view = [_without_thought(message) for message in view]
         if profile.refuses_empty:
             view = [filled for message in view if (filled := _filled(message)) is not None]
-        view = _renamed_calls(view, re.compile(profile.call_id))
-        if profile.system == "head":
+        if profile.object_arguments:
+            view = [with_object_arguments(message) for message in view]
+        view = renamed_calls(view, re.compile(profile.call_id), unique=profile.unique_ids)
+        if profile.system != "anywhere":
             view = _one_head(view)
+        if profile.system == "user":
+            view = _head_of_user(view)
         if profile.turns == "alternate":
             view = _spoken_after_results([_merged(run) for run in _runs(view)])
         if profile.turns != "free":
@@ -226,14 +234,9 @@ def _encodable(message: LLMMessage) -> LLMMessage:
             for call in message.content
         ]
     elif isinstance(message, FunctionExecutionResultMessage):
-        update["content"] = [_result(result, content=_clean(result.content)) for result in message.content]
+        update["content"] = [with_result(result, content=_clean(result.content)) for result in message.content]
     changed = {name: value for name, value in update.items() if getattr(message, name) != value}
     return message.model_copy(update=changed) if changed else message
-
-
-def _result(result: FunctionExecutionResult, **update: str) -> FunctionExecutionResult:
-    same = all(getattr(result, name) == value for name, value in update.items())
-    return result if same else result.model_copy(update=update)
 
 
 def _without_thought(message: LLMMessage) -> LLMMessage:
@@ -246,7 +249,8 @@ def _filled(message: LLMMessage) -> LLMMessage | None:
     """Return a message without its empty parts; None when nothing is left."""
     if isinstance(message, FunctionExecutionResultMessage):
         filled = [
-            _result(result, content=result.content if result.content.strip() else NOTHING) for result in message.content
+            with_result(result, content=result.content if result.content.strip() else NOTHING)
+            for result in message.content
         ]
         return message if filled == message.content else message.model_copy(update={"content": filled})
     if isinstance(message.content, str):
@@ -261,26 +265,6 @@ def _filled(message: LLMMessage) -> LLMMessage | None:
     return message.model_copy(update={"content": parts}) if parts else None
 
 
-def _renamed_calls(view: Sequence[LLMMessage], valid: re.Pattern[str]) -> list[LLMMessage]:
-    """Return the view with ids of tool calls that match; a call and its result keep the same id."""
-
-    def name(call_id: str) -> str:
-        # From the id alone, so that it is the same in every request; 9 characters suit the strictest, Mistral.
-        return call_id if valid.fullmatch(call_id) else hashlib.sha256(_clean(call_id).encode()).hexdigest()[:9]
-
-    renamed: list[LLMMessage] = []
-    for message in view:
-        if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
-            calls = [FunctionCall(id=name(c.id), name=c.name, arguments=c.arguments) for c in message.content]
-            renamed.append(message if calls == message.content else message.model_copy(update={"content": calls}))
-        elif isinstance(message, FunctionExecutionResultMessage):
-            results = [_result(result, call_id=name(result.call_id)) for result in message.content]
-            renamed.append(message if results == message.content else message.model_copy(update={"content": results}))
-        else:
-            renamed.append(message)
-    return renamed
-
-
 def _one_head(view: Sequence[LLMMessage]) -> list[LLMMessage]:
     """Return the view with one system message, at the head; a text that several have stands there once."""
     system = [message for message in view if isinstance(message, SystemMessage)]
@@ -292,6 +276,16 @@ def _one_head(view: Sequence[LLMMessage]) -> list[LLMMessage]:
             head = SystemMessage(content="\n\n".join(text for text in texts if text.strip()))
         system = [head]
     return [*system, *rest]
+
+
+def _head_of_user(view: Sequence[LLMMessage]) -> list[LLMMessage]:
+    """Return the view with its system message, the first of all, as the beginning of the first user message."""
+    if not view or not isinstance(view[0], SystemMessage):
+        return list(view)
+    rules, rest = view[0].content, list(view[1:])
+    if not rest or not isinstance(rest[0], UserMessage):
+        return [UserMessage(content=rules, source="user"), *rest]
+    return [_merged([UserMessage(content=rules, source=rest[0].source), rest[0]]), *rest[1:]]
 
 
 def _runs(view: Sequence[LLMMessage]) -> list[list[LLMMessage]]:

@@ -138,7 +138,8 @@ async def test_managers_and_counters_of_plain_data_are_dumped(
 ) -> None:
     hook: Any = build(**brought)
     dumped = hook.dump_component()
-    loaded: Any = type(hook).load_component(through_json(dumped))
+    kind: Any = hook.__class__
+    loaded: Any = kind.load_component(through_json(dumped))
     assert loaded.dump_component() == dumped
     own: ContextManager = brought.get("manager") or ContextManager(counter=brought["counter"])
     again = ContextManager.load_component(own.dump_component())

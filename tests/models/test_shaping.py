@@ -38,8 +38,10 @@ MODELS = (
     "claude-sonnet-4",
     "gemini-2.5-pro",
     "gemma-3-27b",
+    "gemma-4-31b",
     "llama-3.3-70b",
     "mistral-large",
+    "mistral-7b-instruct-v0.2",
     "deepseek-chat",
     "deepseek-reasoner",
     "qwen3-32b",
@@ -80,7 +82,14 @@ def refusals(view: Sequence[LLMMessage], model: str) -> list[str]:
     places = [i for i, message in enumerate(view) if isinstance(message, SystemMessage)]
     if profile.system == "head" and places not in ([], [0]):
         found.append("Multiple and Not continuous system messages are not supported")
+    if profile.system == "user" and places:
+        found.append("System role not supported")
     talk = [message for message in view if not isinstance(message, SystemMessage)]
+    calls = [call for message in view if is_call(message) for call in message.content if isinstance(call, FunctionCall)]
+    if profile.unique_ids and len({call.id for call in calls}) < len(calls):
+        found.append("`tool_use` ids must be unique")
+    if profile.object_arguments and any(not isinstance(json.loads(call.arguments), dict) for call in calls):
+        found.append("tool_use.input: Input should be a valid dictionary")
     if profile.ends_with_user and (not talk or isinstance(talk[-1], AssistantMessage)):
         found.append("The conversation must end with a user message")
     for message in view:
@@ -153,7 +162,8 @@ def test_no_words_are_lost(history: list[LLMMessage], model: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_same_objects_where_nothing_has_to_change(model: str) -> None:
-    history: list[LLMMessage] = [system("You help."), *conversation(2)]
+    head = [] if OPTIMIZER.profile(model).system == "user" else [system("You help.")]
+    history: list[LLMMessage] = [*head, *conversation(2)]
     if OPTIMIZER.profile(model).call_id == "[a-zA-Z0-9]{9}":
         history = [
             message for message in history if not is_call(message) and message.type != "FunctionExecutionResultMessage"
@@ -260,6 +270,50 @@ def test_ids_of_other_models(model: str, call_id: str, kept: bool) -> None:
     assert optimized([*history, user("More.")], model)[1] == call, "the same in every request"
 
 
+def test_an_id_that_is_used_again_names_one_call_of_a_request() -> None:
+    history = [user("Look."), *exchange(call_id="call_0"), user("Again."), *exchange(call_id="call_0")]
+    view = optimized(history, "claude-sonnet-4")
+    assert view[:4] == history[:4]
+    call, results = view[4:]
+    assert isinstance(call.content[0], FunctionCall)
+    assert isinstance(results, FunctionExecutionResultMessage)
+    assert call.content[0].id == results.content[0].call_id != "call_0"
+    assert optimized([*history, user("More.")], "claude-sonnet-4")[:6] == view, "the same in every request"
+    assert optimized(history, "gpt-4o") == history
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ('{"item": 1}', '{"item": 1}'),
+        ("", "{}"),
+        (" ", "{}"),
+        ("[1]", '{"arguments": "[1]"}'),
+        ('{"item": "é', '{"arguments": "{\\"item\\": \\"é"}'),
+        ("[" * 100_000, json.dumps({"arguments": "[" * 100_000})),
+    ],
+)
+def test_arguments_that_are_no_object_stand_in_one(arguments: str, expected: str) -> None:
+    call, results = exchange()
+    wrong = AssistantMessage(content=[FunctionCall(id="call00001", name="look", arguments=arguments)], source="coder")
+    for model, sent in (("claude-sonnet-4", expected), ("llama3.2", expected), ("gpt-4o", arguments)):
+        seen = optimized([user("Look."), wrong, results], model)[1]
+        assert isinstance(seen.content[0], FunctionCall)
+        assert seen.content[0].arguments == sent
+    assert optimized([user("Look."), call, results], "claude-sonnet-4")[1] is call
+
+
+def test_rules_stand_in_the_first_user_message_where_there_is_no_system_role() -> None:
+    memory = system("Hall 4 is closed.")
+    history = [system("You help."), user("Hi.", "ann"), said("Hello."), memory, user("And?", "ann")]
+    assert optimized(history, "gemma-2-9b-it") == [
+        user("You help.\n\nHall 4 is closed.\n\nHi.", "ann"),
+        said("Hello."),
+        user("And?", "ann"),
+    ]
+    assert optimized([system("You help."), said("Hello."), user("Hi.")], "gemma-2-9b-it")[0] == user("You help.")
+
+
 def test_turns_are_merged_and_say_who_speaks() -> None:
     history = [user("Plan it.", "lead"), user("With tests.", "lead"), user("And docs.", "ann"), user("Yes.", "lead")]
     (merged,) = optimized(history, "mistral-large")
@@ -316,7 +370,7 @@ def test_gemini_calls_tools_only_as_an_answer() -> None:
         ('{"q": "a\\ud83d"}', '{"q": "a\ufffd"}'),
         ('{"q": "\\ud83d\\ude00"}', '{"q": "\\ud83d\\ude00"}'),
         ('{"q": "\\\\ud83d"}', '{"q": "\\\\ud83d"}'),
-        ("no JSON \\ud83d", "no JSON \\ud83d"),
+        ("no JSON \\ud83d", '{"arguments": "no JSON \\\\ud83d"}'),
     ],
 )
 def test_surrogates_that_hide_in_escapes(arguments: str, expected: str) -> None:
