@@ -162,8 +162,8 @@ FILES: tuple[Row, ...] = (
         "`~/.autogen/model_limits.refreshed.json`, `/etc/autogen/model_limits.refreshed.json`",
         "none",
         "tokens",
-        "A table that `tokenctx limits --refresh` wrote, with its day; the newer of the two counts, as one of the known "
-        "tables: below files, environment and API.",
+        "A table that `tokenctx limits --refresh` wrote, with its day; the newer of the two counts, as one of the "
+        "known tables: below files, environment and API.",
     ),
 )
 

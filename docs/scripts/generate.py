@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "samples"), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT), str(ROOT / "samples"), str(Path(__file__).parent)]  # the clone, whatever is installed
 
 from configuration import page  # noqa: E402
 from tokens_picture import THEMES, calls_of, draw, title  # noqa: E402
