@@ -24,3 +24,10 @@ def coverage(session: nox.Session) -> None:
     """Which lines of the package the suite runs; a report, no bound."""
     session.install("-e", ".[dev]", "pytest-cov")
     session.run("python", "-m", "pytest", "-q", "--cov", "autogen_ext_tokenctx", "--cov-report", "term:skip-covered")
+
+
+@nox.session(python="3.11.7")
+def figures(session: nox.Session) -> None:
+    """Make every figure of the README again, for a release; `nox -s figures -- --check` says which differ."""
+    session.install("-e", ".[dev]")
+    session.run("python", "docs/scripts/figures.py", *session.posargs)

@@ -50,15 +50,23 @@ def read_entry(entry: object) -> ModelLimits | None:
 
 def read_list(body: object, name: ModelName) -> ModelLimits | None:
     """Return the limits of a model in a list of models, or in an object with that list under ``data`` or ``models``."""
-    form = _mapping(body)
-    listed = cast("object", body) if isinstance(body, list) else form.get("data") or form.get("models")
-    entries = [_mapping(entry) for entry in cast("list[object]", listed)] if isinstance(listed, list) else []
+    entries = _entries(body)
     keys = [squash(spelling) for spelling in name.spellings]
     ranked = [(rank, entry) for entry in entries if (rank := _rank(entry, keys)) is not None]
     if ranked:
         return read_entry(min(ranked, key=lambda pair: pair[0])[1])
     # llama.cpp serves its one model under whatever name it is called.
     return read_entry(entries[0]) if len(entries) == 1 and "meta" in entries[0] else None
+
+
+def read_all(body: object) -> dict[str, ModelLimits]:
+    """Return what a list of models states, by the ids in it; models without limits are left out."""
+    stated: dict[str, ModelLimits] = {}
+    for entry in _entries(body):
+        id_ = next((value for field in _ID_FIELDS if isinstance(value := entry.get(field), str) and value), None)
+        if id_ is not None and (limits := read_entry(entry)) is not None:
+            stated.setdefault(id_.removeprefix("models/"), limits)  # Gemini's prefix
+    return stated
 
 
 def read_ollama_model(body: object) -> ModelLimits | None:
@@ -69,6 +77,13 @@ def read_ollama_model(body: object) -> ModelLimits | None:
         return ModelLimits.stated(context=_number(match[1]))
     info = _mapping(show.get("model_info"))
     return ModelLimits.stated(context=_number(info.get(f"{info.get('general.architecture')}.context_length")))
+
+
+def _entries(body: object) -> list[Mapping[str, object]]:
+    """Return the entries of a list of models, which is the body or stands in it under ``data`` or ``models``."""
+    form = _mapping(body)
+    listed = cast("object", body) if isinstance(body, list) else form.get("data") or form.get("models")
+    return [_mapping(entry) for entry in cast("list[object]", listed)] if isinstance(listed, list) else []
 
 
 def _rank(entry: Mapping[str, object], keys: Sequence[str]) -> tuple[int, int] | None:

@@ -11,7 +11,8 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
@@ -20,7 +21,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from ..warn import warn_once
-from .api_formats import read_entry, read_list, read_ollama_model
+from .api_formats import read_all, read_entry, read_list, read_ollama_model
 from .limits import LimitAnswer, ModelLimits
 from .names import ModelName
 
@@ -52,6 +53,16 @@ _PROVIDERS: Mapping[str, Provider] = {
 }
 # Their lists of models state no limits.
 _MUTE_HOSTS = ("api.openai.com", ".openai.azure.com")
+KEY_VARIABLES: Mapping[str, str] = {
+    "api.anthropic.com": "ANTHROPIC_API_KEY",
+    **dict.fromkeys(("api.cohere.com", "api.cohere.ai"), "COHERE_API_KEY"),
+    "generativelanguage.googleapis.com": "GEMINI_API_KEY",
+    "openrouter.ai": "OPENROUTER_API_KEY",
+    "api.mistral.ai": "MISTRAL_API_KEY",
+    "api.groq.com": "GROQ_API_KEY",
+    **dict.fromkeys(("api.together.ai", "api.together.xyz"), "TOGETHER_API_KEY"),
+}
+"""Where the command ``tokenctx`` finds the key of a host that it is told to ask."""
 _KEY_HEADERS = {"anthropic": "x-api-key", "gemini": "x-goog-api-key"}
 _VERSION = re.compile(r"(/compatibility)?/v\d+(beta)?(/openai)?$")
 
@@ -155,6 +166,19 @@ def _questions(endpoint: Endpoint, name: ModelName) -> Iterator[_Question]:
         yield _Question(f"{root}/info", read_entry)
 
 
+def _lists(endpoint: Endpoint) -> Iterator[str]:
+    """Yield the addresses of an endpoint's lists of models, with pages as long as they may be."""
+    base, root = endpoint.base_url, _VERSION.sub("", endpoint.base_url)
+    if endpoint.provider == "gemini":
+        yield f"{root}/v1beta/models?pageSize=1000"
+    elif endpoint.provider in ("anthropic", "cohere"):
+        yield f"{root}/v1/models?{'limit' if endpoint.provider == 'anthropic' else 'page_size'}=1000"
+    else:
+        yield f"{base if base != root else f'{root}/v1'}/models"
+    if endpoint.provider == "server":
+        yield from (f"{root}/api/{path}" for path in ("ps", "v1/models", "v0/models"))
+
+
 class ApiSource:
     """Asks the endpoint; what it says about running models is what counts for local servers.
 
@@ -176,7 +200,8 @@ class ApiSource:
         if host.endswith(_MUTE_HOSTS):
             return LimitAnswer("api", None, f"{host} states no limits")
         try:
-            import httpx
+            async with _http(self._endpoint, self._timeout) as client:
+                return await asyncio.wait_for(_ask(client, self._endpoint, name), self._timeout)
         except ImportError:
             warn_once(
                 "discovery:httpx",
@@ -184,20 +209,64 @@ class ApiSource:
                 'pip install "autogen-ext-tokenctx[discovery]", or set enable_api_discovery=False.',
             )
             return LimitAnswer("api", None, "httpx is not installed")
-        try:
-            verify = await asyncio.to_thread(_certificates)  # 40 ms the first time: not on the event loop
-            headers = self._endpoint.headers()
-            # A client belongs to the event loop it is used on, so none is kept.
-            async with httpx.AsyncClient(
-                verify=verify, timeout=self._timeout, headers=headers, auth=self._endpoint.login
-            ) as client:
-                return await asyncio.wait_for(_ask(client, self._endpoint, name), self._timeout)
         except asyncio.TimeoutError:
             return LimitAnswer("api", None, f"{host} did not answer within {self._timeout:g} s", fault=True)
         except Exception as error:
             # Whatever a server, a proxy or a certificate does must not take a look-up down. Only the kind of error is
             # told: its text may quote the address or a header.
             return LimitAnswer("api", None, f"{host}: {type(error).__name__}", fault=True)
+
+
+async def list_limits(endpoint: Endpoint, timeout: float) -> dict[str, ModelLimits]:
+    """Return what an endpoint's list of models states, by model.
+
+    Args:
+        endpoint: Where to ask.
+        timeout: Seconds for all questions together.
+
+    Raises:
+        LookupError: It could not be asked, or states no limits; says why, and never holds a key.
+    """
+    host = endpoint.host
+    if host.endswith(_MUTE_HOSTS):
+        raise LookupError(f"{host} states no limits")
+    try:
+        async with _http(endpoint, timeout) as client:
+            return await asyncio.wait_for(_ask_for_all(client, endpoint), timeout)
+    except LookupError:
+        raise
+    except ImportError:
+        raise LookupError('httpx is not installed: pip install "autogen-ext-tokenctx[discovery]"') from None
+    except asyncio.TimeoutError:
+        raise LookupError(f"{host} did not answer within {timeout:g} s") from None
+    except Exception as error:  # as in `ApiSource`: only its kind is told
+        raise LookupError(f"{host}: {type(error).__name__}") from None
+
+
+async def _ask_for_all(client: httpx.AsyncClient, endpoint: Endpoint) -> dict[str, ModelLimits]:
+    """Ask for one list after the other, until one states limits."""
+    problems: list[str] = []
+    for url in _lists(endpoint):
+        path, problem = urlsplit(url).path, "no limits"
+        try:
+            if stated := read_all(await _fetch(client, _Question(url, read_entry))):
+                return stated
+        except _NoAnswerError as error:
+            problem = str(error)
+        problems.append(f"{path}: {problem}")
+    raise LookupError(f"{endpoint.host} did not say ({'; '.join(problems)})")
+
+
+@asynccontextmanager
+async def _http(endpoint: Endpoint, timeout: float) -> AsyncGenerator[httpx.AsyncClient, None]:
+    """Give a client for one look-up: one belongs to the event loop it is used on, so none is kept."""
+    import httpx
+
+    verify = await asyncio.to_thread(_certificates)  # 40 ms the first time: not on the event loop
+    async with httpx.AsyncClient(
+        verify=verify, timeout=timeout, headers=endpoint.headers(), auth=endpoint.login
+    ) as client:
+        yield client
 
 
 @cache

@@ -15,18 +15,29 @@ the configuration that comes with the weights, or where that differs from the mo
 changes of the position scaling (131,072 of DeepSeek-V3's 163,840; 32,768 of Qwen2.5). Hosts often serve less, and are
 asked for by their name (``groq/...``). What a local server was started with is often far less, and only the server
 knows: that is what API discovery is for.
+
+`refreshed` makes a table of a later day: of what APIs state, and what genai-prices lists of models that are not here.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
-from datetime import date
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import date, datetime, timezone
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .limits import ModelLimits
 from .names import ModelName, squash
+
+logger = logging.getLogger(__name__)
 
 TABLE_DATE = date(2026, 11, 26)
 """The day of the newest of these figures."""
@@ -68,3 +79,147 @@ def family_of(name: ModelName) -> tuple[str, ModelLimits] | None:
         1047576
     """
     return next(((pattern.pattern, limits) for pattern, limits in _PATTERNS if pattern.search(name.base)), None)
+
+
+def today() -> date:
+    """Return the day, the same wherever the machine is."""
+    return datetime.now(tz=timezone.utc).date()
+
+
+def _listed() -> Iterator[tuple[str, str, int]]:
+    """Yield what genai-prices lists, as host, model and window; nothing without that package."""
+    try:
+        from genai_prices.data_snapshot import get_snapshot
+
+        for host in get_snapshot().providers:
+            for model in host.models:
+                if model.context_window:
+                    yield host.id, ModelName.parse(model.id).base, model.context_window
+    except Exception as error:  # not installed, or a later version of another shape: the next source is asked
+        logger.debug("genai-prices could not be read: %r", error)
+
+
+@cache
+def listed_windows() -> Mapping[str, Mapping[str, int]]:
+    """Return the windows that genai-prices lists, by squashed model and host; nothing without that package."""
+    table: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for host, model, window in _listed():
+        hosts = table[squash(model)]
+        hosts[squash(host)] = min(window, hosts.get(squash(host), window))
+    return dict(table)
+
+
+def within_family(name: ModelName, window: int) -> ModelLimits:
+    """Return the limits of a window of input and output together: a family may know that its input is limited."""
+    _, family = family_of(name) or ("", None)
+    return family if family and family.max_input_tokens <= window else ModelLimits(window, window)
+
+
+ABOUT = "_table"
+"""The key in a file under which a refreshed table says of which day it is and who stated it."""
+
+
+class RefreshedTable(NamedTuple):
+    """Limits as they are on a day.
+
+    Args:
+        day: The day of the newest of them.
+        origins: Who stated them.
+        models: The limits by name; a host may stand before a name, as in ``groq/llama-3.3-70b``.
+    """
+
+    day: date
+    origins: tuple[str, ...]
+    models: Mapping[str, ModelLimits]
+
+
+def refreshed(stated: Mapping[str, Mapping[str, ModelLimits]]) -> RefreshedTable:
+    """Make a table of what APIs state, and of what genai-prices lists of models that are unknown here.
+
+    Args:
+        stated: What the APIs state, by host and name; of two hosts the smaller limit counts.
+
+    Raises:
+        LookupError: There is nothing to make it of; the text has the remedy.
+
+    Example:
+        >>> refreshed({"api.example.com": {"own-7b": ModelLimits(32_768, 32_768)}}).models["own-7b"].context_window
+        32768
+    """
+    models: dict[str, ModelLimits] = {}
+    for own in stated.values():
+        for name, limits in own.items():
+            models[name] = min(limits, models.get(name, limits), key=lambda each: each.max_input_tokens)
+    origins = tuple(stated)
+    if listed := _newly_listed():
+        origins = (*origins, f"genai-prices {version('genai-prices')}")
+        taken = set(map(squash, models))
+        models |= {name: limits for name, limits in listed.items() if squash(name) not in taken}
+    if not models:
+        raise LookupError('genai-prices cannot be read: pip install -U "autogen-ext-tokenctx[prices]"')
+    return RefreshedTable(today() if stated else _installed(), origins, models)
+
+
+def _newly_listed() -> dict[str, ModelLimits]:
+    """Return what genai-prices adds: of a model the least of all hosts, and each host that serves more."""
+    by_model: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for host, model, window in _listed():
+        by_model[model][host] = min(window, by_model[model].get(host, window))
+    found: dict[str, ModelLimits] = {}
+    for model, hosts in sorted(by_model.items()):
+        name = ModelName.parse(model)
+        if any(squash(spelling) in KNOWN_MODELS for spelling in name.spellings):
+            continue
+        least = open_model(name)
+        if least is None:
+            least = found[model] = within_family(name, min(hosts.values()))
+        for host, window in sorted(hosts.items()):
+            if (limits := within_family(name, window)) != least:
+                found[f"{host}/{model}"] = limits
+    return found
+
+
+def _installed() -> date:
+    """Return the day on which genai-prices was installed: its figures, which bear no date, are no newer."""
+    import genai_prices
+
+    seconds = Path(genai_prices.__file__ or "").stat().st_mtime
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).date()
+
+
+def write_refreshed(table: RefreshedTable, path: Path) -> None:
+    """Write a table as a file of limits: all of it or nothing, and never over a file of the user's own.
+
+    Args:
+        table: What to write.
+        path: The file; where it is there already, it must be one that was written here.
+
+    Raises:
+        ValueError: The file is another one.
+        OSError: It cannot be written.
+    """
+    if path.exists():
+        try:
+            standing: object = json.loads(path.read_bytes())
+        except (ValueError, RecursionError):
+            standing = None
+        if not isinstance(standing, dict) or ABOUT not in standing:
+            raise ValueError(f"{path} is no refreshed table, so it is left as it is; name another file")
+    about: dict[str, object] = {"date": table.day.isoformat(), "from": list(table.origins)}
+    models = {name: _entry(limits) for name, limits in table.models.items()}
+    rows = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in {ABOUT: about, **models}.items()]
+    target = Path(os.path.realpath(path))  # a link stays one
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write("{\n" + ",\n".join(rows) + "\n}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _entry(limits: ModelLimits) -> dict[str, int]:
+    whole = ModelLimits.stated(limits.context_window, limits.max_input_tokens, limits.max_output_tokens)
+    return {key: tokens for key, tokens in asdict(whole or limits).items() if isinstance(tokens, int)}

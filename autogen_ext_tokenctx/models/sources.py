@@ -9,15 +9,23 @@ import asyncio
 import json
 import logging
 import os
-from collections import defaultdict
-from collections.abc import Mapping
-from datetime import datetime, timezone
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from ..warn import warn_once
-from .known import KNOWN_MODELS, TABLE_DATE, family_of, open_model
+from .known import (
+    ABOUT,
+    KNOWN_MODELS,
+    TABLE_DATE,
+    family_of,
+    listed_windows,
+    open_model,
+    today,
+    within_family,
+)
 from .limits import LimitAnswer, ModelLimits
 from .names import ModelName, squash
 
@@ -76,34 +84,56 @@ class FileSource:
 
     def __init__(self, path: str | Path | None = None) -> None:
         self._given = None if path is None else Path(path).expanduser()
-        self._read: dict[Path, tuple[tuple[int, ...], dict[str, ModelLimits]]] = {}
+        self._files = _Files()
 
     async def __call__(self, name: ModelName) -> LimitAnswer:
         """Look the model up in the files."""
         known: list[str] = []
         for path in self._paths():
-            entries = self._entries(path)
-            if entries is None:
+            table = self._files.read(path)
+            if table is None:
+                if path == self._given:
+                    warn_once(f"file:{path}", f"{path} cannot be read: no limits are taken from it.")
                 continue
             known.append(str(path))
-            for spelling in name.spellings:
-                if limits := entries.get(spelling) or entries.get(squash(spelling)):
-                    return LimitAnswer("config_file", limits, str(path))
+            if limits := _found(table.models, name.spellings):
+                return LimitAnswer("config_file", limits, str(path))
         return LimitAnswer("config_file", None, f"not in {', '.join(known)}" if known else "no file")
 
     def _paths(self) -> list[Path]:
         if self._given is not None:
             return [self._given]
-        home = Path(os.path.expanduser("~"))  # stays "~" where no home directory is known, and finds nothing there
-        return [place / "model_limits.json" for place in (Path(), home / ".autogen", Path("/etc/autogen"))]
+        return [place / "model_limits.json" for place in (Path(), *_places())]
 
-    def _entries(self, path: Path) -> dict[str, ModelLimits] | None:
-        """Return what a file states, read again if it changed; None if there is no such file."""
+
+def _places() -> tuple[Path, Path]:
+    """Return the folders of a user's and of a machine's files."""
+    home = Path(os.path.expanduser("~"))  # stays "~" where no home directory is known, and finds nothing there
+    return home / ".autogen", Path("/etc/autogen")
+
+
+def _found(models: Mapping[str, ModelLimits], spellings: Iterable[str]) -> ModelLimits | None:
+    return next((found for each in spellings if (found := models.get(each) or models.get(squash(each)))), None)
+
+
+class _Table(NamedTuple):
+    """What a file states, by the name as written and by its letters and digits, and the day a refreshed one is of."""
+
+    models: Mapping[str, ModelLimits]
+    day: date | None = None
+
+
+class _Files:
+    """Reads files of limits, and again when they change."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[tuple[int, ...], _Table]] = {}
+
+    def read(self, path: Path) -> _Table | None:
+        """Return what a file states; None if there is no such file."""
         try:
             status = path.stat()
         except (OSError, ValueError):
-            if path == self._given:
-                warn_once(f"file:{path}", f"{path} cannot be read: no limits are taken from it.")
             return None
         version = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
         if path not in self._read or self._read[path][0] != version:
@@ -115,27 +145,38 @@ _MOST_BYTES = 10_000_000
 """A larger file is no table of models."""
 
 
-def _read_file(path: Path) -> dict[str, ModelLimits]:
-    """Return the usable entries of a file, by the name as written and by its letters and digits."""
+def _read_file(path: Path) -> _Table:
+    """Return the usable entries of a file."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
         content: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         warn_once(f"file:{path}", f"{path} cannot be read ({type(error).__name__}: {error}): it is ignored.")
-        return {}
+        return _Table({})
     if not isinstance(content, dict):
         warn_once(f"file:{path}", f"{path} is ignored: it must hold one JSON object of model names and limits.")
-        return {}
+        return _Table({})
     exact: dict[str, ModelLimits] = {}
-    for key, value in cast("dict[str, object]", content).items():
+    stated = cast("dict[str, object]", content)
+    day = _day(stated.pop(ABOUT, None))
+    for key, value in stated.items():
         limits, problem = _file_limits(value)
         if problem:
             rest = "the rest of the entry counts" if limits else "the entry is ignored"
             warn_once(f"file:{path}:{key}", f"{path}, key {key!r}: {problem}; {rest}.")
         if limits is not None:
             exact[key] = limits
-    return {squashed: limits for key, limits in exact.items() if (squashed := squash(key))} | exact
+    return _Table({squashed: limits for key, limits in exact.items() if (squashed := squash(key))} | exact, day)
+
+
+def _day(about: object) -> date | None:
+    """Return the day that a file says it is of."""
+    stated = cast("dict[str, object]", about).get("date") if isinstance(about, dict) else None
+    try:
+        return date.fromisoformat(stated) if isinstance(stated, str) else None
+    except ValueError:
+        return None
 
 
 def _file_limits(value: object) -> tuple[ModelLimits | None, str]:
@@ -161,28 +202,66 @@ def _positive(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
+def refreshed_paths() -> list[Path]:
+    """Return where refreshed tables are read; the first is where one is written."""
+    return [place / "model_limits.refreshed.json" for place in _places()]
+
+
 _OLD_DAYS = 90
 """Makers bring new models out every few months."""
 
 
 class TableSource:
-    """Looks the name up in our own table, then in the one of genai-prices if that is installed (extra ``prices``)."""
+    """Looks the name up in our own table and a refreshed one, the newer of them first, then in genai-prices.
+
+    A refreshed table is what ``tokenctx limits --refresh`` wrote, in ``~/.autogen`` or ``/etc/autogen``, the newer of
+    these; genai-prices is looked into if it is installed (extra ``prices``).
+    """
+
+    def __init__(self) -> None:
+        self._files = _Files()
 
     async def __call__(self, name: ModelName) -> LimitAnswer:
         """Look the model up in the tables."""
-        _tell_age((datetime.now(tz=timezone.utc).date() - TABLE_DATE).days)
-        # Makers know their weights best, but a host that is named may serve less.
-        if (limits := open_model(name)) is not None:
-            served = (await asyncio.to_thread(_hosts, name)).get(squash(name.host)) if name.host else None
-            if served is None:
-                return LimitAnswer("known_table", limits, "its maker's window")
-            return LimitAnswer("known_table", ModelLimits(served, served), f"genai-prices, at {name.host}")
-        # Ours is the newest and corrects the other, so all its spellings go first.
-        for spelling in name.spellings:
-            if limits := KNOWN_MODELS.get(squash(spelling)):
-                return LimitAnswer("known_table", limits, f"our own table, as {spelling}")
+        refreshed, day = self._refreshed(name)
+        _tell_age((today() - max(day, TABLE_DATE)).days)
+        own = await _in_own(name)
+        if refreshed is not None and (own is None or day >= TABLE_DATE):
+            return refreshed
         # The first look into the other reads a package's data (0.2 s): not on the event loop.
-        return await asyncio.to_thread(_in_package, name)
+        return own or await asyncio.to_thread(_in_package, name)
+
+    def _refreshed(self, name: ModelName) -> tuple[LimitAnswer | None, date]:
+        """Return what the newest refreshed table says, and its day."""
+        tables = [
+            (table.day or date.min, path, table) for path in refreshed_paths() if (table := self._files.read(path))
+        ]
+        day, path, table = max(tables, key=lambda each: each[0], default=(date.min, Path(), _Table({})))
+        limits = _found(table.models, _with_host(name))
+        return LimitAnswer("known_table", limits, f"{path}, of {day}") if limits else None, day
+
+
+def _with_host(name: ModelName) -> Iterator[str]:
+    """Yield the spellings of a name, each at its host first."""
+    for spelling in name.spellings:
+        if name.host:
+            yield f"{name.host}/{spelling}"
+        yield spelling
+
+
+async def _in_own(name: ModelName) -> LimitAnswer | None:
+    """Return what our own table says, and of a model whose weights are open what a host that is named serves."""
+    # Makers know their weights best, but a host that is named may serve less.
+    if (limits := open_model(name)) is not None:
+        served = (await asyncio.to_thread(_hosts, name)).get(squash(name.host)) if name.host else None
+        if served is None:
+            return LimitAnswer("known_table", limits, "its maker's window")
+        return LimitAnswer("known_table", ModelLimits(served, served), f"genai-prices, at {name.host}")
+    # Ours is newer than that of genai-prices and corrects it, so all its spellings go first.
+    for spelling in name.spellings:
+        if limits := KNOWN_MODELS.get(squash(spelling)):
+            return LimitAnswer("known_table", limits, f"our own table, as {spelling}")
+    return None
 
 
 @cache
@@ -190,8 +269,8 @@ def _tell_age(days: int) -> None:
     """Say, once a day, that the table is old."""
     if days > _OLD_DAYS:
         logger.info(
-            "the table of model limits is %d days old: newer models may be missing; update autogen-ext-tokenctx, or "
-            "state limits in model_limits.json",
+            "the table of model limits is %d days old: newer models may be missing; update autogen-ext-tokenctx, run "
+            "tokenctx limits --refresh, or state limits in model_limits.json",
             days,
         )
 
@@ -207,28 +286,8 @@ def _in_package(name: ModelName) -> LimitAnswer:
     for spelling in name.spellings:
         if hosts := listed_windows().get(squash(spelling)):
             tokens = hosts.get(squash(name.host)) or min(hosts.values())
-            # It has one number a model, of input and output together; a family may know that its input is limited.
-            _, family = family_of(name) or ("", None)
-            limits = family if family and family.max_input_tokens <= tokens else ModelLimits(tokens, tokens)
-            return LimitAnswer("known_table", limits, f"genai-prices, as {spelling}")
+            return LimitAnswer("known_table", within_family(name, tokens), f"genai-prices, as {spelling}")
     return LimitAnswer("known_table", None, "in none of the tables")
-
-
-@cache
-def listed_windows() -> Mapping[str, Mapping[str, int]]:
-    """Return the windows that genai-prices lists, by squashed model and host; nothing without that package."""
-    table: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    try:
-        from genai_prices.data_snapshot import get_snapshot
-
-        for host in get_snapshot().providers:
-            for model in host.models:
-                if model.context_window:
-                    hosts = table[squash(ModelName.parse(model.id).base)]
-                    hosts[squash(host.id)] = min(model.context_window, hosts.get(squash(host.id), model.context_window))
-    except Exception as error:  # not installed, or a later version of another shape: the next source is asked
-        logger.debug("genai-prices could not be read: %r", error)
-    return dict(table)
 
 
 class PatternSource:

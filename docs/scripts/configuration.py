@@ -138,6 +138,14 @@ ENVIRONMENT: tuple[Row, ...] = (
     ),
     ("`DATA_GYM_CACHE_DIR`", "tiktoken's own", "folder", "The same, where `TIKTOKEN_CACHE_DIR` is not set."),
     ("`TOKENCTX_API_KEY`", "not set", "text", "Key of the API that `tokenctx limits --base-url URL` asks."),
+    (
+        "`ANTHROPIC_API_KEY`, `COHERE_API_KEY`, `GEMINI_API_KEY`, `GROQ_API_KEY`, `MISTRAL_API_KEY`, "
+        "`OPENROUTER_API_KEY`, `TOGETHER_API_KEY`",
+        "not set",
+        "text",
+        "Keys of these hosts, where `--base-url` names one of them; each goes to its own host only. The tests marked "
+        "`provider` use them, too.",
+    ),
     ("`COLUMNS`", "width of the terminal", "characters", "Width of the tables of `tokenctx`."),
     (
         "`AUTOGEN_ALLOWED_PROVIDER_NAMESPACES`",
@@ -156,6 +164,13 @@ FILES: tuple[Row, ...] = (
         "A JSON object of model names; a value is the window, or an object with any of `context_window`, "
         "`max_input_tokens`, `max_output_tokens`. The first file that knows a model counts. "
         "`TokenConfig(model_limits_config_path=)` reads one file instead.",
+    ),
+    (
+        "`~/.autogen/model_limits.refreshed.json`, `/etc/autogen/model_limits.refreshed.json`",
+        "none",
+        "tokens",
+        "A table that `tokenctx limits --refresh` wrote, with its day; the newer of the two counts, as one of the "
+        "known tables: below files, environment and API.",
     ),
 )
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "samples"), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT), str(ROOT / "samples"), str(Path(__file__).parent)]  # the clone, whatever is installed
 
 from configuration import page  # noqa: E402
 from tokens_picture import THEMES, calls_of, draw, title  # noqa: E402
@@ -62,10 +62,12 @@ def _of_the_sample() -> Iterator[tuple[Path, str]]:
         yield ROOT / "docs" / "images" / f"tokens-{name}.svg", draw(calls, window, theme)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Make what is generated in README.md and docs/.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file is out of date")
-    check = parser.parse_args().check
+def update(check: bool) -> int:
+    """Write what is out of date, or only name it; 1 when something is.
+
+    Args:
+        check: Whether to write nothing.
+    """
     stale = [(path, text) for path, text in pages() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path, text in stale:
         print(f"{'out of date' if check else 'written'}: {path.relative_to(ROOT)}")
@@ -74,6 +76,12 @@ def main() -> int:
     if platform.python_version() != PYTHON:
         print(f"the picture and the sample's output are made with Python {PYTHON} only")
     return 1 if check and stale else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Make what is generated in README.md and docs/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file is out of date")
+    return update(parser.parse_args().check)
 
 
 if __name__ == "__main__":

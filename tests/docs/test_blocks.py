@@ -56,6 +56,7 @@ ARGUMENTS: dict[Any, Callable[[], object]] = {
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))  # for what commands write
 
 
 def execute(code: str) -> dict[str, Any]:
