@@ -1,0 +1,43 @@
+"""The samples that check their own claims, as a user runs them: offline, each in a process of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+def told_by(sample: str) -> str:
+    """What a sample prints, after all that it claims came true and its row in the table says so."""
+    command = [sys.executable, "-W", "error::RuntimeWarning", str(SAMPLES / sample)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert not re.search("^NO: ", done.stdout, re.MULTILINE)
+    last = done.stdout.splitlines()[-1]
+    row = re.search(rf"^.*\({sample}\).*$", (SAMPLES / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert row is not None
+    assert last in row[0]
+    count = len(re.findall("^yes: ", done.stdout, re.MULTILINE))
+    assert last == f"claims that came true: {count} of {count}"
+    return done.stdout
+
+
+def test_limits_and_budgets() -> None:
+    told = told_by("limits_and_budgets.py")
+    sources = re.findall(r"^([\w.-]+) +([\d,]+)  (\w+)$", told, re.MULTILINE)
+    assert sources == [
+        ("gpt-4o", "2,250", "environment"),
+        ("gpt-4.1", "12,000", "config_file"),
+        ("gpt-4", "6,144", "known_table"),
+    ]
+    assert "budget=1_000_000 for gpt-4 became 8,192. 1 warning:" in told
+    assert "ContextLengthError: maximum context length is 3,000 tokens" in told
+    assert re.search(r"^with the package.*: The code is K-4711\.$", told, re.MULTILINE)
+    views = re.findall(r"^(hard|easy)(?: as |, )(\w+) +([\d,]+) +([\d,]+) +([\d,]+)$", told, re.MULTILINE)
+    designs = {(task, complexity): int(design.replace(",", "")) for task, complexity, design, *_ in views}
+    assert designs["hard", "auto"] == designs["hard", "high"] > designs["hard", "low"]
+    assert designs["easy", "auto"] == designs["easy", "low"]
