@@ -41,3 +41,15 @@ def test_limits_and_budgets() -> None:
     designs = {(task, complexity): int(design.replace(",", "")) for task, complexity, design, *_ in views}
     assert designs["hard", "auto"] == designs["hard", "high"] > designs["hard", "low"]
     assert designs["easy", "auto"] == designs["easy", "low"]
+
+
+def test_project_context() -> None:
+    told = told_by("project_context.py")
+    assert "ContextLengthError: maximum context length is 6,000 tokens" in told
+    answers = re.findall(r"^  Answer: orders in (\w+), checkout within 350 ms\.$", told, re.MULTILINE)
+    assert answers == ["Redis", "PostgreSQL"]
+    kept = re.findall(r"^  (\w+) +(\d+) of (\d+)$", told, re.MULTILINE)
+    assert [name for name, *_ in kept] == ["requirements", "design", "memory_patterns"] * 2
+    assert all(0 < int(lines) < int(whole) for _, lines, whole in kept)
+    ranked = re.findall(r"^ (\d\.\d\d) +\d\.\d +\d\.\d\d  section (\w+)$", told, re.MULTILINE)
+    assert [name for _, name in ranked] == ["requirements", "design", "memory_patterns"]
