@@ -29,6 +29,10 @@ IN_DIGEST = 0.9
 BESIDE = 1.0
 """Share that the utility of a line rises by when the one before or after it is kept: it is clear only there."""
 
+CRUMB = 5.0
+"""Tokens that a move is taken to cost beside its own: of two lines of the same utility per token the longer one says
+more. Without it chats lose .02, teams .03 at 10 %; 10 is the same within noise."""
+
 MAX_MISSES = 80
 """Moves in a row that do not fit before the rest is not tried: bounds time, not choice."""
 
@@ -146,7 +150,7 @@ class Allocation:
             gain, cost, added = self._weigh(i, step)
             if gain <= 0.0:
                 continue
-            if self._heap and -gain / max(1, cost) > self._heap[0][0]:
+            if self._heap and _key(gain, cost) > self._heap[0][0]:
                 self._push(i, step, gain, cost)
             elif cost > max_tokens:
                 too_large.append((i, step, gain, cost))
@@ -224,7 +228,7 @@ class Allocation:
         if choice.form is Form.EXTRACT or (self._quotes and (len(content) > 1 or choice.repeated)):
             max_tokens = 2 * self._max_tokens
             lines = content if choice.form is Form.EXTRACT else [s for s in content if s not in pictures]
-            for s in sorted(lines, key=lambda s: (-choice.open[s] / max(1, segments[s].tokens), s)):
+            for s in sorted(lines, key=lambda s: (_key(choice.open[s], segments[s].tokens), s)):
                 self._push(i, s, choice.open[s], segments[s].tokens)
                 max_tokens -= segments[s].tokens
                 if max_tokens < 0:  # more lines than could be taken need not be tried
@@ -257,7 +261,7 @@ class Allocation:
         return lines if sum(segments[s].tokens for s in lines) <= CALLS_SHARE * self._max_tokens else []
 
     def _push(self, i: int, step: int, gain: float, cost: int) -> None:
-        key = -gain / max(1, cost)
+        key = _key(gain, cost)
         if step == _UP and self.choices[i].repeated:
             return
         if step < 0:
@@ -357,6 +361,11 @@ class Allocation:
     def _notation(self, scored: ScoredGroup) -> float:
         """Return what a group gains as it was written, noise included."""
         return (NOISE if self._context.leaves_noise_out(scored) else NOTATION) * self._worth.of_group(scored)
+
+
+def _key(gain: float, cost: int) -> float:
+    """Return where a move stands in the heap, the best first."""
+    return -gain / (max(1, cost) + CRUMB)
 
 
 def _with_required(segments: Sequence[Segment], number: int, kept: set[int]) -> tuple[int, ...]:
