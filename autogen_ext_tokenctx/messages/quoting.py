@@ -13,6 +13,9 @@ import re
 GAP = "…"
 """Stands where lines are missing between two others."""
 
+FRAGMENTS = f" {GAP} "
+"""Stands between pieces of one row."""
+
 _MOST_CHARS = 90
 """A longer label says no more."""
 

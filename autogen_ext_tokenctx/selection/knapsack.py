@@ -225,7 +225,7 @@ class Allocation:
         choice.utility = utility
         choice.open = {s: self._worth.gain(utility[s]) for s in content}
         choice.gain = sum(choice.open.values())
-        if choice.form is Form.EXTRACT or (self._quotes and (len(content) > 1 or choice.repeated)):
+        if choice.form is Form.EXTRACT or (self._quotes and (len(content) > 1 or choice.repeated or scored.merged)):
             max_tokens = 2 * self._max_tokens
             lines = content if choice.form is Form.EXTRACT else [s for s in content if s not in pictures]
             for s in sorted(lines, key=lambda s: (_key(choice.open[s], segments[s].tokens), s)):
@@ -275,7 +275,8 @@ class Allocation:
             return self._weigh_line(choice, step)
         profile = choice.scored.profile
         if step == _IN_PLACE:
-            return self._weigh_place(choice) if choice.form is Form.DIGEST else (0.0, 0, ())
+            can_move = choice.form is Form.DIGEST and not choice.scored.merged  # its pieces are no lines of it
+            return self._weigh_place(choice) if can_move else (0.0, 0, ())
         if choice.form is Form.FULL:
             return 0.0, 0, ()
         if choice.form is Form.COMPACT:

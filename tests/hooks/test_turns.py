@@ -83,7 +83,7 @@ async def test_a_new_task_outranks_what_was_done_before_it(hook: str) -> None:
         past += [UserMessage(content=f"Check gauge {turn}.", source="user"), *exchange(turn, 90)]
         past.append(AssistantMessage(content=f"Gauge {turn} is checked.", source="coder"))
     said = iter(range(1_000))
-    client, context = hooked(inner := Scripted(lambda _: f"Point {next(said)}: {prose(3, 12)}"), hook, 1_000, past)
+    client, context = hooked(inner := Scripted(lambda _: prose(next(said), 15)), hook, 1_000, past)
     agents = [AssistantAgent(name, client, model_context=context()) for name in ("ann", "ben", "cleo")]
     team = RoundRobinGroupChat(list(agents), termination_condition=MaxMessageTermination(25))
     task = "Plan a party for the caretaker in Lindorf."
