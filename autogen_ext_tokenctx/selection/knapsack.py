@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from math import sqrt
 from typing import NamedTuple
 
 from autogen_core.models import SystemMessage, UserMessage
@@ -178,24 +179,25 @@ class Allocation:
         return tokens <= 0
 
     def relevance_kept(self) -> float:
-        """Return the relevance mass kept per mass there was."""
+        """Return the relevance kept per relevance there was, of what did not have to stay; 1.0 where all of it had to.
+
+        Each group counts by how well it answers and by the root of its tokens, and a part of it by the relevance of its
+        lines. The rank correlation with what was needed is .25 so, .61 with tools (`tests.benchmarks.quality`); by
+        tokens of groups alone it was -.04 and .05.
+        """
         kept = total = 0.0
         for choice in self.choices.values():
-            if choice.fixed and choice.form is Form.EVICTED:  # repeated elsewhere
+            if choice.fixed or choice.repeated or not choice.scored.group.messages:  # in every view, or said elsewhere
                 continue
-            profile = choice.scored.profile
-            if choice.repeated:
-                total += sum(utility.mass for utility in choice.utility if utility.segment.kind == "thought")
-                kept += choice.mass
-                continue
-            utility = self._worth.of_group(choice.scored)
-            total += utility
+            relevance = choice.scored.relevance * sqrt(choice.scored.profile.tokens)
+            total += relevance
             if choice.form in (Form.FULL, Form.COMPACT):
-                kept += utility
+                kept += relevance
             elif choice.kept:
-                lines = sum(profile.segments[s].tokens for s in choice.kept)
-                kept += utility * min(1.0, lines / max(1, profile.compact_tokens))
-        return kept / total if total else 1.0
+                lines = [utility.mass for utility in choice.utility if utility.segment.line >= 0]
+                own = [choice.utility[s].mass for s in choice.kept if choice.utility[s].segment.line >= 0]
+                kept += relevance * sum(own) / (sum(lines) or 1.0)
+        return min(1.0, kept / total) if total else 1.0
 
     def _open(self, i: int, choice: Choice) -> None:
         scored = choice.scored
