@@ -33,9 +33,9 @@ _WORDS = 0.04
 """Utility of a new word of greatest rarity, in a group of weight 1. Without it failures lose .03, .03 and .07."""
 # Facts are worth the same wherever they stand in a history: what is relevant to a question need not be what a call
 # needs. With the relevance as a factor tools lose .01 to .04, code .03.
-_FACT = 12.0
+_FACT = 10.0
 """Utility of a new identifier in a tool result, if the words beside it are those of the conversation. With 48 of the
-questions about source files .03 to .06 less are found, and tools stay as they are."""
+questions about source files .03 to .06 less are found, and tools stay as they are; 8 to 12 are within noise."""
 _NAMES, _NAMES_BESIDE_TOOLS = 1.0, 0.05
 """Share of it for a new name of several words; where tools are in use, records are full of names: with 1 there, tools
 lose .08, .03 and .03."""
