@@ -10,7 +10,7 @@ from ..messages.turns import Turns
 from ..selection.knapsack import Choice
 from ..selection.prioritizer import PrioritizedContext
 
-ANSWERED_TOKENS = 10
+ANSWERED_TOKENS = 7
 """What the mark of an answer that is left out costs, about."""
 
 _IN_PLACE = (Form.FULL, Form.REPAIRED, Form.COMPACT, Form.EXTRACT, Form.PLACEHOLDER)

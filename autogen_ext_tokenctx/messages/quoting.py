@@ -23,7 +23,7 @@ _RESERVED = frozenset({"system", "developer"})
 """Roles that nobody has by calling himself so."""
 
 _MARK = re.compile(
-    r"^(?=\[(?:omitted|answer omitted|image omitted|retrieved|summary of|excerpts of|images from|result of|no result"
+    r"^(?=\[(?:omitted|answered|image omitted|retrieved|summary of|excerpts of|images from|result of|no result"
     r"|expand_context|\d{1,9} (?:of \d{1,9} )?(?:lines?|(?:empty |earlier )?messages?)\b))",
     re.IGNORECASE | re.MULTILINE,
 )

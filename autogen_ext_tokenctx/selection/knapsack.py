@@ -27,8 +27,9 @@ from .utility import FIRST, LineUtility, Utility
 IN_DIGEST = 0.9
 """Share of a line's utility that is left in the digest, away from its place."""
 
-BESIDE = 1.0
-"""Share that the utility of a line rises by when the one before or after it is kept: it is clear only there."""
+BESIDE = 1.5
+"""Share that the utility of a line rises by when the one before or after it is kept: it is clear only there. With 1
+arguments of tool calls lose .03, .03 and .01, failing runs .02 at 20 %; from 2 on questions about source files do."""
 
 CRUMB = 5.0
 """Tokens that a move is taken to cost beside its own: of two lines of the same utility per token the longer one says

@@ -33,12 +33,11 @@ _WORDS = 0.04
 """Utility of a new word of greatest rarity, in a group of weight 1. Without it failures lose .03, .03 and .07."""
 # Facts are worth the same wherever they stand in a history: what is relevant to a question need not be what a call
 # needs. With the relevance as a factor tools lose .01 to .04, code .03.
-_FACT = 12.0
+_FACT = 10.0
 """Utility of a new identifier in a tool result, if the words beside it are those of the conversation. With 48 of the
-questions about source files .03 to .06 less are found, and tools stay as they are."""
-_NAMES, _NAMES_BESIDE_TOOLS = 1.0, 0.05
-"""Share of it for a new name of several words; where tools are in use, records are full of names: with 1 there, tools
-lose .08, .03 and .03."""
+questions about source files .03 to .06 less are found, and tools stay as they are; 8 to 12 are within noise."""
+# A name of several words is a fact, too, where no tools are in use. Where they are, records are full of names: as facts
+# there, tools lose .08, .03 and .03, and with .05 of their worth nothing changes.
 _TALKED = 0.4
 """Share of it for a fact in what people and agents say. With .1 teams lose .05 at 10 %."""
 _OWN = 8.0
@@ -87,7 +86,7 @@ class LineUtility(NamedTuple):
         weight: The rarities of its words together.
         per_word: Worth of rarity 1 that is new.
         per_fact: Worth of a new fact, where a fact is worth 1.
-        facts: Its identifiers and names.
+        facts: Its identifiers, and its names where they are facts.
         per_odd: Worth of its difference from the other lines of its text, as long as the view has nothing like it.
         per_asked: Share of the utility of words of the query that it is given for them.
         asked: Its words that the query has.
@@ -130,18 +129,16 @@ def score_of(scored: ScoredGroup, relevance: float | None = None) -> float:
 
 
 def _facts(context: PrioritizedContext) -> dict[str, float]:
-    """Return the worth of each identifier and name of a history, by who said it first."""
+    """Return the worth of each fact of a history (identifiers and, without tools, names), by who said it first."""
     groups = context.groups.values()
-    names = _NAMES_BESIDE_TOOLS if any(scored.group.is_exchange for scored in groups) else _NAMES
+    has_tools = any(scored.group.is_exchange for scored in groups)
     worth: dict[str, float] = {}
     for scored in groups:
         is_own = isinstance(scored.group.head, AssistantMessage) and not scored.group.is_exchange
         said = _OWN if is_own else 1.0
         for segment in scored.profile.segments:
-            for fact in segment.ids:
+            for fact in segment.ids if has_tools else segment.ids + segment.names:
                 worth.setdefault(fact, said)
-            for fact in segment.names:
-                worth.setdefault(fact, said * names)
     return worth
 
 
@@ -161,7 +158,7 @@ class Utility:
     def __init__(self, context: PrioritizedContext) -> None:
         self._covered: set[str] = set()
         self._taken: Counter[int] = Counter()
-        self._fact = _facts(context)
+        self._fact = {} if context.is_trace_question else _facts(context)
         lines = [segment.words for scored in context.groups.values() for segment in scored.profile.segments]
         rare = idf_of(lines)  # among lines: with few groups, what several of them say would count for nothing
         scale = _STEPS / (max(rare.values(), default=1.0) or 1.0)
@@ -277,7 +274,7 @@ class Utility:
 
     def _line(self, text: _Text, segment: Segment) -> LineUtility:
         scored, rare = text.scored, self._rare
-        facts = () if self._is_trace_question else segment.ids + segment.names
+        facts = tuple([fact for fact in (*segment.ids, *segment.names) if fact in self._fact])
         per_fact = 0.0
         if facts:
             dialogue = self._dialogue

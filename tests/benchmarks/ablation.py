@@ -25,7 +25,6 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "relevance of neighbours": ("retrieval.bm25", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
     "recency": ("selection.utility", {"_RECENT": 0.0}),
     "identifiers and names": ("selection.utility", {"_FACT": 0.0}),
-    "names": ("selection.utility", {"_NAMES": 0.0, "_NAMES_BESIDE_TOOLS": 0.0}),
     "words beside identifiers": ("selection.utility", {"_MOST": 0.25}),
     "what the agent said first": ("selection.utility", {"_OWN": 1.0}),
     "facts of one group": ("selection.utility", {"_MANY": 1e6}),

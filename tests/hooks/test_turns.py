@@ -151,7 +151,7 @@ async def test_a_task_that_is_done_does_not_look_open(hook: str, outcome: str) -
         await agent.run(task=f"Read gauge {turn} in hall {turn % 4}.")
     shown = [text_of(request) for request in inner.requests[1:] if "Transfer 400 euros" in text_of(request)]
     assert len(shown) == 25
-    assert all(outcome in text or "[answer omitted]" in text for text in shown)
+    assert all(outcome in text or "[answered]" in text for text in shown)
     assert any(outcome in text for text in shown[-5:])
 
 
