@@ -9,6 +9,7 @@ from autogen_core.models import AssistantMessage, SystemMessage
 
 from ..messages.quoting import FRAGMENTS
 from ..retrieval.features import rewritten
+from .corrections import corrections
 from .prioritizer import PrioritizedContext, ScoredGroup
 
 _WORDS = range(12, 400)
@@ -27,8 +28,8 @@ _COMPARED = 4
 def without_copies(context: PrioritizedContext) -> PrioritizedContext:
     """Return the context in which messages that a later one nearly repeats have only what they alone say.
 
-    Whole they can still be had, where there are tokens for that. What must stay, what people said and what answers a
-    question stays as it is.
+    Whole they can still be had, where there are tokens for that. What must stay, and what corrects or is corrected,
+    stays as it is.
 
     Example:
         >>> from autogen_core.models import UserMessage
@@ -41,9 +42,12 @@ def without_copies(context: PrioritizedContext) -> PrioritizedContext:
         >>> merged.groups[3].profile.passages[0].text()
         'Heartbeat 2: … within 14'
     """
+    differences = _differences(context)
+    corrected = {place.group for pair in corrections(context).items() for place in pair} if differences else set[int]()
     merged = {
         index: replace(context.groups[index], profile=rewritten(context.groups[index].profile, text), merged=True)
-        for index, text in _differences(context).items()
+        for index, text in differences.items()
+        if index not in corrected
     }
     return replace(context, groups={**context.groups, **merged}) if merged else context
 
@@ -70,13 +74,11 @@ def _differences(context: PrioritizedContext) -> Mapping[int, str]:
 
 def _free(context: PrioritizedContext) -> list[ScoredGroup]:
     """Return the groups that may be merged, in their order."""
-    numbers = list(context.groups)
     turns = context.turns
-    kept = {place for exchange in turns.exchanges for place in (exchange.question, exchange.answer)}
-    kept |= {turns.outcome, turns.first, *turns.people, *turns.request}
+    kept = {turns.outcome, turns.first, *turns.request}
     return [
         scored
-        for place, scored in enumerate(map(context.groups.__getitem__, numbers))
+        for place, scored in enumerate(context.groups.values())
         if place not in kept
         and not scored.pinned
         and not scored.group.is_exchange

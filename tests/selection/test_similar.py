@@ -52,9 +52,17 @@ async def test_where_there_are_tokens_they_stand_whole_again() -> None:
     assert view.count("the certificate holds") > 15
 
 
-async def test_two_alike_and_what_people_say_are_left_alone() -> None:
-    said = [UserMessage(content=heartbeat(number), source="user") for number in range(20)]
-    assert " … " not in await shown([TASK, *said, ASKED], 700)
+async def test_what_a_person_says_again_and_again_leaves_tokens_to_what_he_says_once() -> None:
+    history: list[LLMMessage] = [TASK]
+    for number in range(60):
+        once = "The dentist appointment in Lindorf is on Monday." if number == 7 else ""
+        text = once or f"I took walk {number} today, along the river, past the mill and over the old bridge."
+        history += [UserMessage(content=text, source="user"), AssistantMessage(content="Noted.", source="secretary")]
+    view = await shown([*history, UserMessage(content="I took a walk today.", source="user")], 700)
+    assert "dentist appointment in Lindorf is on Monday" in view
+
+
+async def test_two_alike_are_left_alone() -> None:
     pair = [AssistantMessage(content=heartbeat(number), source="monitor") for number in range(2)]
     assert "Heartbeat 0: … " not in await shown([TASK, *pair, *conversation(20)[1:]], 700)
 
