@@ -10,7 +10,7 @@ from ..messages.turns import Turns
 from ..selection.knapsack import Choice
 from ..selection.prioritizer import PrioritizedContext
 
-ANSWERED_TOKENS = 10
+ANSWERED_TOKENS = 7
 """What the mark of an answer that is left out costs, about."""
 
 _IN_PLACE = (Form.FULL, Form.REPAIRED, Form.COMPACT, Form.EXTRACT, Form.PLACEHOLDER)
@@ -52,7 +52,8 @@ def judged_together(
         answered = judged[answer]
         if marks > 0 and _stands(judged[question]) and not _stands(answered):  # a later message may say it again
             marks -= 1
-            judged[answer] = replace(answered, form=Form.EXTRACT if answered.kept else Form.PLACEHOLDER)
+            has_lines = answered.kept and not answered.scored.merged  # whose pieces are no lines of it
+            judged[answer] = replace(answered, form=Form.EXTRACT if has_lines else Form.PLACEHOLDER)
     return judged
 
 

@@ -29,6 +29,7 @@ from ..retrieval.query import asked_picture, question
 from ..retrieval.recall import Recalled, recall, said_in
 from ..selection.prioritizer import GroupPrioritizer, PinReason, PrioritizedContext
 from ..selection.scope import Scope, scope_of, whole_of
+from ..selection.similar import without_copies
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
 from ..tokens.counting import EstimatedTokenCounter, GuardedTokenCounter, TokenCounter
@@ -263,7 +264,7 @@ class ContextEngine:
 
         def compacted() -> FitResult:
             context = self.prioritizer.prioritize(groups, task, profiles=self._profiles, pinned=pinned)
-            return fit.compacted(context, scope, request.summary)
+            return fit.compacted(without_copies(context), scope, request.summary)
 
         return await self._elsewhere(compacted, groups)
 

@@ -14,7 +14,7 @@ from ..forms.form import Form
 from ..forms.passages import passages
 from ..messages.calls import is_call
 from ..messages.groups import MessageGroup, split
-from ..messages.quoting import GAP, is_row, one_line
+from ..messages.quoting import FRAGMENTS, GAP, is_row, one_line
 from ..messages.turns import SPACER, is_transcript
 from .report import FitResult
 from .request import FitRequest
@@ -87,9 +87,30 @@ class Source:
     def __contains__(self, line: str) -> bool:
         return line in self._lines or line in self._all
 
+    def has_fragments(self, row: str) -> bool:
+        """Return whether a row is pieces of one of the texts in their order, with signs of gaps between them.
+
+        Example:
+            >>> from autogen_core.models import UserMessage
+            >>> Source([UserMessage(content="Up since nine, all is well.", source="ann")]).has_fragments("Up … well.")
+            True
+        """
+        pieces = row.split(FRAGMENTS)
+        return len(pieces) > 1 and any(_in_order(pieces, text) for text in self._all.split("\n"))
+
     def has_neighbours(self, above: str, below: str) -> bool:
         """Return whether the second row follows the first one in a text; blank rows aside."""
         return f"{above}\n{below}" in self._rows
+
+
+def _in_order(pieces: Sequence[str], text: str) -> bool:
+    at = 0
+    for piece in pieces:
+        at = text.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
 
 
 def is_mark(line: str) -> bool:
@@ -126,7 +147,7 @@ def misquoted(text: str, sources: Sequence[Source]) -> Iterator[str]:
                 continue
             named, said = by_label[label], row[len(label) + 1 :]
         said = said.strip()
-        if said not in ("", GAP) and not any(said in source for source in named):
+        if said not in ("", GAP) and not any(said in source or source.has_fragments(said) for source in named):
             yield f"invented: {row!r}"
 
 

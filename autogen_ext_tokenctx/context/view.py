@@ -25,6 +25,10 @@ BEYOND = "neither recent nor of what is asked"
 """Why a group is evicted that was not even looked at."""
 
 
+_A_HANDLE = "5e0d27c9"
+"""Costs what handles cost."""
+
+
 class _Changed(NamedTuple):
     """A group that is not in the view as it was, its form there, and its tokens."""
 
@@ -83,6 +87,11 @@ class ViewBuilder:
     def placeholder_tokens(self, scored: ScoredGroup) -> int:
         """Return the exact tokens of the shortest form of a group that keeps its place."""
         return self._extract(scored, frozenset())[1]
+
+    def head_tokens(self) -> int:
+        """Return the tokens of the head of the block, about: it says how many messages left, and a handle."""
+        left_out = sum(len(group.originals) for group in self._scope.groups) + len(self._scope.not_considered)
+        return self._cost([self._compressor.digest((), left_out, _A_HANDLE if self._expandable else "")])
 
     def without_noise(self, scored: ScoredGroup) -> tuple[tuple[LLMMessage, ...], int]:
         """Return the compact form of a group, with what brings its noise back, and its exact tokens."""

@@ -33,7 +33,7 @@ DIGEST_SOURCE = "context_digest"
 
 IMAGE_LEFT_OUT = "[image omitted]"
 
-ANSWERED = "[answer omitted]"
+ANSWERED = "[answered]"
 """What stands for an answer, so that its question does not look open."""
 
 

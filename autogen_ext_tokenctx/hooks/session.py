@@ -238,8 +238,8 @@ class Session:
             smaller = await self._compacted(call, goes_on=goes_on, reserved=made.view.recalled_tokens)
         except BudgetTooSmallError:
             smaller = None
-        if smaller is not None and smaller.view.recalled_tokens:
-            return smaller
+        if smaller is not None and not smaller.view.shortens_newest:
+            return smaller  # where it recalls nothing, it has by itself what the newest turn asks for
         return made.without_recall(newest_turn(call.fit.messages), self.manager.counter)
 
     async def _recalling(self, view: IncrementalView, call: CallRequest, tokens: int, pictures: int) -> IncrementalView:

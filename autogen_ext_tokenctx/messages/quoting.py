@@ -13,6 +13,9 @@ import re
 GAP = "…"
 """Stands where lines are missing between two others."""
 
+FRAGMENTS = f" {GAP} "
+"""Stands between pieces of one row."""
+
 _MOST_CHARS = 90
 """A longer label says no more."""
 
@@ -20,7 +23,7 @@ _RESERVED = frozenset({"system", "developer"})
 """Roles that nobody has by calling himself so."""
 
 _MARK = re.compile(
-    r"^(?=\[(?:omitted|answer omitted|image omitted|retrieved|summary of|excerpts of|images from|result of|no result"
+    r"^(?=\[(?:omitted|answered|image omitted|retrieved|summary of|excerpts of|images from|result of|no result"
     r"|expand_context|\d{1,9} (?:of \d{1,9} )?(?:lines?|(?:empty |earlier )?messages?)\b))",
     re.IGNORECASE | re.MULTILINE,
 )

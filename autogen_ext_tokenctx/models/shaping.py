@@ -41,6 +41,8 @@ class ModelOptimizer:
             searched in the name (in lower case, without provider and vendor), and the profile. The first that is
             found counts.
 
+        model: Name of the model for which it shapes as one of a hook's ``transforms``; else each request says it.
+
     Raises:
         ValueError: A pattern is no regular expression.
         TypeError: Something else than a `ModelProfile` belongs to a pattern.
@@ -62,7 +64,13 @@ class ModelOptimizer:
         True
     """
 
-    def __init__(self, *, profiles: Mapping[str, ModelProfile] | Iterable[tuple[str, ModelProfile]] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        profiles: Mapping[str, ModelProfile] | Iterable[tuple[str, ModelProfile]] = (),
+        model: str | None = None,
+    ) -> None:
+        self._model = model
         self._profiles = [_row(pattern, profile) for pattern, profile in dict(profiles).items()]
 
     def __repr__(self) -> str:
@@ -103,6 +111,28 @@ class ModelOptimizer:
         if not model or self.profile(model).family == "unknown":
             return None
         return lambda messages: self.optimize_for_model(messages, model)
+
+    def apply_transform(self, messages: list[LLMMessage]) -> list[LLMMessage]:
+        """Return the messages as the model's endpoint accepts them: an optimizer can be one of a hook's transforms.
+
+        Raises:
+            ValueError: It was made without a model.
+
+        Example:
+            >>> said: list[LLMMessage] = [UserMessage(content=text, source="user") for text in ("Hi.", "Now?")]
+            >>> len(ModelOptimizer(model="gemma-2-9b-it").apply_transform(said))
+            1
+        """
+        if self._model is None:
+            raise ValueError("a ModelOptimizer among transforms needs a model: ModelOptimizer(model='gemma-2-9b-it')")
+        return self.optimize_for_model(messages, self._model)
+
+    def get_logs(
+        self, pre_transform_messages: list[LLMMessage], post_transform_messages: list[LLMMessage]
+    ) -> tuple[str, bool]:
+        """Return what `apply_transform` did in a few words, and whether it changed anything."""
+        changed = list(map(id, pre_transform_messages)) != list(map(id, post_transform_messages))
+        return f"shaped for {self._model}", changed
 
     def optimize_for_model(
         self, messages: ProjectContext | Sequence[LLMMessage], model: str | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import NamedTuple
 
@@ -178,6 +178,24 @@ class FeatureCache:
         alone = message.model_copy(update={"content": [message.content[slot.item]]})
         empty = message.model_copy(update={"content": []})
         return self._counter.count_message(alone) - self._counter.count_message(empty)
+
+
+def rewritten(features: GroupFeatures, text: str) -> GroupFeatures:
+    """Return the features of a group of one text that is quoted as a shorter one; costs of the whole stay.
+
+    Example:
+        >>> from autogen_ext_tokenctx.messages.groups import split
+        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
+        >>> group = split([UserMessage(content="Ticket HB-4013 is closed.", source="ann")])[0]
+        >>> features = FeatureCache(EstimatedTokenCounter(), GroupCompressor()).get(group)
+        >>> [segment.ids for segment in rewritten(features, "HB-4013").segments]
+        [(), ('hb-4013',)]
+    """
+    passage = replace(features.passages[0], lines=(Line(text),))
+    chars = sum(len(line.text) + 1 for line in features.passages[0].lines)
+    segments: list[Segment] = []
+    _add_passage(segments, Counter(), passage, _At(0, min(1.0, features.compact_tokens / max(1, chars)), ()))
+    return replace(features, passages=(passage,), segments=tuple(segments))
 
 
 def _instructions(message: LLMMessage) -> Iterator[Instruction]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from operator import attrgetter, is_
 
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
@@ -16,10 +14,9 @@ from ..forms.form import FitStep
 from ..messages.calls import MOST_BETWEEN, answers, is_call, open_calls
 from ..messages.groups import MessageGroup, common_prefix, message_key, split, text_of
 from ..tokens.counting import GuardedTokenCounter
+from ..warn import warn_once
 from .stems import is_finnish
 from .terms import terms, written
-
-_logger = logging.getLogger(__name__)
 
 _WORD = re.compile(r"[^\W_]{2,}")
 """Words as SQLite's tokenizer takes them: it splits ids at their signs, and so must what looks for them."""
@@ -141,7 +138,10 @@ class HistoryIndex:
             )
             return [number for (number,) in rows]
         except sqlite3.Error as error:
-            _warn_once(str(error))
+            warn_once(
+                "full-text search",
+                f"older messages are not looked up: {error}; SQLite of this Python has no full-text search",
+            )
             return []
 
     def _index(self) -> sqlite3.Connection:
@@ -235,8 +235,3 @@ def _storable(text: str) -> str:
 def _parts(messages: Sequence[LLMMessage]) -> int:
     """In how many parts come those contents that have parts."""
     return sum([len(message.content) for message in messages if not isinstance(message.content, str)])
-
-
-@cache
-def _warn_once(error: str) -> None:
-    _logger.warning("older messages are not looked up: %s; SQLite of this Python has no full-text search", error)

@@ -99,6 +99,7 @@ class ScoredGroup:
     notes: str = ""  # for reports
     beside: float = 0.0  # relevance of what an agent says beside its calls, 0 to 1
     pictured: bool = False  # its pictures are asked for
+    merged: bool = False  # its lines are what a later message like it does not say
 
     def why(self) -> str:
         """Return the scores in words, for reports."""

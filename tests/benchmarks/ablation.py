@@ -21,12 +21,14 @@ from tests.benchmarks.retention import FAMILIES, family_means
 
 PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "nothing off": ("selection.utility", {}),
-    "relevance of groups": ("selection.utility", {"_BASE": 1.0, "_SHARP": 0.0}),
+    "relevance of groups": ("selection.utility", {"_BASE": 1e6}),
     "relevance of neighbours": ("retrieval.bm25", {"_NEAR_SHARE": 0.0, "_FAR_SHARE": 0.0}),
     "recency": ("selection.utility", {"_RECENT": 0.0}),
-    "identifiers and names": ("selection.utility", {"_IDS": 0.0}),
-    "names": ("selection.utility", {"_NAMES": 0.0}),
+    "identifiers and names": ("selection.utility", {"_FACT": 0.0}),
     "words beside identifiers": ("selection.utility", {"_MOST": 0.25}),
+    "what the agent said first": ("selection.utility", {"_OWN": 1.0}),
+    "facts of one group": ("selection.utility", {"_MANY": 1e6}),
+    "crumbs": ("selection.knapsack", {"CRUMB": 0.0}),
     "arguments of the last calls": ("retrieval.query", {"_CALLED": 0.0}),
     "what was said already": ("selection.utility", {"_SAID_AGAIN": 1.0, "_SAID_AGAIN_OPEN": 1.0}),
     "a line's own words": ("selection.utility", {"_FIT_BASE": 1e6}),
@@ -37,7 +39,7 @@ PARTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "weights of categories": ("selection.prioritizer", {"DEFAULT_WEIGHTS": dict.fromkeys(Category, 1.0)}),
     "outcomes of calls": ("selection.prioritizer", {"OUTCOME_WEIGHTS": dict.fromkeys(Outcome, 1.0)}),
     "neighbouring lines": ("selection.knapsack", {"BESIDE": 0.0}),
-    "standing instructions": ("selection.instructions", {"SHARE": 0.0}),
+    "standing instructions": ("context.compaction", {"SHARE": 0.0}),
     "digest": ("selection.knapsack", {"IN_DIGEST": 0.001}),
 }
 

@@ -76,7 +76,8 @@ def _semantic() -> ContextPrioritizer:
 
 
 def _reduced(manager: ContextManager, messages: list[dict[str, Any]], budget: int) -> list[dict[str, Any]]:
-    fitted = manager.fit(from_rows(messages), budget)
+    # as the hooks do it: the agents of these histories have no tool expand_context, so marks do not name it
+    fitted = manager.fit(from_rows(messages), budget, expandable=False)
     try:
         return to_rows(asyncio.run(fitted).messages)
     except BudgetTooSmallError as error:  # the harness counts neither our first task nor marks into its floor

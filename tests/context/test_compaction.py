@@ -120,4 +120,4 @@ async def test_a_question_has_a_mark_though_a_later_message_repeats_its_answer()
     repeated = answer.model_copy(update={"content": prose(5, 120)})
     history = [task, answer, *conversation(12), user("What did you say first?"), repeated, user("Thanks. And now?")]
     result = await ContextManager().fit(history, 900)
-    assert [str(message.content) for message in result.messages[:2]] == [task.content, "[answer omitted]"]
+    assert [str(message.content) for message in result.messages[:2]] == [task.content, "[answered]"]

@@ -126,7 +126,8 @@ async def test_a_view_that_a_provider_would_refuse_gives_way_to_the_newest_messa
         warnings.simplefilter("always")
         first = await manager.fit(history, 1_500)
         await manager.fit(history, 1_400)
-    assert [str(warning.message)[:32] for warning in caught] == ["a view broke what a provider ins"]
+    ours = [str(warning.message)[:32] for warning in caught if warning.category is RuntimeWarning]
+    assert ours == ["a view broke what a provider ins"]
     assert first.messages[0] is RULES
     assert first.messages[-1] is RESULT
     for invariant in (

@@ -132,7 +132,7 @@ async def test_what_was_said_beside_a_call_is_recalled_and_searched(decision: st
     for message in history("prose"):
         await context.add_message(message)
         await context.get_messages()
-    for number in range(20, 32):
+    for number in range(20, 80):
         await context.add_message(AssistantMessage(content=prose(number, 40), source="coder"))
         await context.get_messages()
     assert decision not in str(context.last_view)

@@ -65,7 +65,7 @@ async def test_no_request_is_over_the_window_and_all_come_close_to_it(stream: bo
     records = list(client.recent)
     assert [record.billed for record in records] == [request.tokens for request in inner.requests]
     for record in records[3:]:
-        assert record.report.tokens_after == pytest.approx(record.billed, rel=0.03)
+        assert record.report.tokens_after == pytest.approx(record.billed, rel=0.035)
         assert record.report.budget == WINDOW
         if record.report.steps:
             assert record.billed is not None

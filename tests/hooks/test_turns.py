@@ -83,7 +83,7 @@ async def test_a_new_task_outranks_what_was_done_before_it(hook: str) -> None:
         past += [UserMessage(content=f"Check gauge {turn}.", source="user"), *exchange(turn, 90)]
         past.append(AssistantMessage(content=f"Gauge {turn} is checked.", source="coder"))
     said = iter(range(1_000))
-    client, context = hooked(inner := Scripted(lambda _: f"Point {next(said)}: {prose(3, 12)}"), hook, 1_000, past)
+    client, context = hooked(inner := Scripted(lambda _: prose(next(said), 15)), hook, 1_000, past)
     agents = [AssistantAgent(name, client, model_context=context()) for name in ("ann", "ben", "cleo")]
     team = RoundRobinGroupChat(list(agents), termination_condition=MaxMessageTermination(25))
     task = "Plan a party for the caretaker in Lindorf."
@@ -151,7 +151,7 @@ async def test_a_task_that_is_done_does_not_look_open(hook: str, outcome: str) -
         await agent.run(task=f"Read gauge {turn} in hall {turn % 4}.")
     shown = [text_of(request) for request in inner.requests[1:] if "Transfer 400 euros" in text_of(request)]
     assert len(shown) == 25
-    assert all(outcome in text or "[answer omitted]" in text for text in shown)
+    assert all(outcome in text or "[answered]" in text for text in shown)
     assert any(outcome in text for text in shown[-5:])
 
 

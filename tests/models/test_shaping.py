@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PILImage
 
+from autogen_ext_tokenctx import TokenBudgetChatCompletionClient, TokenBudgetChatCompletionContext
 from autogen_ext_tokenctx.messages.calls import is_call
 from autogen_ext_tokenctx.messages.groups import repair
 from autogen_ext_tokenctx.models.profiles import ModelProfile
@@ -29,7 +30,7 @@ from autogen_ext_tokenctx.models.shaping import GO_ON, NOTHING, SEEN, ModelOptim
 
 from ..support.histories import conversation
 from ..support.random_histories import histories
-from ..support.strict_client import check_request
+from ..support.strict_client import StrictClient, check_request
 
 OPTIMIZER = ModelOptimizer()
 MODELS = (
@@ -425,3 +426,25 @@ def test_profiles_that_are_none_are_refused_with_the_remedy(
 ) -> None:
     with pytest.raises(error, match=remedy):
         ModelOptimizer(profiles=profiles)
+
+
+@pytest.mark.parametrize("hook", ["context", "client"])
+async def test_an_optimizer_is_one_of_the_transforms(hook: str) -> None:
+    """Two user messages in a row, which the templates of Gemma refuse."""
+    history: list[LLMMessage] = [UserMessage(content=text, source="user") for text in ("Hello.", "Are you there?")]
+    inner = StrictClient(["Yes."])
+    transforms = [ModelOptimizer(model="gemma-2-9b-it")]
+    if hook == "client":
+        await TokenBudgetChatCompletionClient(inner, 1_000, transforms=transforms, optimizer=None).create(history)
+        sent = inner.requests[-1].messages
+    else:
+        context = TokenBudgetChatCompletionContext(budget=1_000, transforms=transforms, initial_messages=history)
+        sent = await context.get_messages()
+    assert [message.content for message in sent] == ["Hello.\n\nAre you there?"]
+
+
+async def test_an_optimizer_without_a_model_is_left_out_of_the_transforms() -> None:
+    history: list[LLMMessage] = [UserMessage(content="Hello.", source="user")]
+    context = TokenBudgetChatCompletionContext(budget=1_000, transforms=[ModelOptimizer()], initial_messages=history)
+    with pytest.warns(RuntimeWarning, match="needs a model: ModelOptimizer\\(model="):
+        assert await context.get_messages() == history

@@ -111,8 +111,8 @@ async def test_what_is_said_in_other_words_is_found_by_meaning() -> None:
     history: list[LLMMessage] = [UserMessage(content=line, source="ann") for line in lines]
     history.append(UserMessage(content="Which pet got wet in bad weather outdoors lately?", source="user"))
     with_meaning = ContextManager(prioritizer=ContextPrioritizer(embedder=MiniLMEmbedder()))
-    assert said[1] in str((await with_meaning.fit(history, 200)).messages)
-    assert said[1] not in str((await ContextManager().fit(history, 200)).messages)
+    assert said[1] in str((await with_meaning.fit(history, 100)).messages)
+    assert said[1] not in str((await ContextManager().fit(history, 100)).messages)
 
 
 def test_the_model_gives_a_text_the_same_vector_in_any_company() -> None:

@@ -50,6 +50,7 @@ def test_project_context() -> None:
     assert answers == ["Redis", "PostgreSQL"]
     kept = re.findall(r"^  (\w+) +(\d+) of (\d+)$", told, re.MULTILINE)
     assert [name for name, *_ in kept] == ["requirements", "design", "memory_patterns"] * 2
-    assert all(0 < int(lines) < int(whole) for _, lines, whole in kept)
+    assert all(0 < int(lines) <= int(whole) for _, lines, whole in kept)
+    assert all(int(lines) < int(whole) for _, lines, whole in kept[:3])
     ranked = re.findall(r"^ (\d\.\d\d) +\d\.\d +\d\.\d\d  section (\w+)$", told, re.MULTILINE)
     assert [name for _, name in ranked] == ["requirements", "design", "memory_patterns"]

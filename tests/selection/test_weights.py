@@ -106,7 +106,7 @@ def test_an_open_failure_keeps_more_than_one_that_was_mended(is_flagged: bool) -
 
     history = [TASK, *run(1, "build", failure(1), is_flagged), *run(2, "deploy", failure(2), is_flagged)]
     history += [*run(3, "build", "built", False), *conversation(10)]
-    steps = {step.group: step for step in fitted(history, 1_600).report.steps}
+    steps = {step.group: step for step in fitted(history, 1_200).report.steps}
     assert steps[2].tokens_after > steps[1].tokens_after
     assert "failed, done later" in steps[1].why
     assert steps[2].why.endswith("failed")
