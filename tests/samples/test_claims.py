@@ -54,3 +54,21 @@ def test_project_context() -> None:
     assert all(int(lines) < int(whole) for _, lines, whole in kept[:3])
     ranked = re.findall(r"^ (\d\.\d\d) +\d\.\d +\d\.\d\d  section (\w+)$", told, re.MULTILINE)
     assert [name for _, name in ranked] == ["requirements", "design", "memory_patterns"]
+
+
+def test_plan_and_build() -> None:
+    told = told_by("plan_and_build.py")
+    assert told.count("the model gave no plan, it is made of the task's requirements: ") == 1
+    before, with_plan, fallback = re.findall(r"^(?:buffer|contexts) of .*\n.*\n((?:step_.*\n)+)", told, re.MULTILINE)
+    row = r"^(step_\w+) +([\d,]+) +([\d,]+) +(\d+) +(\d+) of (\d+)  (.+) / (.+)$"
+    assert before.count("I do not know what my step is.") == 3
+    for table in (with_plan, fallback):
+        rows = re.findall(row, table, re.MULTILINE)
+        assert len(rows) == 3
+        assert sum(int(budget.replace(",", "")) for _, budget, *_ in rows) == 6_000
+        for _, budget, largest, calls, known, of, _, said in rows:
+            assert int(largest.replace(",", "")) <= int(budget.replace(",", ""))
+            assert calls == known == of
+            assert said.endswith(" is done.")
+    assert re.search(r"^step_test .* read, write / ", with_plan, re.MULTILINE)
+    assert "\nbuilder: I begin with read (" in told
