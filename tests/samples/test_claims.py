@@ -72,3 +72,18 @@ def test_plan_and_build() -> None:
             assert said.endswith(" is done.")
     assert re.search(r"^step_test .* read, write / ", with_plan, re.MULTILINE)
     assert "\nbuilder: I begin with read (" in told
+
+
+def test_recover() -> None:
+    told = told_by("recover.py")
+    before, after = re.split(r"^this package: ", told, flags=re.MULTILINE)
+    assert "the rename is not in it" in before
+    assert "recovered: no, value: None" in before
+    assert before.count("Tried ") == 3
+    assert "the rename is in it" in after
+    assert "Tried retry: failed: ValueError: no such table: orders\nTried retry_with_changes: worked\n" in after
+    assert "recovered: yes, value: 1,204 orders are loaded." in after
+    whole, view = re.findall(r"^([\d,]+) tokens of history became (\d+) of 600$", after, re.MULTILINE)[0]
+    assert int(view) <= 600 < int(whole.replace(",", ""))
+    helped = after.partition("the agent with the tool recover_from_error\n")[2]
+    assert "\n1,204 orders are loaded.\nyes: the agent helps itself\n" in helped

@@ -13,7 +13,6 @@ LAST = {
     "support_desk.py": "rules kept before: 0, after: 3 of 3",
     "swarm_rule.py": "rule kept before: no, after: yes",
     "long_chat.py": "right days before: 0, after: 3 of 3",
-    "recover.py": "recovered before: no, after: yes",
 }
 
 
