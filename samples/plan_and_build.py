@@ -1,10 +1,10 @@
-"""A task is planned within a budget, and a team carries the plan out: does every agent know its step at every call?
+"""A task is planned within a budget, and a team carries the plan out: does each step keep to its budget and its text?
 
 python samples/plan_and_build.py    offline, with scripted models that can only use what is in their requests
 
 A model splits the task into steps, and each step gets a share of 6,000 tokens. The plan runs as a GraphFlow whose
-agents read long sources with a tool. Run with AutoGen's buffer of the last four messages, and with the contexts of the
-plan. Then once more with a planner that gives no plan at all, and with the planner as an agent of a team.
+agents read long sources with a tool. Run with AutoGen's own contexts, and with those of the plan. Then once more with a
+planner that gives no plan at all, and with the planner as an agent of a team.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import FunctionCall
-from autogen_core.model_context import BufferedChatCompletionContext, ChatCompletionContext
+from autogen_core.model_context import ChatCompletionContext, UnboundedChatCompletionContext
 from autogen_core.models import SystemMessage
 from claims import Claims
 from quoting_model import QuotingModel, quoted
@@ -33,7 +33,7 @@ from autogen_ext_tokenctx import (
     TokenBudgetChatCompletionContext,
 )
 
-BUDGET, PAGES = 6_000, 5
+BUDGET, PAGES = 6_000, 8
 TASK = TaskDefinition(
     description="Build the export of orders.",
     requirements=("Read the orders, source S-101.", "Write the file, source S-102.", "Test both, source S-103."),
@@ -90,33 +90,29 @@ class Worker(QuotingModel):
         return super()._answer(view)
 
 
-async def carried_out(plan: ExecutionPlan, *, has_plugin: bool) -> bool:
-    """Run a plan as a team; return whether all steps were done, within budget and knowing their text at every call."""
+async def carried_out(plan: ExecutionPlan, *, has_plugin: bool) -> int:
+    """Run a plan as a team; return how many steps went over budget, were not done or called without their text."""
     workers = {step.agent_name: Worker(step) for step in plan.steps}
 
     def agent(step: PlanStep, context: TokenBudgetChatCompletionContext) -> ChatAgent:
         said = SystemMessage(content=step.text())
-        chosen: ChatCompletionContext = context if has_plugin else BufferedChatCompletionContext(4, [said])
+        chosen: ChatCompletionContext = context if has_plugin else UnboundedChatCompletionContext([said])
+        model, turns = workers[step.agent_name], PAGES + 1
         return AssistantAgent(
-            step.agent_name,
-            workers[step.agent_name],
-            model_context=chosen,
-            tools=[read_source],
-            max_tool_iterations=PAGES + 1,
-            system_message=None,
+            step.agent_name, model, tools=[read_source], model_context=chosen, max_tool_iterations=turns
         )
 
     result = await plan.as_team(agent, model="gpt-4o").run(task=plan.task.text())
     said = {message.source: message.to_text() for message in result.messages}
-    print(f"\n{'contexts of the plan' if has_plugin else 'buffer of 4 messages'}, plan by the {plan.source}")
+    print(f"\n{'contexts of the plan' if has_plugin else 'contexts of AutoGen'}, plan by the {plan.source}")
     print(f"{'step':<13}{'budget':>7}{'largest':>9}{'calls':>7}{'step known':>12}  after / said")
     for step in plan.order():
         worker, after = workers[step.agent_name], ", ".join(step.depends_on) or "nothing"
         known = f"{sum(worker.known)} of {len(worker.known)}"
         row = f"{step.agent_name:<13}{step.token_budget:>7,}{worker.largest:>9,}{len(worker.known):>7}{known:>12}"
         print(f"{row}  {after} / {said.get(step.agent_name, 'did not run')}")
-    return all(
-        all(worker.known) and worker.largest <= step.token_budget and "is done" in said.get(step.agent_name, "")
+    return sum(
+        not all(worker.known) or worker.largest > step.token_budget or "is done" not in said.get(step.agent_name, "")
         for step, worker in zip(plan.steps, workers.values(), strict=True)
     )
 
@@ -126,14 +122,16 @@ async def main() -> int:
     plan = await TaskDecomposer(QuotingModel(planned)).decompose_task(TASK, BUDGET)
     shares = {step.id: step.token_budget for step in plan.steps}
     claims.check(f"the model's plan divides the tokens: {shares}", sum(shares.values()) == BUDGET)
-    claims.check("with the buffer agents forget their step", not await carried_out(plan, has_plugin=False))
-    claims.check("with the plan's contexts each knows it at every call", await carried_out(plan, has_plugin=True))
+    over = await carried_out(plan, has_plugin=False)
+    claims.check("with AutoGen's contexts every step goes over its budget", over == len(plan.steps))
+    over = await carried_out(plan, has_plugin=True)
+    claims.check("with the plan's contexts each keeps within it, and knows its step at every call", over == 0)
 
     print("\na planner that gives no plan")
     plan = await TaskDecomposer(QuotingModel(lambda _: "I would rather not.")).decompose_task(TASK, BUDGET)
     instructions = [step.instruction for step in plan.order()]
     claims.check("the requirements are the plan", (plan.source, instructions) == ("fallback", [*TASK.requirements]))
-    claims.check("it can be carried out, too", await carried_out(plan, has_plugin=True))
+    claims.check("it can be carried out, too", await carried_out(plan, has_plugin=True) == 0)
 
     print("\na planner in a team")
     planner = PlanningAgent(TaskDecomposer(QuotingModel(planned)))

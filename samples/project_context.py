@@ -139,8 +139,7 @@ async def without_a_team(claims: Claims) -> None:
 
 
 async def main() -> int:
-    claims = Claims()
-    await team(claims)
+    await team(claims := Claims())
     await without_a_team(claims)
     claims.end()
     return claims.code
