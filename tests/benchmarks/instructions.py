@@ -24,6 +24,7 @@ from autogen_ext_tokenctx.errors import BudgetTooSmallError
 from .harness import arguments, conversations, is_there
 from .retention import from_rows
 
+
 def with_rule(rows: Sequence[dict[str, Any]], rule: str, draw: random.Random) -> list[LLMMessage]:
     """Return a conversation with a message of a person in its middle half, before one of a person."""
     places = [n for n, row in enumerate(rows) if row["role"] == "user" and len(rows) // 4 <= n <= 3 * len(rows) // 4]

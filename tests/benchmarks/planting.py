@@ -150,9 +150,7 @@ def generated(count: int = 8, messages: int = 140) -> list[History]:
     """Return generated sessions that end where the model is called, with no question for what they hold themselves."""
     sessions = [make_session(messages, seed=seed) for seed in range(1, count + 1)]
     ends = [max(call for call in session.calls if call not in session.asked) for session in sessions]
-    return [
-        History("generated", to_rows(session.messages[:end])) for session, end in zip(sessions, ends, strict=True)
-    ]
+    return [History("generated", to_rows(session.messages[:end])) for session, end in zip(sessions, ends, strict=True)]
 
 
 def histories(harness: Path, least: int) -> list[History]:
@@ -204,7 +202,9 @@ def _value(type_: str, draw: random.Random) -> str:
     plain = f"the {draw.choice(_COLOURS)} {draw.choice(_THINGS)}"
     if type_ in ("rule", "fact"):
         return plain
-    return draw.choice((plain, name, amount, f"{draw.choice('QXZ')}{draw.choice('KVW')}-{draw.randint(10_000, 99_999)}"))
+    return draw.choice(
+        (plain, name, amount, f"{draw.choice('QXZ')}{draw.choice('KVW')}-{draw.randint(10_000, 99_999)}")
+    )
 
 
 def _parts(value: str) -> list[str]:
@@ -265,7 +265,11 @@ def _exchange(fact: Plant, draw: random.Random, call_id: str, agent: str | None)
         tool, result = _large_result(fact, draw)
         arguments = {"part": draw.randint(1, 9)}
     function = {"name": tool, "arguments": json.dumps(arguments)}
-    call = {"role": "assistant", "content": None, "tool_calls": [{"id": call_id, "type": "function", "function": function}]}
+    call = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": call_id, "type": "function", "function": function}],
+    }
     if agent:
         call["name"] = agent
     return [call, {"role": "tool", "tool_call_id": call_id, "content": result, "name": tool}]
