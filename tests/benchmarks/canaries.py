@@ -51,7 +51,7 @@ _LEAST_ROWS = 20
 def zone(talk: History) -> range:
     """Return the rows that canaries are planted among: after the first user message, in the first part of the text."""
     first = next(n for n, row in enumerate(talk.rows) if row["role"] == "user") + 1
-    sizes = list(accumulate(len(text_of(row)) for row in talk.rows))
+    sizes = list(accumulate(0 if row["role"] == "system" else len(text_of(row)) for row in talk.rows))
     end = next(n for n, size in enumerate(sizes) if size >= _PLANTED * sizes[-1])
     return range(first, max(first + 1, end))
 
@@ -59,9 +59,12 @@ def zone(talk: History) -> range:
 def reads(history: Sequence[LLMMessage], budget: int, counter: TokenCounter) -> list[int]:
     """Return after how many messages the view is read; never between a call and its results."""
     sizes = list(accumulate(map(counter.count_message, history)))
-    steps = [budget + (sizes[-1] - budget) * n / COMPACTIONS for n in range(1, COMPACTIONS)]
     closed = [n for n in range(1, len(history)) if not _calls(history[n - 1])]
-    return [*(next(n for n in closed if sizes[n - 1] >= step) for step in steps), len(history)]
+    found = [0]
+    for number in range(1, COMPACTIONS):
+        size = budget + (sizes[-1] - budget) * number / COMPACTIONS
+        found.append(next((n for n in closed if n > found[-1] and sizes[n - 1] >= size), len(history) - 1))
+    return [*found[1:], len(history)]
 
 
 def _calls(message: LLMMessage) -> bool:
