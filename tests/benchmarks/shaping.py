@@ -131,9 +131,12 @@ def up_to(size: int) -> Shape:
         head, body, end = _parts(source.rows)
         before, after = list[Row](), list[Row]()
         for number, other in enumerate(source.others):
-            room = size - len(head) - len(body) - len(end) - len(before) - len(after)
-            units = list(_units(_other(other, number)))
-            taken = [row for unit in units[: max(0, room)] for row in unit]
+            taken: list[Row] = []
+            room = size - sum(map(len, (head, body, end, before, after)))
+            for unit in _units(_other(other, number)):
+                if len(taken) + len(unit) > room:
+                    break
+                taken += unit
             # what is done comes after another task; what was said may have been said long ago
             if source.needed and source.draw.random() < 0.5:
                 after += taken
