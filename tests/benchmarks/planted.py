@@ -1,6 +1,6 @@
 """When nothing is asked, what is said nowhere else is worth most: how many planted facts a view still tells.
 
-    python -m tests.benchmarks.planted ../shared/eval [--draws 4]
+    python -m tests.benchmarks.planted ../shared/eval [--draws 6]
 
 Four facts, one of each type (a decision of the assistant, a wish of the user, a name in the arguments of a call, a
 single line in the middle of a large result; `tests.benchmarks.planting` has the definitions) are planted at random
@@ -66,7 +66,7 @@ async def measured(talks: Sequence[History], draws: int, shares: Sequence[float]
 def main() -> int:
     """Measure and print."""
     parser = arguments(__doc__)
-    parser.add_argument("--draws", type=int, default=4, help="how often facts are planted in each conversation")
+    parser.add_argument("--draws", type=int, default=6, help="how often facts are planted in each conversation")
     options = parser.parse_args()
     talks = histories(options.harness, _LEAST)
     seen, refused = asyncio.run(measured(talks, options.draws))
