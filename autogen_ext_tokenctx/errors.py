@@ -11,8 +11,11 @@ Everything else that goes wrong inside (no rank file, a counter that raises, a c
 degraded with one warning: an agent must not die because its context could not be counted or shortened.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from typing import cast
+
+from pydantic import BaseModel, model_validator
 
 _MAYBE_MESSAGES = 100
 """A budget below it mostly is a number of messages, such as the ``buffer_size`` of AutoGen's own contexts."""
@@ -128,3 +131,26 @@ def check_keys(given: Iterable[str], known: Iterable[str], what: str) -> None:
             nearest = get_close_matches(name, names, 1, 0.4)
             hint = f", did you mean {nearest[0]!r}?" if nearest else ";"
             raise ValueError(f"{what} has no {name[:80]!r}{hint} It takes {', '.join(names)}")
+
+
+class StrictConfig(BaseModel):
+    """A configuration that refuses keys it does not have, with the nearest one that it has.
+
+    Raises:
+        pydantic.ValidationError: (a ValueError) There is such a key.
+
+    Example:
+        >>> class Limits(StrictConfig):
+        ...     budget: int = 0
+        >>> Limits(budgt=6)
+        Traceback (most recent call last):
+        pydantic_core._pydantic_core.ValidationError: 1 validation error for Limits
+          Value error, Limits has no 'budgt', did you mean 'budget'? ...
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, data: object) -> object:
+        if isinstance(data, Mapping):
+            check_keys(map(str, cast("Mapping[object, object]", data)), cls.model_fields, cls.__name__)
+        return cast("object", data)

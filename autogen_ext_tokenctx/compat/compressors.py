@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 from autogen_core import Component
-from pydantic import BaseModel
 
+from ..errors import StrictConfig
 from .edits import Configured
 
 # the small model that AutoGen 0.2 used, on the CPU
@@ -42,7 +42,7 @@ class TextCompressor(Protocol):
         ...
 
 
-class LLMLinguaConfig(BaseModel):
+class LLMLinguaConfig(StrictConfig):
     """The declarative configuration of `LLMLingua`."""
 
     prompt_compressor_kwargs: dict[str, Any] | None = None

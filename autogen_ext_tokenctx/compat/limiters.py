@@ -12,8 +12,8 @@ from functools import lru_cache, partial
 
 from autogen_core import Component
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
-from pydantic import BaseModel
 
+from ..errors import StrictConfig
 from ..messages.groups import MessageGroup, pictures_of, split
 from ..models.counters import counter_for_model
 from .edits import REMEMBERED_TEXTS, Configured, MessageFilter, Said, all_texts, edited, head_of
@@ -27,7 +27,7 @@ def _source(group: MessageGroup) -> str | None:
     return group.head.source if isinstance(group.head, (UserMessage, AssistantMessage)) else None
 
 
-class MessageHistoryLimiterConfig(BaseModel):
+class MessageHistoryLimiterConfig(StrictConfig):
     """The declarative configuration of `MessageHistoryLimiter`."""
 
     max_messages: int | None = None
@@ -110,7 +110,7 @@ class MessageHistoryLimiter(Configured[MessageHistoryLimiterConfig], Component[M
         return [*first, *reversed(newest)]
 
 
-class MessageTokenLimiterConfig(BaseModel):
+class MessageTokenLimiterConfig(StrictConfig):
     """The declarative configuration of `MessageTokenLimiter`."""
 
     max_tokens_per_message: int | None = None

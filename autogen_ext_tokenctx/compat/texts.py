@@ -10,16 +10,17 @@ from typing import Any, Literal
 
 from autogen_core import CacheStore, Component, ComponentLoader, ComponentModel, is_component_instance
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
-from pydantic import BaseModel, Field
+from pydantic import Field
 from typing_extensions import Self
 
+from ..errors import StrictConfig
 from ..messages.calls import is_call
 from ..models.counters import counter_for_model
 from .compressors import LLMLingua, TextCompressor
 from .edits import REMEMBERED_TEXTS, Configured, MessageFilter, Said, all_texts, edited
 
 
-class TextMessageCompressorConfig(BaseModel):
+class TextMessageCompressorConfig(StrictConfig):
     """The declarative configuration of `TextMessageCompressor`."""
 
     text_compressor: ComponentModel | None = None
@@ -167,7 +168,7 @@ def _dumped(text_compressor: object) -> ComponentModel:
     return text_compressor.dump_component()
 
 
-class TextMessageContentNameConfig(BaseModel):
+class TextMessageContentNameConfig(StrictConfig):
     """The declarative configuration of `TextMessageContentName`."""
 
     position: Literal["start", "end"] = "start"

@@ -8,9 +8,10 @@ from itertools import takewhile
 from autogen_core import Component, ComponentBase
 from autogen_core.models import LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import Tool, ToolSchema
-from pydantic import BaseModel, Field
+from pydantic import Field
 from typing_extensions import Self
 
+from ..errors import StrictConfig
 from ..messages.archive import ContextArchive
 from ..messages.sections import ProjectContext, SectionData
 from ..models.counters import counter_named, name_of_counter
@@ -37,7 +38,7 @@ CONTEXT_TOKENS = 8_192
 _QUERY_CHARS = 2_000
 
 
-class ContextManagerConfig(BaseModel):
+class ContextManagerConfig(StrictConfig):
     """The declarative configuration of `ContextManager`: what of it is plain data."""
 
     counter: str | None = None

@@ -24,7 +24,7 @@ from ..context.events import DEFAULT_AGENT
 from ..context.manager import ContextManager
 from ..context.report import FitReport
 from ..context.request import FitRequest
-from ..errors import UnknownHandleError
+from ..errors import StrictConfig, UnknownHandleError
 from ..models.counters import is_exact
 from ..models.names import model_of
 from ..models.profile_table import profile_of
@@ -45,7 +45,7 @@ from .transforms import Transform, TransformChain
 from .usage import BilledTools, ModelUsage
 
 
-class TokenBudgetChatCompletionClientConfig(BaseModel):
+class TokenBudgetChatCompletionClientConfig(StrictConfig):
     """The declarative configuration of `TokenBudgetChatCompletionClient`."""
 
     inner: ComponentModel

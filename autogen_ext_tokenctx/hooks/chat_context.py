@@ -9,7 +9,7 @@ from autogen_core import Component, ComponentModel
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import ChatCompletionClient, LLMMessage
 from autogen_core.tools import BaseTool, StaticWorkbench, Tool, ToolSchema, Workbench
-from pydantic import BaseModel, Field
+from pydantic import Field
 from typing_extensions import Self
 
 from ..context.events import DEFAULT_AGENT, emit
@@ -17,7 +17,7 @@ from ..context.failure import FailedResult
 from ..context.manager import RECOVERY_TOKENS, ContextManager
 from ..context.report import FitReport, FitResult
 from ..context.request import FitRequest
-from ..errors import BudgetTooSmallError
+from ..errors import BudgetTooSmallError, StrictConfig
 from ..messages.calls import split_open_call
 from ..messages.groups import repair
 from ..models.names import name_of_model
@@ -41,7 +41,7 @@ from .tools import ExpandContextTool, SearchContextTool, can_expand, page_tokens
 from .transforms import Transform, TransformChain
 
 
-class TokenBudgetChatCompletionContextConfig(BaseModel):
+class TokenBudgetChatCompletionContextConfig(StrictConfig):
     """The declarative configuration of `TokenBudgetChatCompletionContext`."""
 
     model: str | None = None

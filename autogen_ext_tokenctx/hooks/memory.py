@@ -10,10 +10,11 @@ from weakref import WeakKeyDictionary
 from autogen_core import CancellationToken, Component
 from autogen_core.memory import Memory, MemoryContent, MemoryMimeType, MemoryQueryResult, UpdateContextResult
 from autogen_core.model_context import ChatCompletionContext
-from pydantic import BaseModel, Field
+from pydantic import Field
 from typing_extensions import Self
 
 from ..context.manager import ContextManager
+from ..errors import StrictConfig
 from ..messages.sections import ProjectContext, SectionData, SectionText, read_section
 from ..retrieval.bm25 import bm25, idf_of
 from ..retrieval.terms import terms
@@ -23,7 +24,7 @@ _ADDED = "memory_patterns"
 """The section, and the type, of what is added without a name: what agents remember are patterns of earlier work."""
 
 
-class ProjectContextMemoryConfig(BaseModel):
+class ProjectContextMemoryConfig(StrictConfig):
     """The declarative configuration of `ProjectContextMemory`."""
 
     name: str = "project_context"

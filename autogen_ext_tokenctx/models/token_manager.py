@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
-from ..errors import UnknownModelError
+from ..errors import StrictConfig, UnknownModelError
 from ..warn import warn_once
 from .discovery import ApiSource, Endpoint, Provider
 from .limits import LimitAnswer, LimitSource, ModelLimits
@@ -31,7 +31,7 @@ _FAULT_TTL = 60.0
 _CACHED_MODELS = 1_024
 
 
-class TokenConfig(BaseModel):
+class TokenConfig(StrictConfig):
     """The options of `TokenManager`; it holds no secrets.
 
     Example:

@@ -13,6 +13,7 @@ from autogen_core.models import ChatCompletionClient, LLMMessage, UserMessage
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import Self
 
+from ..errors import StrictConfig
 from ..models.counters import counter_for_model
 from ..models.names import model_of
 from ..tokens.counting import GuardedTokenCounter, TokenCounter
@@ -70,7 +71,7 @@ class Summary(BaseModel):
         return UserMessage(content=f"{head}\n{self.text}", source=SUMMARY_SOURCE)
 
 
-class ContextSummarizerConfig(BaseModel):
+class ContextSummarizerConfig(StrictConfig):
     """The declarative configuration of `ContextSummarizer`."""
 
     model_client: ComponentModel

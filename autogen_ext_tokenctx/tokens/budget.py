@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from operator import index
 from typing import Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from ..errors import BudgetTooSmallError, check_keys
+from ..errors import BudgetTooSmallError, StrictConfig, check_keys
 
 TARGET = 0.6
 """Default share of the budget that a compaction goes down to. With g tokens a call and a budget of B, views fill
@@ -20,7 +20,7 @@ CONTEXT_TYPES = ("requirements", "design", "execution_history", "memory_patterns
 and what is known from earlier work."""
 
 
-class TokenBudget(BaseModel):
+class TokenBudget(StrictConfig):
     """The input tokens one agent may use for one call, and when to compact.
 
     Args:

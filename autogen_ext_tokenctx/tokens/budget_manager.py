@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import isfinite
 from types import MappingProxyType
 
-from ..errors import BudgetTooSmallError
+from ..errors import BudgetTooSmallError, check_keys
 from .budget import CONTEXT_TYPES
 from .task import TaskComplexity, TaskDefinition, estimate_complexity
 
@@ -73,7 +73,8 @@ class TokenBudgetManager:
     """
 
     def __init__(self, *, shares: Mapping[TaskComplexity, Mapping[str, float]] | None = None) -> None:
-        self._shares = {**DEFAULT_SHARES, **(shares or {})}
+        check_keys(shares or (), TaskComplexity, "shares")
+        self._shares = {**DEFAULT_SHARES, **{TaskComplexity(name): own for name, own in (shares or {}).items()}}
         for complexity, given in self._shares.items():
             if set(given) != set(CONTEXT_TYPES):
                 raise ValueError(

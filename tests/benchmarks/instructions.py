@@ -8,7 +8,6 @@ conversations are data of the harness; without them it says so and ends.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import random
 import re
@@ -22,29 +21,8 @@ from autogen_core.models import LLMMessage, UserMessage
 from autogen_ext_tokenctx.context.manager import ContextManager
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
 
-from .harness import arguments, is_there
+from .harness import arguments, conversations, is_there
 from .retention import from_rows
-
-KINDS = {"locomo": "chat", "qmsum": "chat", "tau_airline": "tools", "tau_retail": "tools"}
-"""Kinds of the case sets; those of agent teams are "teams"."""
-
-_OF_A_SET = 6
-"""Conversations of each set; each rule is put into one of every kind."""
-
-
-def conversations(split: str = "dev") -> dict[str, list[list[dict[str, Any]]]]:
-    """Return the longest conversations of each set, by kind."""
-    data: Any = importlib.import_module("ctxbench.data")
-    found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(dict)
-    for case in data.load(split):
-        known = found[case.dataset].get(case.group, [])
-        if len(case.messages) > len(known):
-            found[case.dataset][case.group] = case.messages
-    by_kind: dict[str, list[list[dict[str, Any]]]] = defaultdict(list)
-    for name, groups in sorted(found.items()):
-        longest = sorted(groups.values(), key=lambda rows: -len(rows))[:_OF_A_SET]
-        by_kind[KINDS.get(name, "teams")] += [rows for rows in longest if len(rows) >= 8]
-    return by_kind
 
 
 def with_rule(rows: Sequence[dict[str, Any]], rule: str, draw: random.Random) -> list[LLMMessage]:

@@ -20,6 +20,7 @@ from autogen_ext_tokenctx import (
     ContextPrioritizer,
     EstimatedTokenCounter,
     ProjectContext,
+    ProjectContextMemory,
     TiktokenCounter,
 )
 from autogen_ext_tokenctx.context.manager import ContextManager
@@ -148,3 +149,23 @@ async def test_managers_and_counters_of_plain_data_are_dumped(
     assert await again.project.read() == await own.project.read()
     history = [UserMessage(content="Look.", source="user"), *conversation(30)]
     assert (await again.fit(history, 1_500)).messages == (await own.fit(history, 1_500)).messages
+
+
+@pytest.mark.parametrize(
+    ("make", "wrong", "right"),
+    [
+        (lambda: TokenBudgetChatCompletionContext(budget=2_000), "budgt", "budget"),
+        (lambda: TokenBudgetChatCompletionClient(StrictClient(), 2_000), "agent_budget", "agent_budgets"),
+        (ContextManager, "wieghts", "weights"),
+        (ProjectContextMemory, "section", "sections"),
+    ],
+    ids=["context", "client", "manager", "memory"],
+)
+def test_a_configuration_refuses_keys_that_nobody_reads(make: Callable[[], Any], wrong: str, right: str) -> None:
+    component = make()
+    dumped = through_json(component.dump_component())
+    dumped["config"][wrong] = None
+    with pytest.raises(ValueError, match=f"has no '{wrong}', did you mean '{right}'"):
+        component.__class__.load_component(dumped)
+    with pytest.raises(ValueError, match="has no 'tigger', did you mean 'trigger'"):
+        TokenBudget.model_validate({"limit": 100, "tigger": 0.5})
