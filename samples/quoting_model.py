@@ -18,10 +18,11 @@ class QuotingModel(ScriptedModel):
 
     Args:
         answer: Gets the text of the request, gives a reply or tool calls.
+        window: Tokens a request may have.
     """
 
-    def __init__(self, answer: Callable[[str], str | list[FunctionCall]]) -> None:
-        super().__init__(WINDOW)
+    def __init__(self, answer: Callable[[str], str | list[FunctionCall]], window: int = WINDOW) -> None:
+        super().__init__(window)
         self._make = answer
         self.largest = 0
 

@@ -13,10 +13,6 @@ LAST = {
     "support_desk.py": "rules kept before: 0, after: 3 of 3",
     "swarm_rule.py": "rule kept before: no, after: yes",
     "long_chat.py": "right days before: 0, after: 3 of 3",
-    "limits_and_budgets.py": "as promised: 3 of 3",
-    "project_context.py": "right answers: 5 of 5",
-    "plan_and_build.py": "steps that knew what to do: 7 of 7",
-    "recover.py": "recovered before: no, after: yes",
 }
 
 
