@@ -112,10 +112,10 @@ def path_of(call: str) -> Path:
 CALLS = ("get_messages", "no compaction", "gpt-4o", "claude-sonnet-4")
 
 BOUNDS: dict[str, dict[str, float]] = {
-    "get_messages": {"frames": 4, "fits": 1, "views": 2, "counts": 4.2, "modules": 67},
+    "get_messages": {"frames": 4, "fits": 1, "views": 2, "counts": 4.2, "modules": 68},
     "no compaction": {"frames": 4, "fits": 1, "views": 0, "counts": 2.0, "modules": 33},
-    "gpt-4o": {"frames": 4, "fits": 1, "views": 2, "counts": 5.3, "modules": 74},
-    "claude-sonnet-4": {"frames": 4, "fits": 2, "views": 4, "counts": 7.4, "modules": 74},
+    "gpt-4o": {"frames": 4, "fits": 1, "views": 2, "counts": 5.3, "modules": 75},
+    "claude-sonnet-4": {"frames": 4, "fits": 2, "views": 4, "counts": 7.4, "modules": 75},
 }
 """Where it stands; it may only get better."""
 
