@@ -26,7 +26,7 @@ OUTCOME_WEIGHTS: Mapping[Outcome, float] = {Outcome.DONE: 1.0, Outcome.FAILED: 1
 
 _ERROR = re.compile(
     r"\s{0,20}(?:\W{0,3}(?:error|exception|failed|failure|fatal|traceback|invalid|denied|cannot|could not)\b"
-    r"|\w{0,40}(?:Error|Exception)\b|\{?\s?[\"']error[\"'])",
+    r"|[\w.]{0,80}(?:Error|Exception)\b|\{?\s?[\"']error[\"'])",
     re.IGNORECASE,
 )
 """How results begin that are errors, where no flag says so: many tools return their errors as text."""

@@ -210,7 +210,7 @@ class BudgetTranslation:
         if self._best is not None:
             self._left = 0
             return
-        self._next(BudgetTooSmallError(given.limit, max(needed, given.limit + 1), error.what))
+        self._next(BudgetTooSmallError(given.limit, needed, error.what))
 
     def _next(self, error: BudgetTooSmallError) -> None:
         """Go on with the next attempt."""

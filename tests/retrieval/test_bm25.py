@@ -123,6 +123,12 @@ def test_what_stands_beside_an_answer_counts_less_than_it_and_more_than_what_is_
 
 def test_short_turns_share_a_passage_and_long_messages_stand_alone() -> None:
     assert beside(5, 1)[1] > beside(60, 1)[1] > beside(400, 1)[1]
+    assert beside(5, 1)[1] > 0.5
+    assert beside(400, 1)[1] < 0.2
+
+
+def test_a_score_reaches_over_a_few_messages_that_are_neither_short_nor_long() -> None:
+    assert beside(100, 4)[4] > 0.02
 
 
 def test_a_passage_ends() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -35,6 +35,9 @@ def test_the_target_is_within_the_trigger_and_that_within_what_the_reserve_leave
 
 
 @given(budgets(), st.integers(1, 100_000))
+@example(TokenBudget(limit=1_000, reserve=100), 950)
+@example(TokenBudget(limit=1_000, reserve=100), 900)
+@example(TokenBudget(limit=1_000, reserve=100), 899)
 def test_a_limit_from_elsewhere_only_ever_takes_tokens_away(budget: TokenBudget, tokens: int) -> None:
     limited = within(budget, tokens)
     assert limited.available == min(tokens, budget.available)

@@ -22,6 +22,14 @@ from ..support.histories import prose
 COUNTER = EstimatedTokenCounter()
 HISTORY: list[LLMMessage] = [UserMessage(content=prose(number, 40), source="user") for number in range(40)]
 WHOLE = COUNTER.count_request(HISTORY)
+DEAR: list[LLMMessage] = [
+    UserMessage(
+        content=" ".join(str(digit) for digit in range(number, number + 60)) + " насос течёт" * 9, source="user"
+    )
+    for number in range(20)
+]
+MIXED = {"alike": HISTORY, "dear first": [*DEAR, *HISTORY[20:]], "dear last": [*HISTORY[20:], *DEAR]}
+"""Histories in which the model's tokens go up and down against the counter's."""
 TOOL = ToolSchema(name="look", description="Looks at an item.")
 
 
@@ -51,21 +59,23 @@ def fit(history: Sequence[LLMMessage], budget: TokenBudget) -> list[LLMMessage]:
     return view
 
 
-def fitted(counting: CalibratedCounter, budgets: Sequence[TokenBudget]) -> tuple[list[PlannedRequest], list[bool]]:
-    """The plans of all fits of the whole history, and which of them were the best so far."""
-    translation = BudgetTranslation(counting, HISTORY, (), budgets)
+def fitted(
+    counting: CalibratedCounter, budget: TokenBudget, history: Sequence[LLMMessage] = HISTORY
+) -> tuple[list[PlannedRequest], list[bool]]:
+    """The plans of all fits of a history, and which of them were the best so far."""
+    translation = BudgetTranslation(counting, history, (), [budget])
     plans: list[PlannedRequest] = []
     best: list[bool] = []
-    while (budget := translation.budget) is not None:
+    while (own := translation.budget) is not None:
         assert len(plans) < 20, "it goes on for ever"
         try:
-            view = fit(HISTORY, budget)
+            view = fit(history, own)
         except BudgetTooSmallError as error:
             translation.too_small(error)
             continue
         counted = COUNTER.count_request(view)
         plans.append(counting.plan(view, (), counted))
-        best.append(translation.fitted(view, counted, changed=len(view) < len(HISTORY)))
+        best.append(translation.fitted(view, counted, changed=len(view) < len(history)))
     return plans, best
 
 
@@ -110,6 +120,7 @@ def test_a_plan_has_the_features_of_its_request(counting: CalibratedCounter) -> 
     assert counting.plan(HISTORY, (TOOL,)).size() == measure(HISTORY, (TOOL,), COUNTER)
 
 
+@pytest.mark.parametrize("kind", MIXED)
 @given(
     price=st.sampled_from((None, 0.7, 1.0, 1.3, 1.8)),
     share=st.floats(0.1, 1.5),
@@ -117,10 +128,12 @@ def test_a_plan_has_the_features_of_its_request(counting: CalibratedCounter) -> 
     target=st.floats(0.5, 1.0),
 )
 def test_the_best_fit_is_the_fullest_that_the_budget_holds(
-    price: float | None, share: float, reserve: int, target: float
+    kind: str, price: float | None, share: float, reserve: int, target: float
 ) -> None:
-    budget = TokenBudget(limit=int(share * WHOLE) + reserve, reserve=reserve, target=target)
-    plans, best = fitted(counter(price), [budget])
+    counting, history = counter(price), MIXED[kind]
+    tokens = int(share * counting.plan(history, ()).expected.upper)
+    budget = TokenBudget(limit=tokens + reserve, reserve=reserve, target=target)
+    plans, best = fitted(counting, budget, history)
     chosen = [plan for plan, is_best in zip(plans, best, strict=True) if is_best][-1]
     within = [plan for plan in plans if plan.expected.upper <= budget.available]
     assert chosen.expected.tokens == max(plan.expected.tokens for plan in within)
@@ -131,10 +144,24 @@ def test_the_best_fit_is_the_fullest_that_the_budget_holds(
 @pytest.mark.parametrize("price", [0.7, 1.0, 1.3, 1.8])
 def test_a_second_fit_fills_what_the_first_one_left(price: float) -> None:
     budget = TokenBudget.of(WHOLE // 2, target=1.0)
-    plans, best = fitted(counter(price), [budget])
+    plans, best = fitted(counter(price), budget)
     chosen = [plan for plan, is_best in zip(plans, best, strict=True) if is_best][-1]
     one_message = price * 1.2 * COUNTER.count_message(HISTORY[0])
     assert chosen.expected.upper > 0.85 * budget.available - one_message
+
+
+@pytest.mark.parametrize(("kind", "is_filled"), [("dear first", True), ("dear last", False)])
+def test_where_a_view_differs_from_its_history_the_first_fit_misses_and_the_second_one_does_not(
+    kind: str, is_filled: bool
+) -> None:
+    """Of a history that is dear at its beginning, the newest messages take less than it says, and the other way."""
+    counting, history = counter(), MIXED[kind]
+    budget = TokenBudget.of(counting.plan(history, ()).expected.upper // 3, target=1.0)
+    plans, best = fitted(counting, budget, history)
+    assert len(plans) > 1
+    assert best[0] is is_filled
+    assert best[-1]
+    assert (plans[-1].expected.tokens > plans[0].expected.tokens) is is_filled
 
 
 @pytest.mark.parametrize("reserve", [0, 100])

@@ -19,7 +19,7 @@ from autogen_core.tools import ToolSchema
 from hypothesis import given
 from PIL import Image as PILImage
 
-from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
+from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter, RequestTokenCounter
 from autogen_ext_tokenctx.tokens.request_size import FEATURES, RequestSize, measure
 
 from ..support.random_histories import well_formed
@@ -128,7 +128,15 @@ def test_requests_share_the_parts_that_they_have_in_common() -> None:
     assert [measure(order, [], COUNTER).parts == after.parts for order in permutations((first, second))] == [True] * 2
 
 
+class WordCounter(RequestTokenCounter):
+    """Counts words, so that every role costs the same."""
+
+    def count_text(self, text: str) -> int:
+        return len(text.split())
+
+
 def test_the_same_words_in_another_role_are_another_part() -> None:
+    counter = WordCounter()
     said: list[LLMMessage] = [SystemMessage(content="Go on."), AssistantMessage(content="Go on.", source="coder")]
-    ours, theirs = (measure([message], [], COUNTER).parts.keys() for message in said)
-    assert ours & theirs == measure([], [], COUNTER).parts.keys()
+    ours, theirs = (measure([message], [], counter).parts.keys() for message in said)
+    assert ours & theirs == measure([], [], counter).parts.keys()

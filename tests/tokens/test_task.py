@@ -50,6 +50,11 @@ def test_the_same_sign_again_changes_nothing(once: str, again: str) -> None:
     assert level(once) == level(again)
 
 
+def test_one_kind_of_work_is_what_every_task_names() -> None:
+    assert level("Test it.", "One a") == level("Meet it.", "One a") == 0
+    assert level("Test it and document it.", "One a") > 0
+
+
 @pytest.mark.parametrize("kind", ["kinds of work", "reach", "things", "length"])
 def test_no_sign_alone_makes_a_task_ask_for_the_most(kind: str) -> None:
     many = {
