@@ -188,16 +188,17 @@ class Allocation:
         """
         kept = total = 0.0
         for choice in self.choices.values():
-            if choice.fixed or choice.repeated or not choice.scored.group.messages:  # in every view, or said elsewhere
+            if choice.fixed or not choice.scored.group.messages:  # in every view, or said elsewhere
                 continue
             relevance = choice.scored.relevance * sqrt(choice.scored.profile.tokens)
             total += relevance
             if choice.form in (Form.FULL, Form.COMPACT):
                 kept += relevance
             elif choice.kept:
-                lines = [utility.mass for utility in choice.utility if utility.segment.line >= 0]
-                own = [choice.utility[s].mass for s in choice.kept if choice.utility[s].segment.line >= 0]
-                kept += relevance * sum(own) / (sum(lines) or 1.0)
+                own = [utility for utility in choice.utility if utility.segment.line >= 0]
+                lines = [one.mass for one in own if not choice.repeated or one.segment.kind == "thought"]
+                found = [choice.utility[s].mass for s in choice.kept if choice.utility[s].segment.line >= 0]
+                kept += relevance * sum(found) / (sum(lines) or 1.0)
         return min(1.0, kept / total) if total else 1.0
 
     def _open(self, i: int, choice: Choice) -> None:

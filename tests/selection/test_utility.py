@@ -151,13 +151,19 @@ def test_facts_of_records_count_whatever_is_asked_and_those_of_talk_only_while_t
     context = scored(
         user("Watch it."), agent("It is W4817."), *exchange("It is W2291."), agent("Fine."), user(QUESTION)
     )
+    of_talk: list[float] = []
+    of_records: set[float] = set()
     for ambiguity in (0.0, 0.5, 1.0):
         utility = Utility(replace(context, ambiguity=ambiguity))
         talk, record = (lines_of(utility, context.groups[number])[0] for number in (1, 2))
-        assert record.per_id > talk.per_id
-        assert (talk.per_id > 0.0) == (ambiguity > 0.0)
+        of_talk.append(talk.per_fact)
+        of_records.add(record.per_fact)
+    assert of_talk[0] == 0.0
+    assert of_talk == sorted(set(of_talk))
+    assert len(of_records) == 1
+    assert of_records.pop() > 0.0
     of_the_run = Utility(replace(context, is_trace_question=True))
-    assert lines_of(of_the_run, context.groups[2])[0].per_id == 0.0
+    assert lines_of(of_the_run, context.groups[2])[0].per_fact == 0.0
 
 
 def test_a_repeated_line_keeps_more_of_its_relevance_while_it_is_open_what_is_asked() -> None:
@@ -166,7 +172,7 @@ def test_a_repeated_line_keeps_more_of_its_relevance_while_it_is_open_what_is_as
     def left(ambiguity: float) -> float:
         utility = Utility(replace(context, ambiguity=ambiguity))
         first, second = (lines_of(utility, context.groups[number])[0] for number in (1, 2))
-        alone = second._replace(per_word=0.0, per_id=0.0, asked=())
+        alone = second._replace(per_word=0.0, per_fact=0.0, asked=())
         before = utility.gain(alone)
         utility.take(first)
         return utility.gain(alone) / before
