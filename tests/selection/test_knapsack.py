@@ -246,22 +246,29 @@ def test_the_lines_beside_a_kept_one_come_before_others_like_them() -> None:
     assert found == list(range(found[0], found[-1] + 1))
 
 
-@pytest.mark.parametrize("tokens", [60, 90, 150, 400])
-def test_with_a_line_that_is_corrected_comes_what_corrects_it(tokens: int) -> None:
-    texts = [f"{prose(seed, 30)}\nThe valve of hall {seed} is shut.\n{prose(seed + 50, 30)}" for seed in range(4)]
-    context = scored([*map(agent, texts), user("Is the valve of hall 0 or of hall 1 shut?")])
-    old, new = Place(0, 2), Place(3, 2)
-    chosen = allocation(context, corrected_by={old: new})
-    chosen.grow(tokens)
+def test_with_a_line_that_is_corrected_comes_what_corrects_it() -> None:
+    """Nothing else speaks for the later line: what is asked is in the older one."""
+    filler = [f"{prose(seed, 20)}\n{prose(seed + 50, 20)}" for seed in range(8)]
+    first = f"{prose(60, 20)}\nIn the north hall the valve leaks.\n{prose(61, 20)}"
+    later = f"{prose(62, 20)}\nIt was mended since, says the plumber.\n{prose(63, 20)}"
+    said = [first, *filler[:2], later, *filler[2:], "Fine."]
+    context = scored([user("Watch it."), *map(agent, said), user(QUESTION)])
+    old, new = Place(1, 2), Place(4, 2)
 
-    def has(place: Place) -> bool:
+    def has(chosen: Allocation, place: Place) -> bool:
         choice = chosen.choices[place.group]
         return choice.form in (Form.FULL, Form.COMPACT) or place.segment in choice.kept
 
-    assert has(new) or not has(old)
-    while cost(chosen) > 0:
-        chosen.shrink(1)
-        assert has(new) or not has(old)
+    def grown(corrected_by: Mapping[Place, Place]) -> Allocation:
+        chosen = allocation(context, whole=[0, 11, 12], corrected_by=corrected_by)
+        chosen.grow(30)
+        return chosen
+
+    alone, corrected = grown({}), grown({old: new})
+    assert (has(alone, old), has(alone, new)) == (True, False)
+    assert (has(corrected, old), has(corrected, new)) == (True, True)
+    while corrected.shrink(1):
+        assert has(corrected, new) or not has(corrected, old)
 
 
 def test_what_corrects_a_group_that_stands_whole_comes_before_all_else() -> None:
