@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter, is_
+from weakref import finalize
 
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 
@@ -147,6 +148,7 @@ class HistoryIndex:
     def _index(self) -> sqlite3.Connection:
         if self._words is None:
             self._words = sqlite3.connect(":memory:", check_same_thread=False)
+            finalize(self, self._words.close)  # Python 3.13 warns of databases that nobody closed
             self._words.execute("CREATE VIRTUAL TABLE said USING fts5(text, content='', tokenize='porter unicode61')")
             self._indexed = 0
         new = range(self._indexed, len(self.groups) - 1)
@@ -213,7 +215,8 @@ class HistoryIndex:
             self._parts -= _parts(group.originals)
             del self._messages[-len(group.originals) :]
             del self._contents[-len(group.originals) :]
-        if self._indexed > len(self.groups):
+        if self._words is not None and self._indexed > len(self.groups):
+            self._words.close()
             self._words = None
         return forgotten
 

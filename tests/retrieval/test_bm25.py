@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from autogen_ext_tokenctx.retrieval.bm25 import bm25, idf_of, proximity_scores, with_neighbours
 
 TERMS = st.sampled_from(("pump", "valve", "relay", "gauge", "motor", "cable"))
-DOCUMENTS = st.lists(st.lists(TERMS, max_size=12).map(Counter[str]), min_size=1, max_size=8)
+
+
+def counted(terms: Sequence[str]) -> Counter[str]:
+    return Counter(terms)
+
+
+DOCUMENTS = st.lists(st.lists(TERMS, max_size=12).map(counted), min_size=1, max_size=8)
 QUERIES = st.dictionaries(TERMS, st.floats(0.01, 2.0), max_size=4)
 SCORES = st.lists(st.floats(0.0, 10.0), min_size=1, max_size=10)
 REACH = st.floats(5.0, 500.0)
