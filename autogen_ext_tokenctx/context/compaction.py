@@ -151,8 +151,7 @@ class Compaction:
     def _grow_shares(self, allocation: Allocation, goal: int, max_tokens: int) -> int:
         """Fill the guaranteed share of each kind of context with its best lines; return the tokens that took."""
         used = 0
-        shares = self._allowed.shares
-        for kind, share in () if shares == "auto" else shares.items():
+        for kind, share in self._allowed.given_shares.items():
             own = {
                 i
                 for i, scored in self._context.groups.items()

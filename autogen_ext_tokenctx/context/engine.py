@@ -55,23 +55,9 @@ written to take long (`tests.benchmarks.hostile`)."""
 
 
 class ContextEngine:
-    """Fits histories into budgets: what the hooks, the manager and its parts all call. Threads may share one.
+    """Fits histories into budgets: what the hooks, the manager and its parts all call.
 
-    Args:
-        counter: Counts tokens; without it OpenAI's o200k_base does. One that raises is replaced by estimates, with
-            one warning.
-        compressor: Writes shorter forms.
-        prioritizer: Scores groups against the task.
-        archive: Keeps what left the view, ``ContextArchive(store=…)`` in a store of yours. One agent, one archive: see
-            `for_agent`.
-
-    Example:
-        >>> import asyncio
-        >>> from autogen_core.models import UserMessage
-        >>> history = [UserMessage(content=f"note {n}: " + "word " * 50, source="user") for n in range(40)]
-        >>> result = asyncio.run(ContextEngine().fit_request(FitRequest(messages=history, budget=TokenBudget.of(600))))
-        >>> result.report.tokens_after <= 600, result.messages[0] is history[0], result.messages[-1] is history[-1]
-        (True, True, True)
+    Its arguments are those of `ContextManager`. Threads may share one.
     """
 
     def __init__(

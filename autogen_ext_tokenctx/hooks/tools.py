@@ -31,7 +31,7 @@ class SearchContextArgs(BaseModel):
 
 
 class ToolText(BaseModel):
-    """What a tool of this module gives."""
+    """What a `TextTool` gives."""
 
     text: str
 
@@ -39,15 +39,23 @@ class ToolText(BaseModel):
 ArgsT = TypeVar("ArgsT", bound=BaseModel, contravariant=True)
 
 
-class _ArchiveTool(BaseTool[ArgsT, ToolText]):
-    """A tool over one agent's archive; the model gets its text as it is, not as JSON."""
+class TextTool(BaseTool[ArgsT, ToolText]):
+    """A tool of which the model gets a text as it is, not as JSON."""
 
-    def __init__(self, manager: Callable[[], ContextManager], args: type[ArgsT], name: str, description: str) -> None:
+    def __init__(self, args: type[ArgsT], name: str, description: str) -> None:
         super().__init__(args, ToolText, name, description)
-        self._manager = manager
 
     def return_value_as_string(self, value: Any) -> str:
+        """The text."""
         return value.text if isinstance(value, ToolText) else str(value)
+
+
+class _ArchiveTool(TextTool[ArgsT]):
+    """A tool over one agent's archive."""
+
+    def __init__(self, manager: Callable[[], ContextManager], args: type[ArgsT], name: str, description: str) -> None:
+        super().__init__(args, name, description)
+        self._manager = manager
 
 
 class ExpandContextTool(_ArchiveTool[ExpandContextArgs]):

@@ -26,7 +26,7 @@ from ..context.report import FitResult
 from ..display import clip
 from ..errors import BudgetTooSmallError
 from ..hooks.chat_context import TokenBudgetChatCompletionContext
-from ..hooks.tools import ToolText
+from ..hooks.tools import TextTool, ToolText
 from ..summary.answers import UnusableAnswerError, checked_answer, json_output_of, result_of
 from ..summary.text import rendered
 from .proposals import INSTRUCTION, Answer, read
@@ -257,13 +257,12 @@ class RecoverFromErrorArgs(BaseModel):
     what_failed: str = Field(description="What failed, with the words of the error.")
 
 
-class RecoverFromErrorTool(BaseTool[RecoverFromErrorArgs, ToolText]):
+class RecoverFromErrorTool(TextTool[RecoverFromErrorArgs]):
     """Tells an agent ways on after a failure, from its own history."""
 
     def __init__(self, recovery: ErrorRecovery, context: ChatCompletionContext) -> None:
         super().__init__(
             RecoverFromErrorArgs,
-            ToolText,
             "recover_from_error",
             "Get ways on after something failed: what to change, another tool, what to ask the user, or what to skip.",
         )
@@ -274,10 +273,6 @@ class RecoverFromErrorTool(BaseTool[RecoverFromErrorArgs, ToolText]):
         """The strategies in words, a line each."""
         history = await _history(self._context)
         return ToolText(text=(await self._recovery.recover(args.what_failed, messages=history)).text())
-
-    def return_value_as_string(self, value: Any) -> str:
-        """The text as it is, not as JSON."""
-        return value.text if isinstance(value, ToolText) else str(value)
 
 
 async def _history(context: ChatCompletionContext) -> Sequence[LLMMessage]:

@@ -18,7 +18,7 @@ from ..context.request import FitRequest
 from ..display import clip
 from ..errors import BudgetTooSmallError
 from ..hooks.chat_context import TokenBudgetChatCompletionContext
-from ..hooks.tools import ToolText
+from ..hooks.tools import TextTool, ToolText
 from ..summary.answers import UnusableAnswerError, checked_answer, json_output_of, objects_with, problems_of, result_of
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
@@ -215,13 +215,12 @@ class PlanTaskArgs(BaseModel):
     task: str = Field(description="What is to be done, with everything that the result has to satisfy.")
 
 
-class PlanTaskTool(BaseTool[PlanTaskArgs, ToolText]):
+class PlanTaskTool(TextTool[PlanTaskArgs]):
     """Gives an agent a task as steps."""
 
     def __init__(self, decomposer: TaskDecomposer) -> None:
         super().__init__(
             PlanTaskArgs,
-            ToolText,
             "plan_task",
             "Split a task into steps, with what each needs and how many tokens of context it gets.",
         )
@@ -233,10 +232,6 @@ class PlanTaskTool(BaseTool[PlanTaskArgs, ToolText]):
             return ToolText(text=(await self._decomposer.decompose_task(args.task)).text())
         except (BudgetTooSmallError, ValueError) as error:
             return ToolText(text=str(error))
-
-    def return_value_as_string(self, value: Any) -> str:
-        """The text as it is, not as JSON."""
-        return value.text if isinstance(value, ToolText) else str(value)
 
 
 # The form of a structured answer. Strict structured output knows no defaults: every field has to be there, and may be

@@ -58,7 +58,7 @@ def _differences(context: PrioritizedContext) -> Mapping[int, str]:
     newest: dict[tuple[str, str, int], list[tuple[int, list[str]]]] = {}
     for scored in reversed(_free(context)):
         message = scored.group.head
-        words = str(message.content).split()
+        words = str(message.content).split(maxsplit=_WORDS.stop)  # of a longer one no more need be split
         if len(words) not in _WORDS:
             continue
         known = newest.setdefault((message.type, getattr(message, "source", ""), len(words)), [])

@@ -81,10 +81,15 @@ class TokenBudget(StrictConfig):
             raise ValueError(f"limit ({self.limit}) must be positive and larger than reserve ({self.reserve})")
         if self.target > self.trigger:
             raise ValueError(f"target ({self.target}) must not be above trigger ({self.trigger})")
-        shares = () if self.shares == "auto" else self.shares.values()
+        shares = self.given_shares.values()
         if any(share < 0 for share in shares) or sum(shares) > 1.0 + 1e-9:
             raise ValueError(f"shares must not be negative or add up to more than 1: {self.shares}")
         return self
+
+    @property
+    def given_shares(self) -> Mapping[str, float]:
+        """The shares that are numbers; none as long as ``"auto"`` stands for them."""
+        return {} if self.shares == "auto" else self.shares
 
     @property
     def available(self) -> int:
