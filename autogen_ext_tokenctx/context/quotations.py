@@ -81,6 +81,7 @@ class Source:
                 parts += [passage.text(), passage.label]
                 self.labels.add(one_line(passage.label))
         self._lines = {line.strip() for part in parts for line in part.splitlines()}
+        self._parts = parts
         self._all = "\n".join(parts)
         self._rows = "\n\0\n".join("\n".join(_rows(part)) for part in parts)
 
@@ -96,7 +97,7 @@ class Source:
             True
         """
         pieces = row.split(FRAGMENTS)
-        return len(pieces) > 1 and any(_in_order(pieces, text) for text in self._all.split("\n"))
+        return len(pieces) > 1 and any(_in_order(pieces, text) for text in self._parts)
 
     def has_neighbours(self, above: str, below: str) -> bool:
         """Return whether the second row follows the first one in a text; blank rows aside."""

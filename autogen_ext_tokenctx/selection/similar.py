@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from autogen_core.models import AssistantMessage, SystemMessage
@@ -14,6 +15,11 @@ from .prioritizer import PrioritizedContext, ScoredGroup
 
 _WORDS = range(12, 400)
 """Messages of so many words are compared: shorter ones cost little, and of longer ones lines are repeated, not all."""
+
+_WORD = re.compile(r"\S+")
+
+_BLANKS = " \t"
+"""What may stand between two words of a row."""
 
 _ALIKE = 0.8
 """Share of the words that two messages have in the same places if they are alike."""
@@ -58,14 +64,15 @@ def _differences(context: PrioritizedContext) -> Mapping[int, str]:
     newest: dict[tuple[str, str, int], list[tuple[int, list[str]]]] = {}
     for scored in reversed(_free(context)):
         message = scored.group.head
-        words = str(message.content).split(maxsplit=_WORDS.stop)  # of a longer one no more need be split
+        text = str(message.content)
+        words = text.split(maxsplit=_WORDS.stop)  # of a longer one no more need be split
         if len(words) not in _WORDS:
             continue
         known = newest.setdefault((message.type, getattr(message, "source", ""), len(words)), [])
         for index, later in known:
             other = [place for place, (one, two) in enumerate(zip(words, later, strict=True)) if one != two]
             if len(other) <= (1.0 - _ALIKE) * len(words):
-                alike.setdefault(index, []).append((scored.group.index, FRAGMENTS.join(_runs(words, other))))
+                alike.setdefault(index, []).append((scored.group.index, FRAGMENTS.join(_pieces(text, other))))
                 break
         else:
             known[:] = [(scored.group.index, words), *known][:_COMPARED]
@@ -89,10 +96,15 @@ def _free(context: PrioritizedContext) -> list[ScoredGroup]:
     ]
 
 
-def _runs(words: Sequence[str], places: Sequence[int]) -> Iterator[str]:
-    """Yield the words at some places, neighbours together, each run with the word before it."""
-    start = 0
-    for at, place in enumerate(places):
-        if at + 1 == len(places) or places[at + 1] > place + 2:
-            yield " ".join(words[max(0, places[start] - 1) : place + 1])
-            start = at + 1
+def _pieces(text: str, places: Sequence[int]) -> list[str]:
+    """Return the words at some places as the text has them, each with the word before it, neighbours together."""
+    spans = [word.span() for word in _WORD.finditer(text)]
+    shown: list[tuple[int, int]] = []
+    for place in places:
+        begin, end = spans[place]
+        if place and not text[spans[place - 1][1] : begin].strip(_BLANKS):
+            begin = spans[place - 1][0]
+        if shown and not text[shown[-1][1] : begin].strip(_BLANKS):
+            begin = shown.pop()[0]
+        shown.append((begin, end))
+    return [text[begin:end] for begin, end in shown]

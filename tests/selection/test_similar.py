@@ -74,6 +74,24 @@ async def test_system_messages_and_what_is_pinned_stay_as_they_are() -> None:
     assert any(message is pinned for message in result.messages)
 
 
+@pytest.mark.parametrize("between", ["\n", "  \t", "\r\n", " \n\n "])
+@pytest.mark.parametrize("budget", [300, 500, 700])
+async def test_pieces_stand_as_the_text_has_them_however_its_words_are_apart(between: str, budget: int) -> None:
+    said = [
+        heartbeat(number)
+        .replace(" percent", between + "percent")
+        .replace(" Ticket", between + "Ticket")
+        .replace(" the disk is ", f" the disk is{between}")
+        for number in range(30)
+    ]
+    history: list[LLMMessage] = [TASK, *(AssistantMessage(content=text, source="monitor") for text in said), ASKED]
+    manager = ContextManager()
+    result = await manager.fit(history, budget)
+    assert any(" … " in str(message.content) for message in result.messages)
+    check_order(manager, history, result)
+    check_nothing_lost(manager, history, result)
+
+
 @given(
     seed=st.integers(0, 500),
     count=st.integers(3, 25),
