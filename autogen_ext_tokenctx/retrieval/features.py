@@ -238,7 +238,8 @@ def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage
         # in order of the text, not in sets: what sums over them gives must not differ from one process to the next
         distinct = tuple(dict.fromkeys(found))
         if position < 0:
-            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), (), False, kind=kind))
+            called = tuple(names(line.text)) if kind == "result" else ()  # the label is the call
+            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), called, False, kind=kind))
         else:
             ids, numbers = facts(line.text, words)
             rule = any(said in line.text for said in at.rules)

@@ -107,7 +107,12 @@ def is_entity(term: str) -> bool:
 
 _IDENTIFIER = re.compile(r"\d{6,}|\d{4}-\d\d-\d\d|(?=.*\d)(?=.*[^\d.,:%-]).{5,}", re.DOTALL)
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dt\d\d:\d\d")
+"""A day is what a booking is made for; by a moment nothing is called, and every line of a log has one. As identifiers
+they fill views with logs: of planted wishes .67 are kept at 30 % without, .56 with them."""
+
 
 def is_identifier(term: str) -> bool:
-    """Whether a term is the key of one thing: letters and digits mixed, a long number, a date, an address, a path."""
-    return "@" in term or "/" in term or _IDENTIFIER.fullmatch(term) is not None
+    """Whether a term is the key of one thing: letters and digits mixed, a long number, a day, an address, a path."""
+    is_key = "@" in term or "/" in term or _IDENTIFIER.fullmatch(term) is not None
+    return is_key and _MOMENT.match(term) is None

@@ -227,17 +227,28 @@ class Allocation:
                 newer = 1.0 + (i + s / len(segments)) / (self._newest + 1)
                 utility[s] = utility[s]._replace(mass=FIRST * segments[s].tokens * newer)
         choice.utility = utility
-        choice.open = {s: self._worth.gain(utility[s]) for s in content}
+        called = [] if choice.repeated else [s for s, one in enumerate(utility) if one.segment.line < 0 and one.facts]
+        choice.open = {s: self._worth.gain(utility[s]) for s in (*content, *called)}
         choice.gain = sum(choice.open.values())
-        if choice.form is Form.EXTRACT or (self._quotes and (len(content) > 1 or choice.repeated or scored.merged)):
+        if choice.form is Form.EXTRACT or (
+            self._quotes and (len(content) > 1 or choice.repeated or scored.merged or scored.group.is_exchange)
+        ):
             max_tokens = 2 * self._max_tokens
             lines = content if choice.form is Form.EXTRACT else [s for s in content if s not in pictures]
-            for s in sorted(lines, key=lambda s: (_key(choice.open[s], segments[s].tokens), s)):
-                self._push(i, s, choice.open[s], segments[s].tokens)
+            moves = {s: self._first_or_next(choice, s) for s in lines}
+            for s in sorted(lines, key=lambda s: (_key(*moves[s]), s)):
+                self._push(i, s, *moves[s])
                 max_tokens -= segments[s].tokens
                 if max_tokens < 0:  # more lines than could be taken need not be tried
                     break
         self._push(i, _UP, choice.gain, scored.profile.compact_tokens - choice.cost)
+
+    def _first_or_next(self, choice: Choice, s: int) -> tuple[float, int]:
+        """Return the most that a line may gain for its cost, and that cost: with the call that it answers, or beside it."""
+        segments = choice.scored.profile.segments
+        gain, tokens, label = choice.open[s], segments[s].tokens, segments[s].requires
+        with_label = gain + choice.open.get(label, 0.0), tokens + segments[label].tokens
+        return with_label if label in choice.open and _key(*with_label) < _key(gain, tokens) else (gain, tokens)
 
     def _requests(self, scored: ScoredGroup, lines: Sequence[int]) -> list[int]:
         """Return the line of a user message that most likely says what to do with the others."""

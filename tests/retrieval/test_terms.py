@@ -104,6 +104,7 @@ def test_a_stem_is_a_beginning_of_its_word_but_for_a_y(word: str) -> None:
         ("123456", True, True),
         ("12345", True, False),
         ("2024-05-17", True, True),
+        ("2024-05-17t09:30:00", True, False),  # a moment of a log
         ("w4817", True, True),
         ("w481", True, False),
         ("ann@example.org", True, True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from autogen_core import FunctionCall, Image
@@ -16,10 +17,12 @@ from autogen_core.models import (
 from hypothesis import given
 from PIL import Image as PILImage
 
-from autogen_ext_tokenctx.messages.groups import split
+from autogen_ext_tokenctx.context.manager import ContextManager
+from autogen_ext_tokenctx.messages.groups import split, text_of
 from autogen_ext_tokenctx.retrieval.terms import terms
 from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer, PrioritizedContext, ScoredGroup
 from autogen_ext_tokenctx.selection.utility import LineUtility, Utility, score_of
+from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
 
 from ..support.histories import prose
 from ..support.random_histories import histories
@@ -35,9 +38,9 @@ def agent(text: str) -> LLMMessage:
     return AssistantMessage(content=text, source="coder")
 
 
-def exchange(gave: str, thought: str | None = None, name: str = "look") -> list[LLMMessage]:
+def exchange(gave: str, thought: str | None = None, name: str = "look", arguments: str = "{}") -> list[LLMMessage]:
     result = FunctionExecutionResult(content=gave, name=name, call_id="c1", is_error=False)
-    head = AssistantMessage(content=[FunctionCall("c1", "{}", name)], source="coder", thought=thought)
+    head = AssistantMessage(content=[FunctionCall("c1", arguments, name)], source="coder", thought=thought)
     return [head, FunctionExecutionResultMessage(content=[result])]
 
 
@@ -134,6 +137,36 @@ def test_facts_of_a_listing_gain_less_the_more_of_them_the_view_has() -> None:
     after = utility.gain(here[-1]), utility.gain(there[-1])
     assert after[0] < 0.8 * before[0]
     assert after[1] == pytest.approx(before[1], rel=0.01)
+
+
+NAMES = [
+    ("of a person", user("The gala is for Ottoline Brask."), True),
+    ("of an agent, said once", agent("The gala is for Ottoline Brask."), True),
+    ("of an agent, said again", agent("Ines Ashgrove is on duty."), False),
+    ("of a call", *exchange("done", arguments='{"guest": "Ottoline Brask"}'), True),
+    ("of a record", *exchange("guest: Ottoline Brask"), False),
+]
+
+
+@pytest.mark.parametrize("case", NAMES, ids=[str(case[0]) for case in NAMES])
+def test_where_tools_are_in_use_a_name_is_a_fact_unless_it_is_one_of_records(case: tuple[Any, ...]) -> None:
+    _, *said, is_fact = case
+    duty = [*exchange("on duty: Ines Ashgrove"), agent("On duty: Ines Ashgrove.")]
+    context = scored(user("Plan the gala."), *said, *duty, user("And now?"))
+    lines = Utility(context).lines(context.groups[1])
+    assert any(line.per_fact > 0 and line.facts for line in lines) == is_fact
+
+
+@pytest.mark.parametrize("price", [1, 4])
+async def test_what_a_tool_was_called_with_is_kept_before_records(price: int) -> None:
+    """The call is the agent's own decision, and no tool gives it back."""
+    booked = exchange("done", arguments='{"guest": "Ottoline Brask", "event": "harbour gala"}', name="invite")
+    logs = [exchange("\n".join(prose(60 * seed + row, 9) for row in range(60))) for seed in range(8)]
+    history = [user("Plan the gala."), *logs[0], *booked, *(one for log in logs[1:] for one in log), user("And now?")]
+    manager = ContextManager(counter=EstimatedTokenCounter())
+    whole = manager.counter.count_request(history)
+    view = (await manager.for_agent().fit(history, whole // (5 * price))).messages
+    assert "invite(Ottoline Brask, harbour gala)" in "\n".join(map(text_of, split(view)))
 
 
 def test_facts_that_the_view_has_gain_nothing() -> None:
