@@ -14,26 +14,15 @@ from ..telemetry.redaction import clip
 from .calls import Call
 from .log import LoggedFit, LoggedTexts
 
-NEWEST = 100
-"""Newest calls that are kept."""
-
-WORST = 100
-"""Calls that are kept because they would have been furthest over the budget, or nearest to it."""
-
-COMPACTED = 300
-"""Newest calls with a compaction that are kept."""
-
-STEPS = 40
-"""Steps of a fit that are kept: those that saved most."""
-
-MESSAGES = 60
-"""Newest messages of a view whose texts are kept."""
-
-CHARACTERS = 4_000
-"""Characters of one text."""
-
-ROOM = 8_000_000
-"""Bytes for the steps and texts of all calls together."""
+# How much of a log the page can show in detail. All are chosen, not measured: a few hundred calls are more than anyone
+# clicks through, and the page stays below some ten megabytes, which phones still open.
+NEWEST = 100  # newest calls that are kept
+WORST = 100  # calls that are kept because they would have been furthest over the budget, or nearest to it
+COMPACTED = 300  # newest calls with a compaction that are kept
+STEPS = 40  # steps of a fit that are kept: those that saved most
+MESSAGES = 60  # newest messages of a view whose texts are kept
+CHARACTERS = 4_000  # characters of one text
+ROOM = 8_000_000  # bytes for the steps and texts of all calls together
 
 
 class Details:
@@ -45,8 +34,7 @@ class Details:
     """
 
     def __init__(self) -> None:
-        self.notes: list[str] = []
-        """What was left out, in words."""
+        self.notes: list[str] = []  # what was left out, in words
         self._calls = self._compactions = 0
         self._newest: deque[Call] = deque(maxlen=NEWEST)
         self._compacted: deque[Call] = deque(maxlen=COMPACTED)
@@ -66,7 +54,7 @@ class Details:
             heapq.heappop(self._worst)
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """Return the chosen calls as JSON values, in the order of the log. Also writes the notes."""
+        """Return the chosen calls as JSON values, in the order of the log, and write the notes."""
         worst = [call for _, _, call in sorted(self._worst, reverse=True)]
         chosen = {call.number: call for call in (*worst, *reversed(self._compacted), *reversed(self._newest))}
         if len(chosen) < self._calls:
@@ -90,7 +78,8 @@ class Details:
 
 
 def _slim(fit: LoggedFit) -> LoggedFit:
-    """Return the fit without the texts that would not be shown, since hundreds of them are held."""
+    """Return the fit without the texts that would not be shown."""
+    # hundreds of fits are held until the log is read, and their texts would be most of the memory
     view = fit.texts.view[-MESSAGES:] if fit.texts else ()
     short = [message.model_copy(update={"text": clip(message.text, CHARACTERS)}) for message in view]
     return fit.model_copy(update={"texts": LoggedTexts(view=tuple(short))})
@@ -115,9 +104,8 @@ def _numbers(call: Call) -> dict[str, Any]:
 
 def _fit(fit: LoggedFit, room: int) -> dict[str, Any]:
     """Return a fit as JSON values, with the steps that saved most and the texts sent, as far as there is room."""
-    most = heapq.nlargest(
-        STEPS, range(len(fit.steps)), key=lambda place: fit.steps[place].tokens_before - fit.steps[place].tokens_after
-    )
+    saved = [step.tokens_before - step.tokens_after for step in fit.steps]
+    most = heapq.nlargest(STEPS, range(len(saved)), key=saved.__getitem__)
     steps = [fit.steps[place].model_dump() for place in sorted(most)]
     if len(json.dumps(steps)) > room:
         steps = []
