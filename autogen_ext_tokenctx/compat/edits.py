@@ -17,10 +17,11 @@ from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage
 from pydantic import BaseModel
 from typing_extensions import Self
 
-# texts whose tokens, heads or shorter forms a transform keeps: a history comes back at every call
+# Texts whose tokens, heads or shorter forms a transform keeps, since a history comes back at every call. Chosen, not
+# measured: more than a long history has.
 REMEMBERED_TEXTS = 10_000
 
-# how much of a text is counted first to find its head: twice what a token of English has
+# Characters for each token of the limit in which the head of a text is looked for first: twice what English has.
 _CHARS_A_TOKEN = 8
 
 _NEXT_WORD = re.compile(r"\W?\w{0,32}")
@@ -91,7 +92,7 @@ def head_of(text: str, tokens: int, count: Callable[[str], int]) -> str:
     """
     if tokens <= 0 or count(text) <= tokens:
         return text if tokens > 0 else ""
-    # Bisection in a short head first: what is cut off may be a thousand times as long.
+    # bisection in a short head first: what is cut off may be a thousand times as long
     fits, too_long = 0, min(len(text), _CHARS_A_TOKEN * tokens)
     while too_long < len(text) and count(text[:too_long]) <= tokens:
         fits, too_long = too_long, min(len(text), 2 * too_long)
@@ -101,7 +102,7 @@ def head_of(text: str, tokens: int, count: Callable[[str], int]) -> str:
             fits = middle
         else:
             too_long = middle
-    # Half a word may cost more than all of it, and bisection stops at the first half that is too much.
+    # half a word may cost more than all of it, and bisection stops at the first half that is too much
     for word in _NEXT_WORD.finditer(text, fits):
         if count(text[: word.end()]) > tokens:
             break
@@ -130,15 +131,11 @@ class Configured(ComponentBase[BaseModel], Generic[_ConfigT]):
 
 
 class MessageFilter:
-    """Which messages a transform is for: 0.2's ``filter_dict`` and ``exclude_filter``.
+    """Which messages a transform is for: 0.2's ``filter_dict`` and ``exclude_filter``."""
 
-    A message matches a key when what it has there is one of the values. With ``exclude_filter`` the transform leaves
-    out messages that match any of the keys; without it, it is only for messages that match all of them. System
-    messages are left out, unless the role "system" is asked for without ``exclude_filter``.
-
-    Raises:
-        ValueError: A key or a role is none that messages have.
-    """
+    # A message matches a key when what it has there is one of the values. With ``exclude_filter`` the transform leaves
+    # out messages that match any of the keys; without it, it is only for messages that match all of them. System
+    # messages are left out, unless the role "system" is asked for without ``exclude_filter``.
 
     def __init__(self, filter_dict: Mapping[str, str | Iterable[str]] | None, exclude_filter: bool) -> None:
         values = {key: [value] if isinstance(value, str) else list(value) for key, value in (filter_dict or {}).items()}

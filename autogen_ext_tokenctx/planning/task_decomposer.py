@@ -28,19 +28,13 @@ from .plan import ExecutionPlan, PlanStep, Weight, Words, faults_of
 
 logger = logging.getLogger(__name__)
 
+# Tokens every step gets beside its own text. Chosen: the task and the newest message, both shortened, and one more.
 _STEP_TOKENS = 300
-"""Tokens every step gets beside its own text: the task and the newest message, both shortened, and one more."""
 
-_TEXT_TOKENS = 60
-"""Tokens a short step's own text takes: with less there is no plan."""
-
-_FEW_STEPS = 4
-"""Steps that a simplified plan is asked for."""
-
-_TITLE_CHARS = 60
-
-_CHARS_A_TOKEN = 8
-"""More characters than a token has in any prose."""
+_TEXT_TOKENS = 60  # tokens that a short step's own text takes: with less there is no plan
+_FEW_STEPS = 4  # steps that a simplified plan is asked for; chosen, not measured
+_TITLE_CHARS = 60  # characters of a requirement that is made a title
+_CHARS_A_TOKEN = 8  # more characters than a token has in any prose: from there on a text is cut without counting it
 
 
 class TaskDecomposer:
@@ -108,20 +102,16 @@ class TaskDecomposer:
         definition = task if isinstance(task, TaskDefinition) else TaskDefinition(description=task)
         if not definition.text().strip():
             raise ValueError("a task without words cannot be planned; give it a description")
-        available = await self._available(definition) if available_tokens is None else available_tokens
-        if available < _STEP_TOKENS + _TEXT_TOKENS:
-            raise BudgetTooSmallError(available, _STEP_TOKENS + _TEXT_TOKENS, ["a plan of one step"])
+        if available_tokens is None:  # what is free in the context, or in a call without one
+            free = self._manager if self._context is None else self._context
+            available_tokens = await free.get_token_budget(definition)
+        if available_tokens < _STEP_TOKENS + _TEXT_TOKENS:
+            raise BudgetTooSmallError(available_tokens, _STEP_TOKENS + _TEXT_TOKENS, ["a plan of one step"])
         try:
-            return await self._planned(definition, available)
+            return await self._planned(definition, available_tokens)
         except Exception as error:  # whatever a model or its client does: there is work to be done
             logger.warning("the model gave no plan, it is made of the task's requirements: %r", error)
-        return self._fallback(definition, available)
-
-    async def _available(self, task: TaskDefinition) -> int:
-        """Return what a plan may have of what is free in the context, or in a call without one."""
-        if self._context is not None:
-            return await self._context.get_token_budget(task)
-        return await self._manager.get_token_budget(task)
+        return self._fallback(definition, available_tokens)
 
     def tool(self, context: TokenBudgetChatCompletionContext | None = None) -> BaseTool[Any, Any]:
         """Return the tool ``plan_task``, with which an agent gets a task split into steps.
@@ -161,11 +151,7 @@ class TaskDecomposer:
         return await checked_answer(ask, lambda answer: self._read(answer, task, available, detailed))
 
     def _read(self, answer: str, task: TaskDefinition, available: int, detailed: bool) -> ExecutionPlan:
-        """The plan that an answer has.
-
-        Raises:
-            UnusableAnswerError: It has none that can be used.
-        """
+        """Return the plan that an answer has; raise an UnusableAnswerError where it has none that can be used."""
         found = objects_with(answer, "steps")
         if not found:
             raise UnusableAnswerError("it has no JSON object with a list named steps")
@@ -189,7 +175,7 @@ class TaskDecomposer:
         return ExecutionPlan(task=task, steps=tuple(steps), token_budget=available, detailed=detailed, source="model")
 
     def _fallback(self, task: TaskDefinition, available: int) -> ExecutionPlan:
-        """The requirements in their order, a step each; neighbours share a step where there are too many."""
+        """Return the requirements in their order, a step each; neighbours share one where there are too many."""
         parts = [part for part in map(str.strip, task.requirements) if part] or [task.description.strip()]
         count = min(len(parts), self._max_steps, available // (_STEP_TOKENS + _TEXT_TOKENS))
         max_tokens = available // count - _STEP_TOKENS
@@ -227,7 +213,7 @@ class PlanTaskTool(TextTool[PlanTaskArgs]):
         self._decomposer = decomposer
 
     async def run(self, args: PlanTaskArgs, cancellation_token: CancellationToken) -> ToolText:
-        """The steps in their order, or a sentence that says why there are none."""
+        """Return the steps in their order, or a sentence that says why there are none."""
         try:
             return ToolText(text=(await self._decomposer.decompose_task(args.task)).text())
         except (BudgetTooSmallError, ValueError) as error:
@@ -236,8 +222,6 @@ class PlanTaskTool(TextTool[PlanTaskArgs]):
 
 # The form of a structured answer. Strict structured output knows no defaults: every field has to be there, and may be
 # null. Without docstrings, which would be sent along.
-
-
 def _untitled(schema: dict[str, Any]) -> None:
     for part in schema["properties"].values():
         del part["title"]  # says the name once more, and is billed at each call
@@ -302,11 +286,7 @@ def _text_tokens(step: PlanStep, counter: TokenCounter) -> int:
 def _with_budgets(
     steps: Sequence[PlanStep], weights: Mapping[str, float], total: int, counter: TokenCounter
 ) -> list[PlanStep]:
-    """The steps with ``total`` divided among them: each gets its own text and the minimum, the rest goes by weight.
-
-    Raises:
-        BudgetTooSmallError: The total does not hold that.
-    """
+    """Return the steps with the total divided: each gets its own text and the minimum, the rest goes by weight."""
     texts = {step.id: _text_tokens(step, counter) for step in steps}
     least = {name: tokens + _STEP_TOKENS for name, tokens in texts.items()}
     if total < sum(least.values()):
@@ -320,7 +300,7 @@ def _with_budgets(
 
 
 def _shortened(step: PlanStep, max_tokens: int, counter: TokenCounter) -> PlanStep:
-    """A step whose text fits; its agent also has the whole task, as the first message of the team."""
+    """Return a step whose text fits; its agent also has the whole task, as the first message of the team."""
     whole = step.instruction
     chars = _CHARS_A_TOKEN * max_tokens
     if len(whole) > chars:

@@ -10,16 +10,16 @@ from typing_extensions import Self
 
 from ..warn import WarnOnce
 
+# The level of an event logger that was opened here, one below INFO: a level that nobody else sets, so that it shows
+# whether the user set another since.
 _OPENED = logging.INFO - 1
-"""The level of an event logger that was opened here: a level of its own shows whether the user set another since."""
 
 
 class _Opening:
-    """Lets INFO events through while someone listens, and only to the handlers that the event logger itself has.
+    """Lets INFO events through while someone listens, and only to the handlers that the event logger itself has."""
 
-    AutoGen's events hold the texts of messages. Were its logger just set to INFO, they would all go on to the root
-    logger's handlers, and a program that prints its warnings would print its conversations.
-    """
+    # AutoGen's events hold the texts of messages. Were its logger just set to INFO, they would all go on to the root
+    # logger's handlers, and a program that prints its warnings would print its conversations.
 
     def __init__(self) -> None:
         self._logger = logging.getLogger(EVENT_LOGGER_NAME)
@@ -110,9 +110,5 @@ class EventListener(logging.Handler):
             self._warn("hear", f"{type(self).__name__} could not take an event ({error!r}); others may be missing, too")
 
     def hear(self, event: object) -> None:
-        """Take one event, of whatever kind.
-
-        Args:
-            event: What was logged.
-        """
+        """Take one event, of whatever kind."""
         raise NotImplementedError

@@ -18,11 +18,13 @@ from .listening import EventListener
 from .prices import Prices
 from .totals import MetricsSnapshot, TokenTotals, tables_of
 
+# Agents, and teams, that have numbers of their own. Chosen, not measured: more than anyone looks at one by one, and
+# below a megabyte.
 MAX_GROUPS = 1_000
-"""How many agents, and how many teams, have numbers of their own."""
 
+# Reads of contexts that may await the client's event; more only pile up where there is no client hook. Chosen, not
+# measured: far more than the agents that one process runs at the same time.
 _WAITING = 256
-"""Reads of contexts that may await the client's event; more only pile up where there is no client hook."""
 
 
 class TokenMetrics(EventListener, Shown):
@@ -111,7 +113,7 @@ class TokenMetrics(EventListener, Shown):
                 groups.popitem(last=False)
 
     def _call(self, event: FitEvent, read: FitEvent | None) -> TokenTotals:
-        """What one call adds, by the event of the hook that saw it last, and by the context's when there are two."""
+        """Return what one call adds, by the event of the hook that saw it last, and the context's if there are two."""
         report = event.report
         reports = (report, read.report) if read else (report,)
         after = report.tokens_after

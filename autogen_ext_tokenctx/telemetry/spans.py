@@ -6,7 +6,7 @@ out and long texts are clipped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -22,14 +22,12 @@ from .redaction import newest
 
 _VERSION = version("autogen-ext-tokenctx")
 
-SPAN = "tokenctx.fit"
-"""The name of a fit's span."""
-
+# Characters of one text, and of all in one attribute. Chosen, not measured: exporters refuse spans of some megabytes.
 _SPAN_CHARS, _SPAN_ROOM = 1_000, 60_000
-"""Characters of one text, and of all in one attribute: exporters refuse spans of some megabytes."""
 
-_TOKEN_BOUNDS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864)
-"""As OpenTelemetry's conventions have them for ``gen_ai.client.token.usage``."""
+# The ends of the histograms' buckets: of tokens 4 to the power of 0 to 13, as OpenTelemetry's conventions have them for
+# ``gen_ai.client.token.usage``; of seconds from the shortest fit to what a user would notice; of shares each tenth.
+_TOKEN_BOUNDS = tuple(4**power for power in range(14))
 _SECOND_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _SHARE_BOUNDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 
@@ -75,38 +73,26 @@ class OpenTelemetryHandler(EventListener):
         self._texts = texts
         self._tracer = trace.get_tracer("autogen_ext_tokenctx", _VERSION, tracer_provider)
         meter = metrics.get_meter("autogen_ext_tokenctx", _VERSION, meter_provider)
-        self._usage = meter.create_histogram(
-            "tokenctx.token.usage",
-            "{token}",
-            "Input tokens of a fitted request.",
-            explicit_bucket_boundaries_advisory=_TOKEN_BOUNDS,
-        )
+
+        def histogram(name: str, unit: str, what: str, bounds: Sequence[float]) -> metrics.Histogram:
+            return meter.create_histogram(name, unit, what, explicit_bucket_boundaries_advisory=bounds)
+
+        self._usage = histogram("tokenctx.token.usage", "{token}", "Input tokens of a fitted request.", _TOKEN_BOUNDS)
         self._saved = meter.create_counter(
             "tokenctx.tokens.saved", "{token}", "Input tokens that the provider does not see."
         )
-        self._duration = meter.create_histogram(
-            "tokenctx.fit.duration",
-            "s",
-            "Time in which a view was made.",
-            explicit_bucket_boundaries_advisory=_SECOND_BOUNDS,
+        self._duration = histogram("tokenctx.fit.duration", "s", "Time in which a view was made.", _SECOND_BOUNDS)
+        self._utilization = histogram(
+            "tokenctx.utilization", "1", "Share of the budget that a fitted request uses.", _SHARE_BOUNDS
         )
-        self._utilization = meter.create_histogram(
-            "tokenctx.utilization",
-            "1",
-            "Share of the budget that a fitted request uses.",
-            explicit_bucket_boundaries_advisory=_SHARE_BOUNDS,
-        )
-        self._quality = meter.create_histogram(
+        self._quality = histogram(
             "tokenctx.quality",
             "1",
             "About the share of what the next step may need that is still in the view.",
-            explicit_bucket_boundaries_advisory=_SHARE_BOUNDS,
+            _SHARE_BOUNDS,
         )
-        self._billed = meter.create_histogram(
-            "gen_ai.client.token.usage",
-            "{token}",
-            "Number of input and output tokens used.",
-            explicit_bucket_boundaries_advisory=_TOKEN_BOUNDS,
+        self._billed = histogram(
+            "gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.", _TOKEN_BOUNDS
         )
 
     def hear(self, event: object) -> None:
@@ -120,7 +106,7 @@ class OpenTelemetryHandler(EventListener):
     def _trace(self, event: FitEvent) -> None:
         end = int(event.at * 1e9)
         start = end - int(event.report.seconds * 1e9)
-        span = self._tracer.start_span(SPAN, start_time=start, attributes=_attributes(event))
+        span = self._tracer.start_span("tokenctx.fit", start_time=start, attributes=_attributes(event))
         if self._texts and span.is_recording():
             _add_texts(span, event)
         span.end(end_time=end)
@@ -152,7 +138,7 @@ def _model(event: FitEvent) -> dict[str, str]:
 
 
 def _attributes(event: FitEvent) -> dict[str, Any]:
-    """Numbers and names; no text of any message."""
+    """Return numbers and names; no text of any message."""
     report = event.report
     attributes: dict[str, Any] = {
         # Backends take operations called "chat" for model calls, and this is none.
