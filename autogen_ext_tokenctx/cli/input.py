@@ -11,10 +11,9 @@ from pathlib import Path
 from .saved_messages import BadFileError, is_message
 from .saved_states import SavedState, read_state
 
-# the name that stands for standard input
-STDIN = "-"
+STDIN = "-"  # the name that stands for standard input
 
-# files up to this size are read as a whole
+# Bytes of a file, which is read as a whole. Chosen, not measured: far more than a state has.
 MOST_BYTES = 100_000_000
 
 # how the text of Python's objects begins: with a string in single quotes, or the name of a class and a bracket

@@ -61,11 +61,8 @@ _STYLES = {
 }
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
-# so many groups in a row that were kept, or left out, are one row of the table
-_RUN = 4
-
-# lines of more characters are compared sentence by sentence
-_LONG_LINE = 160
+_RUN = 4  # so many groups in a row that were kept, or left out, are one row of the table: three still take less to read
+_LONG_LINE = 160  # lines of more characters, which are paragraphs, are compared sentence by sentence
 _SENTENCE = re.compile(r"(?<=[.!?;,…])\s+")
 
 _SCORES = ("tokens_before", "tokens_after", "compression_ratio", "utilization", "relevance", "quality")

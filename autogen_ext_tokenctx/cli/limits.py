@@ -83,9 +83,7 @@ async def _look_up(manager: TokenManager, models: Iterable[str]) -> list[_Found]
 
 
 def _told(model: str, limit: ModelLimits, answers: Iterable[LimitAnswer]) -> dict[str, object]:
-    tried = [
-        {"source": answer.source, "answered": answer.limits is not None, "note": answer.note} for answer in answers
-    ]
+    tried = [{"source": one.source, "answered": one.limits is not None, "note": one.note} for one in answers]
     return {"model": model, **asdict(limit), "tried": tried}
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -36,14 +35,6 @@ from .output import (
 )
 from .saved_messages import BadFileError
 from .whatif import Played, PlayedCall, Price, Recording, as_recorded, play, recordings, summed
-
-# columns of the terminal that a budget takes, and those that the names of the rows take
-_COLUMN, _LABELS = 12, 30
-
-# a line of a log has its kind at its start, so no more of a file is looked at to know it
-_FIRST_BYTES = 1_000_000
-
-_UNKNOWN = "-"
 
 # rows of the table: the field of `Played`, and how it is written
 _ROWS = {
@@ -88,8 +79,7 @@ def replay(
         raise typer.Exit(DOES_NOT_FIT)
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(NamedTuple):
     """What there is to tell: a column for each budget."""
 
     rows: Sequence[Played]
@@ -142,7 +132,7 @@ def _is_log(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            first = file.readline(_FIRST_BYTES).lstrip()
+            first = file.readline(1_000_000).lstrip()  # a line of a log has its kind at its start
     except OSError as error:
         raise unreadable(path, error) from error
     if first.startswith(b"{") and (b'"TokenctxLog"' in first or b'"ContextFit"' in first):
@@ -195,7 +185,7 @@ def _played(
 
 
 def _price(model: str | None) -> Price | None:
-    """What a call of the model costs; None where that is not known."""
+    """Return what a call of the model costs; None where that is not known."""
     if model is None:
         return None
     with warnings.catch_warnings():
@@ -215,13 +205,13 @@ def _price_note(model: str | None, price: object) -> list[str]:
 
 
 def _show(path: Path, rows: Sequence[Played]) -> None:
-    """The table, budgets side by side, as many as there is room for."""
-    room = max(1, (terminal().width - _LABELS) // _COLUMN)
+    """Print the table, budgets side by side, as many as there is room for."""
+    room = max(1, (terminal().width - 30) // 12)  # the names of the rows take 30 columns, a budget takes 12
     for start in range(0, len(rows), room):
         part = rows[start : start + room]
         columns = {"input tokens of a call": LEFT, **{f"{row.budget:,}": RIGHT for row in part}}
         cells = [(name, *(_cell(row, name) for row in part)) for name in _ROWS if any(_cell(row, name) for row in rows)]
-        show(name_of(path), columns, [[cell or _UNKNOWN for cell in row] for row in cells])
+        show(name_of(path), columns, [[cell or "-" for cell in row] for row in cells])
 
 
 def _cell(row: Played, name: str) -> str:

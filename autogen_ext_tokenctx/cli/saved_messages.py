@@ -38,13 +38,6 @@ class BadFileError(TokenCtxError, ValueError):
 def read_messages(values: Sequence[object], whose: str) -> list[LLMMessage]:
     """Return saved messages of any kind as a model gets them; events, which no model gets, are left out.
 
-    Args:
-        values: The messages.
-        whose: Where they are from, for errors.
-
-    Raises:
-        BadFileError: One of them is broken.
-
     Example:
         >>> read_messages([{"role": "user", "content": "Hello"}], "ann")
         [UserMessage(content='Hello', source='user', type='UserMessage')]
@@ -68,9 +61,6 @@ def read_messages(values: Sequence[object], whose: str) -> list[LLMMessage]:
 
 def read_body(body: Mapping[str, Any]) -> tuple[list[LLMMessage], tuple[ToolSchema, ...]]:
     """Return what the body of a request has beside its messages: a system text, as Anthropic's has it, and tools.
-
-    Raises:
-        ValueError: One of the tools is none that the application runs.
 
     Example:
         >>> system, tools = read_body({"system": "Be brief.", "tools": [{"name": "look", "input_schema": {}}]})

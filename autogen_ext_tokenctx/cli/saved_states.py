@@ -27,9 +27,7 @@ from .saved_messages import (
     read_messages,
 )
 
-# where `TokenBudgetChatCompletionContext` keeps what it saves beside the messages
-EXTRA_KEY = "autogen_ext_tokenctx"
-
+EXTRA_KEY = "autogen_ext_tokenctx"  # where `TokenBudgetChatCompletionContext` keeps what it saves beside the messages
 _NESTING_KEYS = frozenset({"agent_states", "agent_state", "inner_team_state", "llm_context", "message_thread"})
 
 
@@ -37,36 +35,22 @@ _NESTING_KEYS = frozenset({"agent_states", "agent_state", "inner_team_state", "l
 class SavedHistory:
     """The history of one agent, with what waits in its buffer for its next turn."""
 
-    # of the state of a single agent the name it speaks under; "" where nothing tells
-    agent: str
+    agent: str  # of the state of a single agent the name it speaks under; "" where nothing tells
     messages: Sequence[LLMMessage]
-    # whether it is what agents said to each other, rather than what a model is sent
-    is_thread: bool = False
-    # number of the messages that its model context has stored
-    stored: int = 0
-    # what `TokenBudgetChatCompletionContext` saved beside them
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    # what the body of a request has of tools
-    tools: Sequence[ToolSchema] = ()
+    is_thread: bool = False  # whether it is what agents said to each other, rather than what a model is sent
+    stored: int = 0  # number of the messages that its model context has stored
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])  # what the hook saved beside them
+    tools: Sequence[ToolSchema] = ()  # what the body of a request has of them
 
     @property
     def label(self) -> str:
         """What tables call it."""
         return self.agent or "messages"
 
-    @property
-    def has_archive(self) -> bool:
-        """Whether an archive was saved with the history."""
-        return "archive" in self.extra
-
     def archive(self) -> ContextArchive:
-        """Return what left this agent's views, and every group of the history, which has the same handle everywhere.
-
-        Raises:
-            BadFileError: The archive that was saved is broken.
-        """
+        """Return what left this agent's views, and every group of the history; raise a BadFileError if it is broken."""
         archive = ContextArchive()
-        if self.has_archive:
+        if "archive" in self.extra:
             try:
                 archive.load(self.extra["archive"], self.messages[: self.stored])
             except Exception as error:  # an image of it may be broken in any way
@@ -96,14 +80,7 @@ class SavedState:
 
 
 def read_state(value: object, name: str = "") -> SavedState:
-    """Return the histories in a JSON value.
-
-    Args:
-        value: What ``json.loads`` gave.
-        name: Where it is from, for errors.
-
-    Raises:
-        BadFileError: It is nothing of what this module reads, or broken.
+    """Return the histories in a JSON value, or raise a BadFileError that begins with the name of where it is from.
 
     Example:
         >>> state = read_state([{"role": "user", "content": "Hello"}])
@@ -112,10 +89,9 @@ def read_state(value: object, name: str = "") -> SavedState:
     """
     try:
         kind, found = _read(value)
-    except RecursionError as error:
-        raise BadFileError(f"{name}: nested too deep for a saved state".removeprefix(": ")) from error
-    except BadFileError as error:
-        raise BadFileError(f"{name}: {error}".removeprefix(": ")) from error
+    except (RecursionError, BadFileError) as error:
+        why = error if isinstance(error, BadFileError) else "nested too deep for a saved state"
+        raise BadFileError(f"{name}: {why}".removeprefix(": ")) from error
     return SavedState(kind, tuple(_named(history) for history in found if history.messages))
 
 

@@ -18,7 +18,7 @@ from ..html_report.calls import Call
 from ..html_report.log import LoggedText
 from ..models.profile_table import profile_of
 
-_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")  # what providers refuse in the name of who speaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,13 @@ class PlayedCall:
     """One call of a recording with a budget: tokens of the whole history and of the view, with what is beside them."""
 
     without: int
-    # what of them a prompt cache can serve
-    without_cached: int | None
+    without_cached: int | None  # what of them a prompt cache can serve
     was_over: bool
-    # of a view that does not fit there are none of these; whether it does is None where that is not known
-    sent: int = 0
+    sent: int = 0  # from here on: of the view, and nothing of one that does not fit
     cached: int = 0
     quality: float = 0.0
     is_compaction: bool = False
-    fits: bool | None = True
+    fits: bool | None = True  # None where that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,7 @@ class Played:
     saved: float
 
 
-# US dollars of one call's input, by its tokens and those of them that a cache serves
-Price = Callable[[int, int], float]
+Price = Callable[[int, int], float]  # US dollars of one call's input, by its tokens and those that a cache serves
 
 
 async def play(
@@ -86,16 +83,7 @@ async def play(
     manager: ContextManager,
     on_call: Callable[[int], None],
 ) -> list[PlayedCall]:
-    """Return the calls of a recording with a budget of input tokens.
-
-    Args:
-        recording: What happened.
-        budget: Input tokens of one call.
-        beside: Tokens of system messages and tools, which are no part of a history, in each call.
-        model: Name of the model.
-        manager: Fits. The same one for all budgets spares work.
-        on_call: Is called with 1 after each call.
-    """
+    """Return the calls of a recording with a budget of input tokens, of which each call has some beside the history."""
     counter, cache = manager.counter, profile_of(model).cache
     context = TokenBudgetChatCompletionContext(model, budget, manager=manager, reserve=beside)
     whole, size = SentPrefix(counter), counter.count_request(())
@@ -164,10 +152,8 @@ def as_recorded(call: Call) -> PlayedCall:
 
 
 def recordings(calls: Iterable[Call]) -> list[Recording] | None:
-    """Return the recordings in a log with texts; None where a call has no texts.
-
-    A log has texts, and no tool calls: what the agent itself says is the assistant's, and a tool is a user.
-    """
+    """Return the recordings in a log with texts; None where a call has no texts."""
+    # a log has texts, and no tool calls: what the agent itself says is the assistant's, and a tool is a user
     found: list[Recording] = []
     open_ones: dict[tuple[str, str], tuple[list[LoggedText], list[LLMMessage], list[int]]] = {}
     for call in calls:
