@@ -14,16 +14,15 @@ from ..display import clip
 
 T = TypeVar("T")
 
+# How much is sent back of what is wrong with an answer: characters of a problem, and problems, since one fault often
+# shows in every part. Chosen, not measured.
 _PROBLEM_CHARS, _PROBLEMS = 200, 8
-"""So much of what is wrong with an answer is sent back: one fault often shows in every part."""
 
-_QUOTED_CHARS = 8_000
-"""So much of an answer is sent back: a plan of twelve detailed steps has about 7,000."""
+_QUOTED_CHARS = 8_000  # characters of an answer that are sent back: a plan of twelve detailed steps has about 7,000
 
-_ANSWER_CHARS = 200_000
-"""So much of an answer is looked through for JSON."""
-
-_JSON_TRIES = 50
+# Characters of an answer that are looked through for JSON, and places in it where some may begin. Chosen: more than any
+# answer that was asked for has, and a bound on the work that text of nothing but brackets makes.
+_ANSWER_CHARS, _JSON_TRIES = 200_000, 50
 
 
 class UnusableAnswerError(ValueError):
@@ -35,7 +34,7 @@ class UnusableAnswerError(ValueError):
         super().__init__("; ".join(self.problems))
 
     def messages(self) -> list[LLMMessage]:
-        """The messages that send the answer back."""
+        """Return the messages that send the answer back."""
         problems = "\n".join(f"- {problem}" for problem in self.problems)
         asked = f"This cannot be used:\n{problems}\nGive the whole answer again, corrected, in the same form."
         request: list[LLMMessage] = [UserMessage(content=asked, source="user")]
@@ -49,16 +48,10 @@ async def checked_answer(
     parse: Callable[[str], T],
     attempts: int = 2,
 ) -> T:
-    """Return what ``parse`` makes of a model's answer. One that cannot be used is sent back.
+    """Return what ``parse``, in a thread, makes of a model's answer; one that cannot be used is sent back.
 
-    Args:
-        ask: Asks the model; is given what was wrong with the answer before, None at first.
-        parse: Checks an answer, in a worker thread.
-        attempts: Answers to ask for, one after the other.
-
-    Raises:
-        UnusableAnswerError: No answer can be used; what was wrong with the last one. Whatever else ``ask`` raises
-            comes through.
+    ``ask`` is given what was wrong with the answer before, None at first. After so many attempts the last
+    `UnusableAnswerError` is raised, and at once whatever else ``ask`` raises.
     """
     rejected: UnusableAnswerError | None = None
     for _ in range(attempts):
@@ -81,7 +74,7 @@ def _text_of(result: CreateResult) -> str:
 
 
 def json_output_of(client: ChatCompletionClient, form: type[BaseModel]) -> type[BaseModel] | bool | None:
-    """How to ask a client for an answer of a form: by its schema, as any JSON, or in words only."""
+    """Return how to ask a client for an answer of a form: by its schema, as any JSON, or in words only."""
     info = client.model_info
     return form if info.get("structured_output") else True if info["json_output"] else None
 
@@ -92,12 +85,7 @@ async def result_of(
     json_output: type[BaseModel] | bool | None,
     timeout: float,
 ) -> CreateResult:
-    """What a client makes of a request, within some seconds, though it may not let itself be cancelled.
-
-    Raises:
-        TimeoutError: It took longer. Whatever the client raises comes through.
-        RuntimeError: It cancelled its own call.
-    """
+    """Return what a client makes of a request, or raise a TimeoutError after some seconds."""
     call = asyncio.ensure_future(client.create(request, json_output=json_output))
     call.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else may ask for it
     try:
@@ -113,7 +101,7 @@ async def result_of(
 
 
 def json_in(text: str) -> Iterator[Any]:
-    """The outermost JSON objects and lists in a text, whatever is said around them.
+    """Yield the outermost JSON objects and lists in a text, whatever is said around them.
 
     Example:
         >>> list(json_in('Here you are: {"steps": []}. Or [1, 2]?'))
@@ -135,7 +123,7 @@ def json_in(text: str) -> Iterator[Any]:
 
 
 def objects_with(text: str, *fields: str) -> list[dict[str, Any]]:
-    """The JSON objects in a text that have one of some fields, in whatever they are wrapped.
+    """Return the JSON objects in a text that have one of some fields, in whatever they are wrapped.
 
     Example:
         >>> objects_with('A draft: {"steps": []}. The plan: {"plan": {"steps": [1]}}', "steps")
@@ -157,5 +145,5 @@ def _objects_with(value: Any, fields: Sequence[str]) -> Iterator[dict[str, Any]]
 
 
 def problems_of(error: ValidationError) -> list[str]:
-    """What pydantic finds wrong with an answer, with the place of each problem."""
+    """Return what pydantic finds wrong with an answer, with the place of each problem."""
     return [": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in error.errors()]

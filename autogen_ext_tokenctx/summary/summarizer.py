@@ -21,21 +21,16 @@ from .writer import NoSummaryError, SummaryUsage, SummaryWriter
 
 logger = logging.getLogger(__name__)
 
-SUMMARY_SOURCE = "context_summary"
-"""Source of the user message that stands for the messages of a summary."""
+SUMMARY_SOURCE = "context_summary"  # source of the user message that stands for the messages of a summary
 
-_LEAST_TOKENS = 100
-"""A summary is not asked to be shorter: its headings alone take 40."""
+_LEAST_TOKENS = 100  # a summary is not asked to be shorter: its headings alone take 40
 
+# Tokens of a request beside the two summaries, the old and the new: the prompt, a problem, the least room.
 _FRAME_TOKENS = 900
-"""Tokens of a request beside the two summaries, the old and the new: the prompt, a problem, the least room."""
 
-_MANY = 1_000_000
-"""More messages than a summary covers, to count the longest head of one."""
-
+# After so many failures in a row a model is not called for so many seconds. A guess: it spares a model that is down or
+# too weak, and one that is back is found within the same run.
 _FAILURES, _PAUSE = 3, 300.0
-"""After so many failures in a row a model is not called for so many seconds. A guess: it spares a model that is down or
-too weak, and one that is back is found within the same run."""
 
 
 class Summary(BaseModel):
@@ -253,8 +248,9 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         )
 
     def _sizes(self, standing: Summary | None, messages: tuple[LLMMessage, ...]) -> tuple[int, int]:
-        """Tokens of the messages, and how many the text of a summary may have to be smaller than what it replaces."""
+        """Return the tokens of the messages, and how many a summary may have to be smaller than what it replaces."""
         tokens = sum(map(self._counter.count_message, messages))
         reserved = self._counter.count_message(standing.message()) if standing else 0
-        frame = Summary(text="", covers=_MANY, key="", tokens_before=0).message()
+        # the longest head that one has: none covers so many messages
+        frame = Summary(text="", covers=1_000_000, key="", tokens_before=0).message()
         return tokens, min(self._writer.max_tokens, tokens + reserved - self._counter.count_message(frame) - 1)

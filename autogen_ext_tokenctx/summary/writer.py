@@ -22,15 +22,13 @@ from .validation import read
 logger = logging.getLogger(__name__)
 
 _PREFIX = "tokenctx-summary-"
-_BEGINNING = f"## {HEADINGS[0]}\n"
-"""How each summary begins; what is in a store and begins otherwise is none."""
+_BEGINNING = f"## {HEADINGS[0]}\n"  # how each summary begins; what is in a store and begins otherwise is none
 
-_LEAST_ROOM = 200
-"""Tokens of messages that a request has room for at least."""
+_LEAST_ROOM = 200  # tokens of messages that a request has room for at least; with fewer there would be no end of parts
 
-_DEFAULT_WINDOW = 8_192
-_LARGEST_WINDOW = 128_000
-"""So much is given to a model at once, unless more is asked for: longer requests are answered late and less well."""
+# Tokens that are given to a model at once, unless more is asked for: of one that is not known what the smallest in use
+# take, and of one that is known its window up to a length from which on answers are late and less good. Chosen.
+_DEFAULT_WINDOW, _LARGEST_WINDOW = 8_192, 128_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +56,11 @@ class NoSummaryError(Exception):
 class Part:
     """What is to be added to a summary by one request."""
 
-    standing: str
-    """The summary so far; "" for none."""
-    chunk: str
-    """The messages, as text."""
-    rest: tuple[str, ...]
-    """Messages that come after them, for the next requests."""
-    limit: int
-    """Tokens the summary may have."""
-    key: str
-    """What the summary is cached by."""
+    standing: str  # the summary so far; "" for none
+    chunk: str  # the messages, as text
+    rest: tuple[str, ...]  # messages that come after them, for the next requests
+    limit: int  # tokens the summary may have
+    key: str  # what the summary is cached by
 
 
 @dataclass(kw_only=True)
@@ -75,15 +68,14 @@ class SummaryWriter:
     """Adds messages to a summary, in as many parts as the window of its model needs; settings of the summariser."""
 
     client: ChatCompletionClient
-    model: str
-    """The model's name; "" where that is not known."""
+    model: str  # its name; "" where that is not known
     counter: TokenCounter
     store: CacheStore[str]
     max_tokens: int
     max_input_tokens: int | None
     timeout: float
     attempts: int
-    _window: int | None = None
+    _window: int | None = None  # tokens of a request and its answer; None until it is known
     _warned: bool = False
 
     @property
@@ -92,11 +84,11 @@ class SummaryWriter:
 
     @property
     def _held_back(self) -> int:
-        """Tokens a first request leaves free: for the answer, and to say what was wrong with it."""
+        """The tokens a first request leaves free: for the answer, and to say what was wrong with it."""
         return self.max_tokens + PROBLEM_TOKENS
 
     def whole(self, standing: str, messages: Sequence[LLMMessage], limit: int) -> Part:
-        """All there is to summarise, as one part that no request was made of yet."""
+        """Return all there is to summarise, as one part that no request was made of yet."""
         texts = tuple(map(rendered, messages))
         return Part(standing, "", texts, limit, self._key(standing, "\n\n".join(texts), limit))
 
@@ -124,11 +116,7 @@ class SummaryWriter:
             logger.warning("summaries cannot be cached in %s: %r", type(self.store).__name__, error)
 
     async def write(self, whole: Part, used: Counter[str]) -> str:
-        """Return the summary of `whole`, whose messages are in ``rest``; each part is added to that of those before it.
-
-        Raises:
-            NoSummaryError: The model gave none that can be used, or its window is too small.
-        """
+        """Return the summary of all there is, written part by part; raise a NoSummaryError where none can be had."""
         text, rest, key = whole.standing, whole.rest, ""
         if self.counter.count_text(text) > self.max_tokens:  # written under another limit: there is no room for it
             text, rest = "", (text, *rest)
@@ -208,7 +196,7 @@ class SummaryWriter:
         return self._window
 
     def _window_after(self, request: Sequence[LLMMessage], overflow: Overflow) -> int:
-        """The window that a refused request teaches, in the tokens of the counter: always less than was sent."""
+        """Return the window that a refused request teaches, in the tokens of the counter: always less than was sent."""
         sent = self.counter.count_request(request)
         if overflow.limit is None:
             return sent // 2 + self._held_back
