@@ -41,11 +41,7 @@ def load_state(path: Path) -> SavedState:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file, or of standard input for ``-``.
-
-    Raises:
-        BadFileError: There is none, it is too large, or no UTF-8.
-    """
+    """Return the text of a file, or of standard input for "-"; raise a BadFileError where there is none to read."""
     name = name_of(path)
     try:
         if str(path) == STDIN:
@@ -64,11 +60,7 @@ def read_text(path: Path) -> str:
 
 
 def parse(text: str, name: str) -> object:
-    """Return the JSON value of a text, or the list of messages that stand on its lines.
-
-    Raises:
-        BadFileError: It is not JSON, or cannot be held.
-    """
+    """Return the JSON value of a text, or the messages on its lines; raise a BadFileError where it is neither."""
     if not text.strip():
         raise BadFileError(f"{name} is empty; a JSON document was expected")
     try:

@@ -44,12 +44,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u
 
 
 def plain(text: str) -> str:
-    """Return a text of a file as it may go to a terminal: what would control the terminal is replaced.
-
-    Example:
-        >>> plain("red: \\x1b[31m")
-        'red: �[31m'
-    """
+    """Return a text of a file as it may go to a terminal: what would control the terminal is replaced."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 

@@ -36,12 +36,7 @@ class BadFileError(TokenCtxError, ValueError):
 
 
 def read_messages(values: Sequence[object], whose: str) -> list[LLMMessage]:
-    """Return saved messages of any kind as a model gets them; events, which no model gets, are left out.
-
-    Example:
-        >>> read_messages([{"role": "user", "content": "Hello"}], "ann")
-        [UserMessage(content='Hello', source='user', type='UserMessage')]
-    """
+    """Return saved messages of any kind as a model gets them; events, which no model gets, are left out."""
     found: list[LLMMessage] = []
     roles = _RoleReader()
     for number, value in enumerate(values):
@@ -60,13 +55,7 @@ def read_messages(values: Sequence[object], whose: str) -> list[LLMMessage]:
 
 
 def read_body(body: Mapping[str, Any]) -> tuple[list[LLMMessage], tuple[ToolSchema, ...]]:
-    """Return what the body of a request has beside its messages: a system text, as Anthropic's has it, and tools.
-
-    Example:
-        >>> system, tools = read_body({"system": "Be brief.", "tools": [{"name": "look", "input_schema": {}}]})
-        >>> system[0].content, tools[0]["name"]
-        ('Be brief.', 'look')
-    """
+    """Return what the body of a request has beside messages: a system text, as Anthropic's has it, and tools."""
     system: list[LLMMessage] = [SystemMessage(content=_only_text(body["system"]))] if body.get("system") else []
     return system, tuple(_tool(tool) for key in ("tools", "functions") for tool in body.get(key) or ())
 

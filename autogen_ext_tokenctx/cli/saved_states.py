@@ -80,13 +80,7 @@ class SavedState:
 
 
 def read_state(value: object, name: str = "") -> SavedState:
-    """Return the histories in a JSON value, or raise a BadFileError that begins with the name of where it is from.
-
-    Example:
-        >>> state = read_state([{"role": "user", "content": "Hello"}])
-        >>> state.kind, state.histories[0].messages[0].content
-        ('messages', 'Hello')
-    """
+    """Return the histories in a JSON value, or raise a BadFileError that begins with the name of where it is from."""
     try:
         kind, found = _read(value)
     except (RecursionError, BadFileError) as error:

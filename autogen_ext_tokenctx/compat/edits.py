@@ -32,14 +32,11 @@ _ROLES = ("system", "user", "assistant", "tool")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message as AutoGen 0.2 saw it; each result of a tool is one of its own.
+    """A message as AutoGen 0.2 saw it; each result of a tool is one of its own."""
 
-    Its role is one of `_ROLES`, its name that of who speaks or of the tool; beside calls its text is the thought.
-    """
-
-    role: str
-    name: str
-    texts: tuple[str, ...]
+    role: str  # one of `_ROLES`
+    name: str  # who speaks, or the tool
+    texts: tuple[str, ...]  # beside calls the thought
 
 
 def said_in(message: LLMMessage) -> list[Said]:

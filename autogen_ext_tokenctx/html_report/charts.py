@@ -57,12 +57,7 @@ class Row:
 
 
 class Charts:
-    """The rows of all calls.
-
-    Example:
-        >>> Charts().as_dict()["bin_width"]
-        1
-    """
+    """The rows of all calls."""
 
     def __init__(self) -> None:
         self.calls = 0

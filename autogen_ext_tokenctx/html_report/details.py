@@ -26,12 +26,7 @@ ROOM = 8_000_000  # bytes for the steps and texts of all calls together
 
 
 class Details:
-    """Chooses the calls while the log is read.
-
-    Example:
-        >>> Details().as_dicts()
-        []
-    """
+    """Chooses the calls while the log is read."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []  # what was left out, in words

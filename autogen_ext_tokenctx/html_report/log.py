@@ -58,13 +58,7 @@ class LoggedTexts(_Logged):
 
 
 class LoggedFit(_Logged):
-    """One line of the log: what one hook made of one call. The fields are those of `FitEvent.as_dict()`.
-
-    Example:
-        >>> line = b'{"type": "ContextFit", "hook": "client", "budget": 9, "tokens_before": 8, "tokens_after": 7}'
-        >>> LoggedFit.model_validate_json(line).tokens_saved
-        1
-    """
+    """One line of the log: what one hook made of one call. The fields are those of `FitEvent.as_dict()`."""
 
     type: Literal["ContextFit"]
     hook: Literal["context", "client"]
@@ -111,16 +105,7 @@ class SkippedLine(NamedTuple):
 
 
 class FitLogReader:
-    """The fits of a log, one at a time, and what had to be skipped; tells how many bytes were read so far.
-
-    Example:
-        >>> import tempfile
-        >>> log = Path(tempfile.mkdtemp(), "fits.jsonl")
-        >>> _ = log.write_text("not a fit")
-        >>> reader = FitLogReader(log)
-        >>> list(reader), reader.skipped, reader.named
-        ([], 1, [SkippedLine(number=1, why='no JSON object')])
-    """
+    """The fits of a log, one at a time, and what had to be skipped; tells how many bytes were read so far."""
 
     def __init__(self, path: Path, on_progress: Callable[[int], None] | None = None) -> None:
         self._path = path

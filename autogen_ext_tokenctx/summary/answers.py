@@ -48,11 +48,7 @@ async def checked_answer(
     parse: Callable[[str], T],
     attempts: int = 2,
 ) -> T:
-    """Return what ``parse``, in a thread, makes of a model's answer; one that cannot be used is sent back.
-
-    ``ask`` is given what was wrong with the answer before, None at first. After so many attempts the last
-    `UnusableAnswerError` is raised, and at once whatever else ``ask`` raises.
-    """
+    """Return what ``parse``, in a thread, makes of a model's answer; what cannot be used is sent back to ``ask``."""
     rejected: UnusableAnswerError | None = None
     for _ in range(attempts):
         answer = ""

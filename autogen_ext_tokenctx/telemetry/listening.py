@@ -59,22 +59,10 @@ _opening = _Opening()
 
 
 class EventListener(logging.Handler):
-    """A handler of AutoGen's event logger; what it cannot handle costs one warning and nothing else.
+    """A handler of AutoGen's event logger; what it cannot handle costs one warning and nothing else."""
 
-    Attaching makes INFO events reach the handlers of that logger, and no others: what the root logger prints stays as
-    it was. When the last listener is detached, the logger has its level back.
-
-    Example:
-        >>> heard = []
-        >>> class Ear(EventListener):
-        ...     def hear(self, event):
-        ...         heard.append(event)
-        >>> with Ear():
-        ...     logging.getLogger(EVENT_LOGGER_NAME).info("one")
-        >>> logging.getLogger(EVENT_LOGGER_NAME).info("two")
-        >>> heard
-        ['one']
-    """
+    # Attaching makes INFO events reach the handlers of that logger, and no others: what the root logger prints stays as
+    # it was. When the last listener is detached, the logger has its level back.
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)

@@ -39,12 +39,7 @@ _LOGIN = re.compile(r"(://[^\s/:@]{0,64}:)[^\s/@]{1,256}(?=@)")  # the password 
 
 
 def redact(text: str) -> str:
-    """Return a text without what looks like a key, a token or a password.
-
-    Example:
-        >>> redact('{"user": "ann", "password": "rosebud"}')
-        '{"user": "ann", "password": [redacted]}'
-    """
+    """Return a text without what looks like a key, a token or a password."""
     # A net, not a wall: a secret that looks like any other word, under a name that does not tell, stays.
     text = _SHAPED.sub(REDACTED, text)
     text = _LOGIN.sub(rf"\g<1>{REDACTED}", text)
@@ -53,12 +48,7 @@ def redact(text: str) -> str:
 
 
 def clip(text: str, most: int) -> str:
-    """Return at most so many characters of a text, and say how many more there were.
-
-    Example:
-        >>> clip("abcdef", 4)
-        'abcd… (2 more characters)'
-    """
+    """Return at most so many characters of a text, and say how many more there were."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
 
 
