@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Any
 
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 
@@ -50,27 +51,6 @@ class PlayedCall:
     fits: bool | None = True  # None where that is not known
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What all the calls with one budget come to; tokens, and US dollars, which are None where no price is known."""
-
-    budget: int
-    calls: int
-    tokens_without: int
-    tokens_sent: int
-    mean_quality: float | None
-    lowest_quality: float | None
-    compactions: int
-    prefix_reuse: float
-    over_budget_without: int
-    cannot_fit: int | None
-    dollars_without: float | None
-    dollars_without_cached: float | None
-    dollars_sent: float | None
-    dollars_sent_cached: float | None
-    saved: float
-
-
 Price = Callable[[int, int], float]  # US dollars of one call's input, by its tokens and those that a cache serves
 
 
@@ -113,8 +93,9 @@ async def play(
     return played
 
 
-def summed(budget: int, calls: Sequence[PlayedCall], price: Price | None) -> Played:
-    """Return what calls with one budget come to. What cannot be sent is left out of tokens, money and quality."""
+def summed(budget: int, calls: Sequence[PlayedCall], price: Price | None) -> dict[str, Any]:
+    """Return what calls with one budget come to: numbers, and None for what is not known."""
+    # what cannot be sent is left out of tokens, money and quality
     sent = [call for call in calls if call.fits is not False]
     tokens, without = sum(call.sent for call in sent), sum(call.without for call in sent)
     qualities = [call.quality for call in sent]
@@ -125,23 +106,23 @@ def summed(budget: int, calls: Sequence[PlayedCall], price: Price | None) -> Pla
             return None
         return sum(price(amount, cached or 0) for amount, cached in parts)
 
-    return Played(
-        budget=budget,
-        calls=len(calls),
-        tokens_without=without,
-        tokens_sent=tokens,
-        mean_quality=fmean(qualities) if qualities else None,
-        lowest_quality=min(qualities, default=None),
-        compactions=sum(call.is_compaction for call in calls),
-        prefix_reuse=sum(call.cached for call in sent) / tokens if tokens else 0.0,
-        over_budget_without=sum(call.was_over for call in calls),
-        cannot_fit=None if any(call.fits is None for call in calls) else len(calls) - len(sent),
-        dollars_without=dollars(lambda call: (call.without, 0)),
-        dollars_without_cached=dollars(lambda call: (call.without, call.without_cached)),
-        dollars_sent=dollars(lambda call: (call.sent, 0)),
-        dollars_sent_cached=dollars(lambda call: (call.sent, call.cached)),
-        saved=1 - tokens / without if without else 0.0,
-    )
+    return {
+        "budget": budget,
+        "calls": len(calls),
+        "tokens_without": without,
+        "tokens_sent": tokens,
+        "mean_quality": fmean(qualities) if qualities else None,
+        "lowest_quality": min(qualities, default=None),
+        "compactions": sum(call.is_compaction for call in calls),
+        "prefix_reuse": sum(call.cached for call in sent) / tokens if tokens else 0.0,
+        "over_budget_without": sum(call.was_over for call in calls),
+        "cannot_fit": None if any(call.fits is None for call in calls) else len(calls) - len(sent),
+        "dollars_without": dollars(lambda call: (call.without, 0)),
+        "dollars_without_cached": dollars(lambda call: (call.without, call.without_cached)),
+        "dollars_sent": dollars(lambda call: (call.sent, 0)),
+        "dollars_sent_cached": dollars(lambda call: (call.sent, call.cached)),
+        "saved": 1 - tokens / without if without else 0.0,
+    }
 
 
 def as_recorded(call: Call) -> PlayedCall:
