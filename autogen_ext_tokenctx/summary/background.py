@@ -35,16 +35,11 @@ class Summaries:
     def __init__(self, summarizer: ContextSummarizer, counter: TokenCounter) -> None:
         self._summarizer = summarizer
         self._counter = counter
-        self._current: Summary | None = None
+        self.current: Summary | None = None  # the summary in force
         # the messages that were summarised last, also where that failed: the same are not tried again at once
         self._covered: Sequence[LLMMessage] = ()
         self._task: asyncio.Task[Summary | None] | None = None
         self._is_ready = False  # the current summary waits for a compaction to take it
-
-    @property
-    def current(self) -> Summary | None:
-        """The summary in force."""
-        return self._current
 
     @property
     def is_blank(self) -> bool:
@@ -73,14 +68,14 @@ class Summaries:
         self._adopt()
         self._check(history)
         self._is_ready = False
-        return self._current
+        return self.current
 
     def restore(self, saved: Summary, history: Sequence[LLMMessage]) -> None:
         """Go on from a summary that was saved; raise a ValueError where the history is shorter than what it covers."""
         if saved.covers > len(history):
             raise ValueError(f"the saved summary covers {saved.covers} messages, there are {len(history)}")
         self.cancel()
-        self._current, self._covered = saved, tuple(history[: saved.covers])
+        self.current, self._covered = saved, tuple(history[: saved.covers])
 
     def cancel(self) -> None:
         """Give up the summary in the making."""
@@ -101,14 +96,14 @@ class Summaries:
         if self._running() is not None:
             return
         end = self._end(history, budget)
-        new = history[self._current.covers if self._current else 0 : end]
-        if not new or (self._current is not None and end <= len(self._covered)):
+        new = history[self.current.covers if self.current else 0 : end]
+        if not new or (self.current is not None and end <= len(self._covered)):
             return
         self.cancel()  # one of another loop: nobody can wait for it here
         self._covered = tuple(history[:end])
         # not a call of the agent: in a context of its own, nothing the agent's calls carry is taken along
         loop = asyncio.get_running_loop()
-        self._task = Context().run(loop.create_task, self._summarizer.merge(self._current, new))
+        self._task = Context().run(loop.create_task, self._summarizer.merge(self.current, new))
 
     def _adopt(self) -> bool:
         """Make the next summary the current one if it is ready, and return whether it is."""
@@ -117,7 +112,7 @@ class Summaries:
             return False
         self._task = None
         made = None if task.cancelled() or task.exception() else task.result()
-        self._current = made or self._current
+        self.current = made or self.current
         return made is not None
 
     def _running(self) -> asyncio.Task[Summary | None] | None:
@@ -131,7 +126,7 @@ class Summaries:
         """Drop a summary of another history."""
         if not begins_with(history, self._covered):
             self.cancel()
-            self._current, self._covered = None, ()
+            self.current, self._covered = None, ()
 
     def _end(self, history: Sequence[LLMMessage], budget: TokenBudget) -> int:
         """Return how many messages to summarise: those before the newest ones, and no tool exchange in part."""

@@ -52,6 +52,10 @@ class NoSummaryError(Exception):
     """No summary can be had, and why."""
 
 
+class _TooLongError(Exception):
+    """A request was refused as too long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What is to be added to a summary by one request."""
@@ -127,9 +131,8 @@ class SummaryWriter:
             if added is None:
                 try:
                     added = await self._summary_of(part, used)
-                except _TooLongError as refused:
-                    self._window = min(self._window or window, refused.window)
-                    continue
+                except _TooLongError:
+                    continue  # once more, with the smaller window that it taught
                 self._cache(part.key, added)
             text, rest, key = added, part.rest, part.key
         if key != whole.key:
@@ -173,10 +176,11 @@ class SummaryWriter:
                 used["prompt_tokens"] += result.usage.prompt_tokens
                 used["completion_tokens"] += result.usage.completion_tokens
         except Exception as error:
-            overflow = overflow_of(error)
-            if overflow is not None:
-                raise _TooLongError(await asyncio.to_thread(self._window_after, request, overflow)) from error
-            raise UnusableAnswerError from error  # asked again: nobody waits for a summary
+            if (overflow := overflow_of(error)) is None:
+                raise UnusableAnswerError from error  # asked again: nobody waits for a summary
+            window = await asyncio.to_thread(self._window_after, request, overflow)
+            self._window = min(self._window or window, window)
+            raise _TooLongError from error
         if result.finish_reason == "length":
             raise UnusableAnswerError("It was cut off in the middle: write a shorter one.")
         return result
@@ -198,15 +202,7 @@ class SummaryWriter:
     def _window_after(self, request: Sequence[LLMMessage], overflow: Overflow) -> int:
         """Return the window that a refused request teaches, in the tokens of the counter: always less than was sent."""
         sent = self.counter.count_request(request)
-        if overflow.limit is None:
+        if overflow.limit is None:  # half of it, though the room for the answer stays
             return sent // 2 + self._held_back
         stated = overflow.limit * sent // overflow.requested if overflow.requested else overflow.limit
         return min(stated, sent * 3 // 4 + self._held_back)
-
-
-class _TooLongError(Exception):
-    """A request was refused as too long; with the window that this teaches."""
-
-    def __init__(self, window: int) -> None:
-        super().__init__(f"the window has {window} tokens")
-        self.window = window

@@ -13,7 +13,7 @@ from typing import Any
 from autogen_core.logging import LLMCallEvent, LLMStreamEndEvent
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import Span, TracerProvider
+from opentelemetry.trace import TracerProvider
 
 from ..context.events import FitEvent
 from .listening import EventListener
@@ -108,7 +108,10 @@ class OpenTelemetryHandler(EventListener):
         start = end - int(event.report.seconds * 1e9)
         span = self._tracer.start_span("tokenctx.fit", start_time=start, attributes=_attributes(event))
         if self._texts and span.is_recording():
-            _add_texts(span, event)
+            for name, messages in (("tokenctx.history", event.history), ("tokenctx.view", event.view)):
+                texts = newest(messages, _SPAN_CHARS, _SPAN_ROOM)
+                # exporters refuse what is no UTF-8, which a model may well have written
+                span.set_attribute(name, [f"{who}: {text}".encode(errors="replace").decode() for who, text in texts])
         span.end(end_time=end)
 
     def _measure(self, event: FitEvent) -> None:
@@ -141,7 +144,7 @@ def _attributes(event: FitEvent) -> dict[str, Any]:
     """Return numbers and names; no text of any message."""
     report = event.report
     attributes: dict[str, Any] = {
-        # Backends take operations called "chat" for model calls, and this is none.
+        # backends take operations called "chat" for model calls, and this is none
         "gen_ai.operation.name": "fit_context",
         "gen_ai.agent.name": event.agent,
         **_model(event),
@@ -168,10 +171,3 @@ def _attributes(event: FitEvent) -> dict[str, Any]:
         attributes["gen_ai.usage.input_tokens"] = report.tokens_after
         attributes["gen_ai.usage.cache_read.input_tokens"] = report.cached_tokens
     return attributes
-
-
-def _add_texts(span: Span, event: FitEvent) -> None:
-    for name, messages in (("tokenctx.history", event.history), ("tokenctx.view", event.view)):
-        texts = newest(messages, _SPAN_CHARS, _SPAN_ROOM)
-        # Exporters refuse what is no UTF-8, which a model may well have written.
-        span.set_attribute(name, [f"{who}: {text}".encode(errors="replace").decode() for who, text in texts])
