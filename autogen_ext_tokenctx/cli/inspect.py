@@ -61,8 +61,6 @@ _STYLES = {
 }
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
-_RUN = 4  # so many groups in a row that were kept, or left out, are one row of the table: three still take less to read
-_LONG_LINE = 160  # lines of more characters, which are paragraphs, are compared sentence by sentence
 _SENTENCE = re.compile(r"(?<=[.!?;,…])\s+")
 
 _SCORES = ("tokens_before", "tokens_after", "compression_ratio", "utilization", "relevance", "quality")
@@ -150,7 +148,7 @@ def _runs(steps: Iterable[FitStep]) -> Iterator[list[FitStep]]:
     """Give the groups one by one, and long runs of those that are all there, or all gone, together."""
     for form, members in groupby(steps, key=lambda step: step.form):
         run = list(members)
-        if form in (Form.FULL, Form.EVICTED) and len(run) >= _RUN:
+        if form in (Form.FULL, Form.EVICTED) and len(run) >= 4:  # three are read as quickly as a line about them
             yield run
         else:
             yield from ([step] for step in run)
@@ -193,4 +191,5 @@ def _show_diff(fit: FittedHistory, number: int, as_json: bool) -> None:
 
 def _lines(messages: Sequence[LLMMessage]) -> list[str]:
     rows = "\n\n".join(map(rendered, messages)).splitlines()
-    return [part for row in rows for part in (_SENTENCE.split(row) if len(row) > _LONG_LINE else [row])]
+    # lines of more than 160 characters, which are paragraphs, are compared sentence by sentence
+    return [part for row in rows for part in (_SENTENCE.split(row) if len(row) > 160 else [row])]

@@ -21,9 +21,6 @@ from typing_extensions import Self
 # measured: more than a long history has.
 REMEMBERED_TEXTS = 10_000
 
-# Characters for each token of the limit in which the head of a text is looked for first: twice what English has.
-_CHARS_A_TOKEN = 8
-
 _NEXT_WORD = re.compile(r"\W?\w{0,32}")
 
 _KEYS = ("role", "name", "content")
@@ -89,8 +86,8 @@ def head_of(text: str, tokens: int, count: Callable[[str], int]) -> str:
     """
     if tokens <= 0 or count(text) <= tokens:
         return text if tokens > 0 else ""
-    # bisection in a short head first: what is cut off may be a thousand times as long
-    fits, too_long = 0, min(len(text), _CHARS_A_TOKEN * tokens)
+    # bisection in a short head first, of twice the characters that English has: what is cut off may be very long
+    fits, too_long = 0, min(len(text), 8 * tokens)
     while too_long < len(text) and count(text[:too_long]) <= tokens:
         fits, too_long = too_long, min(len(text), 2 * too_long)
     while too_long - fits > 1:

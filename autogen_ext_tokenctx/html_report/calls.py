@@ -9,10 +9,6 @@ from .log import LoggedFit
 
 LEVELS = ("none", "lossless", "light", "strong", "summary")  # the names of `Level`, from nothing changed to strongest
 
-# Calls of the context that may wait for the fit of their client. Chosen, not measured: far more than the agents that
-# one process runs at the same time, and little to hold. The oldest is then taken for a call of the context alone.
-WAITING = 256
-
 Side = Literal["calls", "context", "client"]  # which hook is looked at: each alone, or both as one call
 
 
@@ -97,7 +93,9 @@ def calls(fits: Iterable[LoggedFit]) -> Iterator[Call]:
         while pending:
             first = next(iter(pending.values()))
             if reads.get(first.sent.call_id) == first.number:  # it waits, and all after it wait for their turn
-                if len(pending) <= WAITING:
+                # Chosen: far more than the agents of one process that run at the same time. The first is then taken for
+                # a call of the context alone.
+                if len(pending) <= 256:
                     break
                 del reads[first.sent.call_id]
             yield pending.pop(first.number)

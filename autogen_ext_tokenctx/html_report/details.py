@@ -14,15 +14,13 @@ from ..telemetry.redaction import clip
 from .calls import Call
 from .log import LoggedFit, LoggedTexts
 
-# How much of a log the page can show in detail. All are chosen, not measured: a few hundred calls are more than anyone
-# clicks through, and the page stays below some ten megabytes, which phones still open.
-NEWEST = 100  # newest calls that are kept
-WORST = 100  # calls that are kept because they would have been furthest over the budget, or nearest to it
-COMPACTED = 300  # newest calls with a compaction that are kept
-STEPS = 40  # steps of a fit that are kept: those that saved most
-MESSAGES = 60  # newest messages of a view whose texts are kept
-CHARACTERS = 4_000  # characters of one text
-ROOM = 8_000_000  # bytes for the steps and texts of all calls together
+# Calls that the page can show in detail: the newest, those that would have been furthest over the budget or nearest to
+# it, and the newest with a compaction. Chosen, not measured: more than anyone clicks through.
+NEWEST, WORST, COMPACTED = 100, 100, 300
+
+# Bytes for the steps and texts of all these calls. Chosen: with them the page stays below some ten megabytes, which
+# phones still open.
+ROOM = 8_000_000
 
 
 class Details:
@@ -75,8 +73,8 @@ class Details:
 def _slim(fit: LoggedFit) -> LoggedFit:
     """Return the fit without the texts that would not be shown."""
     # hundreds of fits are held until the log is read, and their texts would be most of the memory
-    view = fit.texts.view[-MESSAGES:] if fit.texts else ()
-    short = [message.model_copy(update={"text": clip(message.text, CHARACTERS)}) for message in view]
+    view = fit.texts.view[-60:] if fit.texts else ()  # more than anyone scrolls through
+    short = [message.model_copy(update={"text": clip(message.text, 4_000)}) for message in view]
     return fit.model_copy(update={"texts": LoggedTexts(view=tuple(short))})
 
 
@@ -100,7 +98,7 @@ def _numbers(call: Call) -> dict[str, Any]:
 def _fit(fit: LoggedFit, room: int) -> dict[str, Any]:
     """Return a fit as JSON values, with the steps that saved most and the texts sent, as far as there is room."""
     saved = [step.tokens_before - step.tokens_after for step in fit.steps]
-    most = heapq.nlargest(STEPS, range(len(saved)), key=saved.__getitem__)
+    most = heapq.nlargest(40, range(len(saved)), key=saved.__getitem__)
     steps = [fit.steps[place].model_dump() for place in sorted(most)]
     if len(json.dumps(steps)) > room:
         steps = []

@@ -12,13 +12,12 @@ from typing import IO, Annotated, Literal, NamedTuple, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-VERSION = 1  # the newest version of the log that is understood
+from ..telemetry.fit_log import LOG_VERSION
 
 # Bytes of a line. A longer one is skipped, so that a file that is no log is not read into memory whole. Chosen: no fit
 # is near it, since texts are clipped when they are logged.
 LONGEST_LINE = 64 * 2**20
 
-NAMED = 20  # skipped lines that are named, all being counted: as many as a note can list and still be read
 PROGRESS = 2**20  # bytes from one report of progress to the next: some milliseconds of work, so a bar moves smoothly
 
 Tokens = Annotated[int, Field(ge=0)]
@@ -142,16 +141,16 @@ class FitLogReader:
                     return self._counted(number, mended)
                 if mended is not None and mended.get("type") == "TokenctxLog":
                     version = mended.get("version")
-                    if isinstance(version, int) and version > VERSION:
+                    if isinstance(version, int) and version > LOG_VERSION:
                         raise ValueError(
                             f"{self._path.name} is a log of version {version}, and this package reads up to version "
-                            f'{VERSION}: upgrade it with pip install -U "autogen-ext-tokenctx[report]"'
+                            f'{LOG_VERSION}: upgrade it with pip install -U "autogen-ext-tokenctx[report]"'
                         ) from None
                     return None
                 why = _reason(mended, error)
         self.lines += 1
         self.skipped += 1
-        if len(self.named) < NAMED:
+        if len(self.named) < 20:  # as many as a note can list and still be read
             self.named.append(SkippedLine(number, why))
         return None
 

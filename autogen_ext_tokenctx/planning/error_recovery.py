@@ -34,10 +34,6 @@ from .strategies import ERROR_CHARS, RecoveryStrategy, derived
 
 _logger = logging.getLogger(__name__)
 
-_PLAN_CHARS = (
-    3_000  # characters of a plan that the model is told: a dozen steps with their titles. Chosen, not measured
-)
-
 
 @dataclass(frozen=True, slots=True)
 class RecoveryAttempt:
@@ -314,4 +310,4 @@ def _text_of(error: Exception) -> str:
 
 def _plan_text(plan: object) -> str:
     text = plan.model_dump_json() if isinstance(plan, BaseModel) else str(plan)
-    return text if len(text) <= _PLAN_CHARS else text[: _PLAN_CHARS - 1] + "…"
+    return text if len(text) <= 3_000 else text[:2_999] + "…"  # chosen: a dozen steps with their titles

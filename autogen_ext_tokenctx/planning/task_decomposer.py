@@ -31,10 +31,7 @@ logger = logging.getLogger(__name__)
 # Tokens every step gets beside its own text. Chosen: the task and the newest message, both shortened, and one more.
 _STEP_TOKENS = 300
 
-_TEXT_TOKENS = 60  # tokens that a short step's own text takes: with less there is no plan
-_FEW_STEPS = 4  # steps that a simplified plan is asked for; chosen, not measured
-_TITLE_CHARS = 60  # characters of a requirement that is made a title
-_CHARS_A_TOKEN = 8  # more characters than a token has in any prose: from there on a text is cut without counting it
+_TEXT_TOKENS = 60  # tokens that the text of a short step takes: with less there is no plan
 
 
 class TaskDecomposer:
@@ -131,7 +128,7 @@ class TaskDecomposer:
     async def _planned(self, task: TaskDefinition, available: int) -> ExecutionPlan:
         detailed = available >= self._detailed_from
         limit = min(self._max_steps, available // (_STEP_TOKENS + _TEXT_TOKENS))
-        prompt = _PROMPT + (_DETAILED.format(limit=limit) if detailed else _SHORT.format(limit=min(limit, _FEW_STEPS)))
+        prompt = _PROMPT + (_DETAILED.format(limit=limit) if detailed else _SHORT.format(limit=min(limit, 4)))
         json_output = json_output_of(self._client, PlanDraft)
         reserve = 0
         if json_output is PlanDraft:  # the provider counts the schema as input
@@ -185,7 +182,7 @@ class TaskDecomposer:
             own = parts[i * len(parts) // count : (i + 1) * len(parts) // count]
             step = PlanStep(
                 id=f"step_{i + 1}",
-                title=clip(own[0], _TITLE_CHARS),
+                title=clip(own[0], 60),
                 instruction="\n".join(own),
                 depends_on=(steps[-1].id,) if steps else (),
                 token_budget=_STEP_TOKENS,
@@ -302,7 +299,7 @@ def _with_budgets(
 def _shortened(step: PlanStep, max_tokens: int, counter: TokenCounter) -> PlanStep:
     """Return a step whose text fits; its agent also has the whole task, as the first message of the team."""
     whole = step.instruction
-    chars = _CHARS_A_TOKEN * max_tokens
+    chars = 8 * max_tokens  # more than any prose has: what is behind them need not be counted
     if len(whole) > chars:
         step = step.model_copy(update={"instruction": clip(whole, chars)})
     chars = min(chars, len(whole))

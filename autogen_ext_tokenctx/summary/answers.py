@@ -14,22 +14,13 @@ from ..display import clip
 
 T = TypeVar("T")
 
-# How much is sent back of what is wrong with an answer: characters of a problem, and problems, since one fault often
-# shows in every part. Chosen, not measured.
-_PROBLEM_CHARS, _PROBLEMS = 200, 8
-
-_QUOTED_CHARS = 8_000  # characters of an answer that are sent back: a plan of twelve detailed steps has about 7,000
-
-# Characters of an answer that are looked through for JSON, and places in it where some may begin. Chosen: more than any
-# answer that was asked for has, and a bound on the work that text of nothing but brackets makes.
-_ANSWER_CHARS, _JSON_TRIES = 200_000, 50
-
 
 class UnusableAnswerError(ValueError):
     """An answer that cannot be used, with the problems in words for the model; none where its client failed."""
 
     def __init__(self, *problems: str) -> None:
-        self.problems = [clip(problem, _PROBLEM_CHARS) for problem in problems[:_PROBLEMS]]
+        # the first eight, of 200 characters: one fault often shows in every part of an answer
+        self.problems = [clip(problem, 200) for problem in problems[:8]]
         self.answer = ""
         super().__init__("; ".join(self.problems))
 
@@ -39,7 +30,8 @@ class UnusableAnswerError(ValueError):
         asked = f"This cannot be used:\n{problems}\nGive the whole answer again, corrected, in the same form."
         request: list[LLMMessage] = [UserMessage(content=asked, source="user")]
         if self.answer.strip():  # providers refuse messages without content
-            request.insert(0, AssistantMessage(content=clip(self.answer, _QUOTED_CHARS), source="assistant"))
+            answer = clip(self.answer, 8_000)  # a plan of twelve detailed steps has about 7,000 characters
+            request.insert(0, AssistantMessage(content=answer, source="assistant"))
         return request
 
 
@@ -103,10 +95,11 @@ def json_in(text: str) -> Iterator[Any]:
         >>> list(json_in('Here you are: {"steps": []}. Or [1, 2]?'))
         [{'steps': []}, [1, 2]]
     """
-    text = text[:_ANSWER_CHARS]
+    # Bounds on the work that a text of nothing but brackets makes. Chosen: more than any answer that was asked for has.
+    text, most_tries = text[:200_000], 50
     decoder = json.JSONDecoder()
     at = 0
-    for _ in range(_JSON_TRIES):
+    for _ in range(most_tries):
         start = min((found for found in (text.find("{", at), text.find("[", at)) if found >= 0), default=-1)
         if start < 0:
             return

@@ -14,10 +14,6 @@ from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
 from .summarizer import ContextSummarizer, Summary
 
-# Share of a compaction's target that the newest messages fill which no summary covers yet: they mostly stay in the view
-# as they are. Chosen, not measured.
-_KEPT = 0.5
-
 
 def checked_summarizer(summarizer: ContextSummarizer | None) -> ContextSummarizer | None:
     """Return a summariser as it is, or raise a TypeError for the model client that one needs."""
@@ -130,7 +126,8 @@ class Summaries:
 
     def _end(self, history: Sequence[LLMMessage], budget: TokenBudget) -> int:
         """Return how many messages to summarise: those before the newest ones, and no tool exchange in part."""
-        left = int(_KEPT * budget.target_tokens)
+        # half of what a compaction leaves are the newest messages, which mostly stay in the view as they are (chosen)
+        left = int(0.5 * budget.target_tokens)
         end = len(history)
         while end and left > 0:
             end -= 1

@@ -14,11 +14,7 @@ HEADINGS = ("Goal and standing rules", "Decisions and why", "Facts", "State and 
 
 PROMPT_VERSION = 1  # part of what summaries are cached by: whoever changes the prompt or an answer's form counts it up
 
-# What was wrong with the answer before, in a request: the room it has, in tokens, and its characters, which are fewer.
-PROBLEM_TOKENS, _PROBLEM_CHARS = 250, 500
-
-_WORDS_A_TOKEN = 0.6  # fewer than English has, so that the limit of tokens holds: models count words better than tokens
-_CHARS_A_TOKEN = 8  # more characters than a token has in any prose: where a cut is first tried
+PROBLEM_TOKENS = 250  # room in a request for what was wrong with the answer before, which has 500 characters at most
 
 # What sets the parts of a request apart.
 _TAG = re.compile(r"<(/?\s{0,9}(?:messages|standing_summary)\b)", re.IGNORECASE)
@@ -42,9 +38,10 @@ def request_of(standing: str, chunk: str, limit: int, problems: Sequence[str] = 
     if standing:
         parts.insert(0, f"<standing_summary>\n{_escaped(standing)}\n</standing_summary>")
     if problems:
-        faults = "\n".join(f"- {problem}" for problem in problems)[:_PROBLEM_CHARS]
+        faults = "\n".join(f"- {problem}" for problem in problems)[:500]  # see PROBLEM_TOKENS
         parts.append(f"An answer to this could not be used:\n{faults}\nWrite the whole summary anew.")
-    prompt = _PROMPT.format(headings="\n## ".join(HEADINGS), limit=limit, words=int(limit * _WORDS_A_TOKEN))
+    # models count words better than tokens: 0.6 a token, fewer than English has, so that the limit of tokens holds
+    prompt = _PROMPT.format(headings="\n## ".join(HEADINGS), limit=limit, words=int(limit * 0.6))
     return [SystemMessage(content=prompt), UserMessage(content="\n\n".join(parts), source="user")]
 
 
@@ -95,7 +92,7 @@ def _said(message: LLMMessage) -> Iterator[tuple[str, str]]:
 
 def _divided(text: str, max_tokens: int, count: Callable[[str], int]) -> tuple[str, str]:
     """Return the head of a text that is too long, to the end of a line or a word where there is one, and the rest."""
-    end = min(len(text), max_tokens * _CHARS_A_TOKEN)
+    end = min(len(text), max_tokens * 8)  # more characters than a token has in any prose
     while end > 1 and (tokens := count(text[:end])) > max_tokens:
         end = max(1, min(end - 1, end * max_tokens // tokens))
     if end == len(text):

@@ -17,8 +17,6 @@ from .answers import UnusableAnswerError
 from .text import HEADINGS
 
 _NONE = "- none"  # what stands under a heading where there is nothing
-_SLIGHTLY = 1.25  # times its limit up to which a summary is cut, not refused; chosen, not measured
-_CHARS_A_TOKEN = 50  # an answer with more characters for each token of its limit is not even counted
 
 _HEADING = re.compile(
     rf"\s*(?P<mark>(?:#+|\*\*)\s*(?:\d[.)]\s*)?)?(?P<name>{'|'.join(HEADINGS)})\b(?P<rest>.*)", re.IGNORECASE
@@ -50,7 +48,7 @@ _REFUSAL = re.compile(
 
 def read(answer: str, source: str, limit: int, count: Callable[[str], int]) -> str:
     """Return the summary in an answer to a source, always of five sections; raise an UnusableAnswerError for none."""
-    if len(answer) > _CHARS_A_TOKEN * limit:
+    if len(answer) > 50 * limit:  # no text has so many characters a token: it is not even counted
         raise UnusableAnswerError(f"It was far too long: {limit} tokens are allowed.")
     sections = _sections(answer)
     if not any(sections.values()):
@@ -58,7 +56,8 @@ def read(answer: str, source: str, limit: int, count: Callable[[str], int]) -> s
     if empty := _says_nothing([line for lines in sections.values() for line in lines], source):
         raise UnusableAnswerError(empty)
     tokens = count(_put_together(sections))
-    text = _within(sections, limit, count) if tokens <= _SLIGHTLY * limit else ""
+    # what is over by up to a quarter is cut and not refused; chosen, not measured
+    text = _within(sections, limit, count) if tokens <= 1.25 * limit else ""
     if not text:
         raise UnusableAnswerError(f"It is {tokens} tokens long, {limit} are allowed.")
     if invented := list(islice(unfounded(text, source), 6)):  # a few are enough to tell the model what is meant

@@ -24,12 +24,6 @@ logger = logging.getLogger(__name__)
 _PREFIX = "tokenctx-summary-"
 _BEGINNING = f"## {HEADINGS[0]}\n"  # how each summary begins; what is in a store and begins otherwise is none
 
-_LEAST_ROOM = 200  # tokens of messages that a request has room for at least; with fewer there would be no end of parts
-
-# Tokens that are given to a model at once, unless more is asked for: of one that is not known what the smallest in use
-# take, and of one that is known its window up to a length from which on answers are late and less good. Chosen.
-_DEFAULT_WINDOW, _LARGEST_WINDOW = 8_192, 128_000
-
 
 @dataclass(frozen=True, slots=True)
 class SummaryUsage:
@@ -142,7 +136,7 @@ class SummaryWriter:
     def _next_part(self, standing: str, texts: tuple[str, ...], limit: int, window: int) -> Part:
         most = window - self._held_back
         max_tokens = most - self.counter.count_request(request_of(standing, "", limit))
-        while max_tokens >= _LEAST_ROOM:
+        while max_tokens >= 200:  # with less room for messages there would be no end of parts
             chunk, rest = take(texts, max_tokens, self.counter.count_text)
             over = self.counter.count_request(request_of(standing, chunk, limit)) - most
             if over <= 0:
@@ -191,11 +185,12 @@ class SummaryWriter:
 
     async def _known_window(self) -> int:
         if self._window is None:
-            window = self.max_input_tokens or _DEFAULT_WINDOW
+            window = self.max_input_tokens or 8_192  # of a model that is not known: what small ones take
             if self.max_input_tokens is None and self.model:
                 from ..models.token_manager import TokenManager
 
-                window = min(_LARGEST_WINDOW, await TokenManager().get_limit(self.model))
+                # chosen, not measured: longer requests are answered late and less well
+                window = min(128_000, await TokenManager().get_limit(self.model))
             self._window = window
         return self._window
 

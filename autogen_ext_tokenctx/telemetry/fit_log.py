@@ -20,9 +20,6 @@ from .listening import EventListener
 from .redaction import redact, shown
 
 LOG_VERSION = 1  # of the format, in the first line
-_MAX_CHARS = (
-    20_000  # characters of one text; chosen: whole messages mostly, and a line stays far below the reader's bound
-)
 
 
 class FitLog(EventListener):
@@ -134,4 +131,5 @@ def _ends_a_line(path: Path, size: int) -> bool:
 
 
 def _logged(messages: Sequence[LLMMessage]) -> list[dict[str, str]]:
-    return [{"who": who, "text": text} for who, text in (shown(message, _MAX_CHARS) for message in messages)]
+    # whole messages mostly, and a line far below what the reader takes; chosen, not measured
+    return [{"who": who, "text": text} for who, text in (shown(message, 20_000) for message in messages)]

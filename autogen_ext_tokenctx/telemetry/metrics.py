@@ -22,10 +22,6 @@ from .totals import MetricsSnapshot, TokenTotals, tables_of
 # below a megabyte.
 MAX_GROUPS = 1_000
 
-# Reads of contexts that may await the client's event; more only pile up where there is no client hook. Chosen, not
-# measured: far more than the agents that one process runs at the same time.
-_WAITING = 256
-
 
 class TokenMetrics(EventListener, Shown):
     """Adds up what the hooks do, by agent, by team and in all.
@@ -100,7 +96,7 @@ class TokenMetrics(EventListener, Shown):
         self._add(event.team, event.agent, call)
         if event.hook == "context" and call_id:
             self._reads[call_id] = replace(event, history=(), view=()), call
-            if len(self._reads) > _WAITING:
+            if len(self._reads) > 256:  # more only pile up where there is no client hook; chosen, not measured
                 self._reads.popitem(last=False)
 
     def _add(self, team: str, agent: str, change: TokenTotals) -> None:

@@ -22,13 +22,9 @@ from .redaction import newest
 
 _VERSION = version("autogen-ext-tokenctx")
 
-# Characters of one text, and of all in one attribute. Chosen, not measured: exporters refuse spans of some megabytes.
-_SPAN_CHARS, _SPAN_ROOM = 1_000, 60_000
-
 # The ends of the histograms' buckets: of tokens 4 to the power of 0 to 13, as OpenTelemetry's conventions have them for
-# ``gen_ai.client.token.usage``; of seconds from the shortest fit to what a user would notice; of shares each tenth.
+# ``gen_ai.client.token.usage``; of shares each tenth.
 _TOKEN_BOUNDS = tuple(4**power for power in range(14))
-_SECOND_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _SHARE_BOUNDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 
 
@@ -81,7 +77,9 @@ class OpenTelemetryHandler(EventListener):
         self._saved = meter.create_counter(
             "tokenctx.tokens.saved", "{token}", "Input tokens that the provider does not see."
         )
-        self._duration = histogram("tokenctx.fit.duration", "s", "Time in which a view was made.", _SECOND_BOUNDS)
+        # from the shortest fit to what a user would notice
+        seconds = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+        self._duration = histogram("tokenctx.fit.duration", "s", "Time in which a view was made.", seconds)
         self._utilization = histogram(
             "tokenctx.utilization", "1", "Share of the budget that a fitted request uses.", _SHARE_BOUNDS
         )
@@ -109,7 +107,7 @@ class OpenTelemetryHandler(EventListener):
         span = self._tracer.start_span("tokenctx.fit", start_time=start, attributes=_attributes(event))
         if self._texts and span.is_recording():
             for name, messages in (("tokenctx.history", event.history), ("tokenctx.view", event.view)):
-                texts = newest(messages, _SPAN_CHARS, _SPAN_ROOM)
+                texts = newest(messages, 1_000, 60_000)  # exporters refuse spans of some megabytes
                 # exporters refuse what is no UTF-8, which a model may well have written
                 span.set_attribute(name, [f"{who}: {text}".encode(errors="replace").decode() for who, text in texts])
         span.end(end_time=end)
