@@ -145,7 +145,7 @@ def _name(fit: FittedHistory) -> str:
 
 
 def _runs(steps: Iterable[FitStep]) -> Iterator[list[FitStep]]:
-    """Give the groups one by one, and long runs of those that are all there, or all gone, together."""
+    """Yield the groups one by one, and long runs of those that are all there, or all gone, together."""
     for form, members in groupby(steps, key=lambda step: step.form):
         run = list(members)
         if form in (Form.FULL, Form.EVICTED) and len(run) >= 4:  # three are read as quickly as a line about them

@@ -127,7 +127,7 @@ def _of_log(path: Path, budgets: Sequence[int], agent: str | None, model: str | 
 
 
 def _is_log(path: Path) -> bool:
-    """Whether the first line of a file is one of a log of fits."""
+    """Return whether the first line of a file is one of a log of fits."""
     if str(path) == STDIN:
         return False
     try:
@@ -141,7 +141,7 @@ def _is_log(path: Path) -> bool:
 
 
 def _logged(path: Path, agent: str | None) -> Iterator[Call]:
-    """Give the calls of a log; raise a BadFileError where there are none."""
+    """Yield the calls of a log; raise a BadFileError where there are none."""
     with progress_in(path) as move:
         reader = FitLogReader(path, move)
         names: set[str] = set()

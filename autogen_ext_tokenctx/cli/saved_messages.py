@@ -61,13 +61,13 @@ def read_body(body: Mapping[str, Any]) -> tuple[list[LLMMessage], tuple[ToolSche
 
 
 def is_message(value: object) -> bool:
-    """Whether a value looks like a saved message of any kind."""
+    """Return whether a value looks like a saved message of any kind."""
     keys = _mapping(value).keys()
     return "role" in keys or {"type", "content"} <= keys
 
 
 def is_between_agents(value: object) -> bool:
-    """Whether a saved message is one that agents send each other, and not one that a model gets."""
+    """Return whether a saved message is one that agents send each other, and not one that a model gets."""
     entry = _mapping(value)
     return "role" not in entry and isinstance(entry.get("type"), str) and entry["type"] not in _LLM_TYPES
 

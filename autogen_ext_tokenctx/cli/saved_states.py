@@ -121,14 +121,14 @@ def _kind(state: Mapping[str, Any]) -> str:
 
 
 def _is_runtime(state: Mapping[str, Any]) -> bool:
-    """Whether it is what a runtime saves: states by the ids of their agents."""
+    """Return whether it is what a runtime saves: states by the ids of their agents."""
     return bool(state) and all(
         "/" in name and isinstance(value, dict) and "type" in value for name, value in state.items()
     )
 
 
 def _histories(name: str, state: Mapping[str, Any]) -> Iterator[SavedHistory]:
-    """Give the histories of a state and of all the states in it."""
+    """Yield the histories of a state and of all the states in it."""
     whose = name or "the state"
     if "agent_states" in state or _is_runtime(state):
         agents = a_mapping(state.get("agent_states", state), f"agent_states of {whose}")
@@ -162,7 +162,7 @@ def _listed(name: str, values: Sequence[object], whose: str) -> SavedHistory:
 
 
 def _buffered(buffer: Sequence[object], whose: str) -> Iterator[LLMMessage]:
-    """Give what an agent's buffer adds to its context at the next turn."""
+    """Yield what an agent's buffer adds to its context at the next turn."""
     for number, value in enumerate(buffer):
         entry = a_mapping(value, f"message {number} in the buffer of {whose}")
         if entry.get("type") == "HandoffMessage":

@@ -70,7 +70,7 @@ def edited(message: LLMMessage, change: Callable[[Said], tuple[str, ...]]) -> LL
 
 
 def all_texts(messages: Iterable[LLMMessage]) -> Iterator[str]:
-    """Give the texts of all messages but system messages."""
+    """Yield the texts of all messages but system messages."""
     for message in messages:
         if not isinstance(message, SystemMessage):
             for said in said_in(message):
@@ -146,7 +146,7 @@ class MessageFilter:
         return {"filter_dict": self._values or None, "exclude_filter": self._exclude}
 
     def selects(self, said: Said) -> bool:
-        """Whether the transform is for this message."""
+        """Return whether the transform is for this message."""
         values = self._values
         if said.role == "system" and (self._exclude or "system" not in values.get("role", ())):
             return False

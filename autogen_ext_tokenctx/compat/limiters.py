@@ -249,7 +249,7 @@ class _Room:
 
 
 def _is_emptied(group: MessageGroup, shortened: list[LLMMessage], room: _Room) -> bool:
-    """Whether cutting left nothing worth a message; a call is worth one, unless nothing of its results had room."""
+    """Return whether cutting left nothing worth a message; a call is, unless nothing of its results had room."""
     if not any(all_texts(group.originals)) or any(all_texts(shortened)):
         return False
     return room.is_full if group.is_exchange else not pictures_of(group.originals)

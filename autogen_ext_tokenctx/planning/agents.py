@@ -10,7 +10,6 @@ from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_core import CancellationToken
 from autogen_core.models import LLMMessage
 
-from ..errors import BudgetTooSmallError
 from ..summary.text import rendered
 from .error_recovery import ErrorRecovery, RecoveryResult
 from .plan import ExecutionPlan
@@ -71,7 +70,7 @@ class PlanningAgent(_AnsweringAgent):
         task = _text(self._heard[-1]) if self._heard else ""
         try:
             self.last_plan = await self._decomposer.decompose_task(task)
-        except (BudgetTooSmallError, ValueError) as error:  # an answer for the team, which may ask otherwise
+        except ValueError as error:  # a BudgetTooSmallError, too: an answer for the team, which may ask otherwise
             return f"There is no plan: {error}"
         return self.last_plan.text()
 

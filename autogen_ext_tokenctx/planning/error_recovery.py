@@ -79,7 +79,7 @@ class RecoveryResult:
         return self.tried[-1].value if self.recovered else None
 
     def text(self) -> str:
-        """The failure, the strategies and what came of them, for an agent or a log."""
+        """Return the failure, the strategies and what came of them, for an agent or a log."""
         lines = [f"Failed: {clip(self.first_error, ERROR_CHARS)}", "Ways on, the best first:"]
         lines += [f"{number}. {strategy.text()}" for number, strategy in enumerate(self.strategies, 1)]
         for attempt in self.tried:
@@ -185,7 +185,7 @@ class ErrorRecovery:
         return RecoveryResult(failed.text, view, tuple(strategies), source, tuple(tried))
 
     def tool(self, context: ChatCompletionContext | None = None) -> BaseTool[Any, Any]:
-        """The tool ``recover_from_error``, with which an agent asks for ways on over its own history.
+        """Return the tool ``recover_from_error``, with which an agent asks for ways on over its own history.
 
         Args:
             context: The agent's model context. None: that of this recovery.
@@ -286,10 +286,9 @@ async def _run(
     for strategy in strategies:
         try:
             value = await run(strategy)
+            tried.append(RecoveryAttempt(strategy, _error_in(value), value))
         except Exception as error:
             tried.append(RecoveryAttempt(strategy, _text_of(error), None))
-            continue
-        tried.append(RecoveryAttempt(strategy, _error_in(value), value))
         if tried[-1].error is None:
             break
     return tried

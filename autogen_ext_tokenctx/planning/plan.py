@@ -148,7 +148,7 @@ class ExecutionPlan(BaseModel):
         return order
 
     def as_team(self, make_agent: MakeAgent, *, model: str | None = None) -> GraphFlow:
-        """A team in which a step starts when those it depends on are done; independent ones run at the same time.
+        """Return a team in which a step starts when those it depends on are done, and independent ones run together.
 
         Args:
             make_agent: Makes the agent of a step. Name it ``step.agent_name`` and give it the context, in which the
@@ -181,7 +181,7 @@ class ExecutionPlan(BaseModel):
         return GraphFlow(list(agents.values()), builder.build())
 
     def as_round_robin(self, make_agent: MakeAgent, *, model: str | None = None) -> RoundRobinGroupChat:
-        """A team in which the steps run one after the other, each once. Arguments as of `as_team`."""
+        """Return a team in which the steps run one after the other, each once. Arguments as of `as_team`."""
         from autogen_agentchat.teams import RoundRobinGroupChat
 
         agents = self._agents(make_agent, model)

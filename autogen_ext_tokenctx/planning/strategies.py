@@ -56,13 +56,13 @@ class RecoveryStrategy(BaseModel):
         return self
 
     def text(self) -> str:
-        """The strategy on one line."""
+        """Return the strategy on one line."""
         changes = ", ".join(f"{name}={json.dumps(value, default=str)}" for name, value in self.changes.items())
         said = [self.kind, self.tool, changes, json.dumps(self.question, ensure_ascii=False) if self.question else ""]
         return f"{' '.join(part for part in said if part)}: {self.reason}"
 
     def does_the_same(self, other: RecoveryStrategy) -> bool:
-        """Whether two strategies come to the same; the reasons matter only to a new plan, which has nothing else.
+        """Return whether two strategies come to the same; the reasons matter only to a new plan, which has only them.
 
         Example:
             >>> skip = RecoveryStrategy(kind="skip", reason="not needed")

@@ -159,8 +159,7 @@ class TaskDecomposer:
         if not 1 <= len(drafts) <= self._max_steps:
             raise UnusableAnswerError(f"it has {len(drafts)} steps, there must be 1 to {self._max_steps}")
         steps = [draft.step(detailed) for draft in drafts]
-        faults = faults_of(steps)
-        if faults:
+        if faults := faults_of(steps):
             raise UnusableAnswerError(*faults)
         weights = {draft.id: draft.weight or 1.0 for draft in drafts}
         try:
@@ -213,7 +212,7 @@ class PlanTaskTool(TextTool[PlanTaskArgs]):
         """Return the steps in their order, or a sentence that says why there are none."""
         try:
             return ToolText(text=(await self._decomposer.decompose_task(args.task)).text())
-        except (BudgetTooSmallError, ValueError) as error:
+        except ValueError as error:  # a BudgetTooSmallError is one, too
             return ToolText(text=str(error))
 
 
@@ -244,16 +243,9 @@ class StepDraft(BaseModel):
 
     def step(self, detailed: bool) -> PlanStep:
         """Return the step, with the least budget there is."""
-        return PlanStep(
-            id=self.id,
-            title=self.title,
-            instruction=self.instruction,
-            depends_on=tuple(self.depends_on or ()),
-            description=(self.description or "") if detailed else "",
-            acceptance=tuple(self.acceptance or ()) if detailed else (),
-            expected_output=(self.expected_output or "") if detailed else "",
-            token_budget=_STEP_TOKENS,
-        )
+        left_out = {"weight"} if detailed else {"weight", "description", "acceptance", "expected_output"}
+        given = self.model_dump(exclude=left_out, exclude_none=True)
+        return PlanStep.model_validate({**given, "token_budget": _STEP_TOKENS})
 
 
 class PlanDraft(BaseModel):

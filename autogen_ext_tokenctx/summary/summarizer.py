@@ -61,7 +61,7 @@ class Summary(BaseModel):
     """Tokens the model wrote for it."""
 
     def message(self) -> UserMessage:
-        """The message that stands for those it covers. A user message, since selectors drop system messages."""
+        """Return the message that stands for those it covers; a user's, since selectors drop system messages."""
         head = f"[Summary of {'1 earlier message' if self.covers == 1 else f'{self.covers} earlier messages'}]"
         return UserMessage(content=f"{head}\n{self.text}", source=SUMMARY_SOURCE)
 
@@ -173,7 +173,7 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         return SummaryUsage(**self._used)
 
     async def merge(self, standing: Summary | None, messages: Sequence[LLMMessage]) -> Summary | None:
-        """One summary of a standing summary and the messages that came after it.
+        """Return one summary of a standing summary and the messages that came after it.
 
         Args:
             standing: The summary of the messages before; None for none.

@@ -152,7 +152,7 @@ class _Source:
         return _JOINT.sub(" ", self._text)
 
     def has(self, word: str) -> bool:
-        """Whether a fact, in lower case, stands in the text, written a little differently perhaps."""
+        """Return whether a fact, in lower case, stands in the text, written a little differently perhaps."""
         if word in self._words or _stands(word, self._text):
             return True
         measure = _MEASURE.fullmatch(word)

@@ -58,7 +58,7 @@ class TokenMetrics(EventListener, Shown):
             self.release()
 
     def snapshot(self) -> MetricsSnapshot:
-        """The numbers as they are now."""
+        """Return the numbers as they are now."""
         self.acquire()
         try:
             return MetricsSnapshot(self._total, dict(sorted(self._agents.items())), dict(sorted(self._teams.items())))
@@ -66,7 +66,7 @@ class TokenMetrics(EventListener, Shown):
             self.release()
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers as they are now, as JSON values."""
+        """Return the numbers as they are now, as JSON values."""
         return self.snapshot().as_dict()
 
     def _tables(self) -> list[Grid]:

@@ -16,7 +16,7 @@ class Prices(Protocol):
     """Something that knows what a request costs."""
 
     def __call__(self, model: str, tokens: int, cached: int) -> float | None:
-        """The price of a request's input in US dollars, None when the model's is not known.
+        """Return the price of a request's input in US dollars, None when the model's is not known.
 
         Args:
             model: Name of the model, as given to its client.
@@ -43,7 +43,7 @@ class ListPrices:
         self._rates("gpt-4o", 0)  # the data is read at the first look-up
 
     def __call__(self, model: str, tokens: int, cached: int) -> float | None:
-        """See `Prices`."""
+        """Return the price, see `Prices`."""
         rates = self._rates(model, max(0, tokens) // _STEP)
         if rates is None:
             return None

@@ -89,7 +89,7 @@ class TokenTotals:
         return self.priced_usd if self.priced_calls else None
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers as JSON values, those that follow from them too."""
+        """Return the numbers as JSON values, those that follow from them too."""
         return {**asdict(self), **{name: getattr(self, name) for name in _DERIVED}}
 
 
@@ -112,7 +112,7 @@ class MetricsSnapshot(Shown):
     teams: Mapping[str, TokenTotals]
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers as JSON values."""
+        """Return the numbers as JSON values."""
         return {
             "total": self.total.as_dict(),
             "agents": {name: totals.as_dict() for name, totals in self.agents.items()},
