@@ -45,6 +45,6 @@ def expand(
         else:
             terminal().print(Text(plain("\n\n".join(map(rendered, found)))), soft_wrap=True)
         return
-    nearest = get_close_matches(handle, known, 3, cutoff=0.0)
+    nearest = get_close_matches(handle, known, 3, cutoff=0.0)  # any: with a cutoff most would have none
     hint = f"the nearest are {', '.join(nearest)}" if nearest else "nothing is archived there"
     fail(f"no handle {handle!r} in {state}; {hint}", DOES_NOT_FIT)

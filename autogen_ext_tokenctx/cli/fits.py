@@ -44,6 +44,7 @@ async def fitted(history: SavedHistory, budget: int, task: str | None, manager: 
     except BudgetTooSmallError as error:
         return FittedHistory(history, error=str(error))
     steps = {step.group: step for step in result.report.steps}
+    # the view has the messages of the groups in their order, between them the block that stands for all digests
     known = set(map(id, history.messages))
     block = [
         message

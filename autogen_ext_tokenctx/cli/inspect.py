@@ -130,6 +130,7 @@ def _show(fit: FittedHistory, budget: int, every: bool) -> None:
         terminal().print(Text(f"{plain(fit.error)}\n"))
         return
     steps = [group.step for group in fit.groups]
+    # what belongs to no group comes last, so that the columns add up to the totals of the title
     runs = [*([[step] for step in steps] if every else _runs(steps)), *([step] for step in fit.others)]
     show(
         f"{_name(fit)}: {report.tokens_before:,} > {report.tokens_after:,} of {report.budget:,} tokens",

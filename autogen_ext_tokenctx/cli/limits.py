@@ -92,6 +92,7 @@ def _endpoints(addresses: Sequence[str], given_key: str | None) -> list[Endpoint
     endpoints: list[Endpoint] = []
     for address in addresses:
         endpoint = Endpoint.parse(address)
+        # a key goes to its own host alone, and never over a connection that others can read
         variable = KEY_VARIABLES.get(endpoint.host) if endpoint.base_url.startswith("https:") else None
         own_key = os.environ.get(variable) if variable else None
         endpoints.append(Endpoint.parse(address, (given_key if len(addresses) == 1 else None) or own_key or None))
@@ -120,7 +121,7 @@ def _refresh(path: Path, endpoints: Sequence[Endpoint], as_json: bool) -> None:
     try:
         answers = asyncio.run(ask())
         table = refreshed({endpoint.host: stated for endpoint, stated in zip(endpoints, answers, strict=True)})
-        if path == refreshed_paths()[0]:
+        if path == refreshed_paths()[0]:  # a folder that the user named has to be there
             path.parent.mkdir(parents=True, exist_ok=True)
         write_refreshed(table, path)
     except LookupError as error:

@@ -62,7 +62,7 @@ def show(
     """Print a table under its title; ``columns`` gives the kind of each heading, numbers get thousands separators."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for heading, kind in columns.items():
-        table.add_column(heading, min_width=len(heading), **kind)
+        table.add_column(heading, min_width=len(heading), **kind)  # a heading is never cut
     for row in rows:
         table.add_row(*(_cell(cell, kind) for cell, kind in zip(row, columns.values(), strict=True)))
     console = terminal()

@@ -107,11 +107,13 @@ def _of_state(path: Path, budgets: Sequence[int], agent: str | None, model: str 
             f"{name_of(path)} has only what agents said to each other, and no model was sent that; give the state of "
             "the team: json.dump(dict(await team.save_state()), file)"
         )
+    # the body of a request has its tools in it, which each call is sent with
     beside += sum(counter_of(model).count_tools(history.tools) for history in histories)
     return _played(found, budgets, model, beside, notes)
 
 
 def _of_log(path: Path, budgets: Sequence[int], agent: str | None, model: str | None, beside: int) -> _Told:
+    # the log is read anew for each question, since one of days does not fit the memory
     names = {call.sent.model for call in _logged(path, agent) if call.sent.model}
     model = model or (names.pop() if len(names) == 1 else None)
     found = recordings(_logged(path, agent))
@@ -166,7 +168,7 @@ def _logged(path: Path, agent: str | None) -> Iterator[Call]:
 def _played(
     found: Sequence[Recording], budgets: Sequence[int], model: str | None, beside: int, notes: Sequence[str]
 ) -> _Told:
-    manager = ContextManager(counter=counter_of(model))
+    manager = ContextManager(counter=counter_of(model))  # one for all: what a message costs is counted once
     price, why_none = _price(model)
     played: dict[int, list[PlayedCall]] = {budget: [] for budget in budgets}
 

@@ -115,8 +115,8 @@ class _RoleReader:
     """Reads the messages of one history, in order: results are paired with the calls that were read before."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._function_calls = 0
+        self._names: dict[str, str] = {}  # of the tools, by the ids of their calls: a result does not name its tool
+        self._function_calls = 0  # calls without an id get the number of the last one, and so do their results
 
     def read(self, entry: Mapping[str, Any]) -> list[LLMMessage]:
         role = entry["role"]

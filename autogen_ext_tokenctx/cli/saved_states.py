@@ -106,6 +106,7 @@ def _read(value: object) -> tuple[str, list[SavedHistory]]:
 
 
 def _named(history: SavedHistory) -> SavedHistory:
+    # the state of a single agent does not name it; it speaks under its name alone
     speakers = {message.source for message in history.messages if isinstance(message, AssistantMessage)}
     return history if history.agent or len(speakers) != 1 else replace(history, agent=speakers.pop())
 
@@ -138,7 +139,7 @@ def _histories(name: str, state: Mapping[str, Any]) -> Iterator[SavedHistory]:
     elif "agent_state" in state:
         buffered = list(_buffered(a_list(state.get("message_buffer", []), f"message_buffer of {whose}"), whose))
         inner = list(_histories(name, a_mapping(state["agent_state"], f"agent_state of {whose}")))
-        if buffered and len(inner) == 1 and not inner[0].is_thread:
+        if buffered and len(inner) == 1 and not inner[0].is_thread:  # a nested team has no context to add them to
             inner = [replace(inner[0], messages=[*inner[0].messages, *buffered])]
         yield from inner
     elif key := next((key for key in ("inner_team_state", "llm_context") if key in state), None):

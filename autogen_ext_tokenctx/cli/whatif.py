@@ -75,6 +75,7 @@ async def play(
             call = PlayedCall(without, whole.served(messages[:place], without, (), cache), without > budget)
             try:
                 view = await context.get_messages()
+                # there is no report where nothing was fitted: of an empty history, or where fitting failed
                 report = context.last_report or FitReport(budget, size, counter.count_request(view))
                 call = replace(
                     call,
@@ -143,7 +144,7 @@ def recordings(calls: Iterable[Call]) -> list[Recording] | None:
             return None
         key = (call.team, call.agent)
         known = open_ones.get(key)
-        if known is None or tuple(known[0]) != texts.history[: len(known[0])]:
+        if known is None or tuple(known[0]) != texts.history[: len(known[0])]:  # another run of the same agent
             known = open_ones[key] = ([], [], [])
             found.append(Recording(call.agent, known[1], known[2]))
         new = texts.history[len(known[0]) :]

@@ -175,6 +175,7 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
         self._filter = MessageFilter(filter_dict, exclude_filter)
         self._config = MessageTokenLimiterConfig(**limits, model=model, **self._filter.config)
         count = counter_for_model(model).count_text
+        # of this object, not of the class: a cache on a method would keep every limiter alive
         self._count = lru_cache(REMEMBERED_TEXTS)(count)
         self._head = lru_cache(REMEMBERED_TEXTS)(partial(head_of, count=count))
 
@@ -192,7 +193,7 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
         for group in reversed(split(messages)):
             if _is_system(group):
                 kept.append(self._cut(group, _Room(math.inf)))
-            elif not room.is_full:
+            elif not room.is_full:  # else what is before it went; system messages stay wherever they are
                 speaks = _source(group) is not None and not group.is_exchange
                 room.least = 1 if is_newest and speaks else 0
                 shortened = self._cut(group, room)

@@ -70,6 +70,7 @@ class Charts:
         """Add a call: as it was in all, and as each hook saw it."""
         self.calls = max(self.calls, call.number)
         self._until = max(self._until, call.sent.at)
+        # how long a log is, nobody knows before it is read: bars, and rows where there are too many, double their width
         while self.calls > BINS * self._bin_width:
             self._bin_width *= 2
         sides = [_numbers(fit) for fit in call.fits]
@@ -183,6 +184,7 @@ def _both(call: Call, context: dict[str, float], client: dict[str, float]) -> di
 
 def _listed(row: Row, names: list[str]) -> list[Any]:
     """Return the fields of a row, when it began, and its categories as places, tokens before and tokens after."""
+    # names stand in the page once, and a row has their places; what is not kept apart is in the last one
     sums: dict[int, tuple[int, int]] = {}
     for name, (before, after) in row.categories.items():
         place = names.index(name) if name in names else len(names) - 1

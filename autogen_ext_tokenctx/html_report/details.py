@@ -42,12 +42,14 @@ class Details:
         if call.compacted:
             self._compactions += 1
             self._compacted.append(call)
+        # a heap of the worst so far, the least bad on top; of equals the older ones stay
         heapq.heappush(self._worst, (call.pressure, -call.number, call))
         if len(self._worst) > WORST:
             heapq.heappop(self._worst)
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """Return the chosen calls as JSON values, in the order of the log, and write the notes."""
+        # the order is that in which they get room for their steps and texts
         worst = [call for _, _, call in sorted(self._worst, reverse=True)]
         chosen = {call.number: call for call in (*worst, *reversed(self._compacted), *reversed(self._newest))}
         if len(chosen) < self._calls:
@@ -105,6 +107,7 @@ def _fit(fit: LoggedFit, room: int) -> dict[str, Any]:
     sent = [[message.who, message.text] for message in fit.texts.view] if fit.texts else []
     if len(json.dumps((steps, sent))) > room:
         sent = []
+    # a log can have been written with fewer steps than there were: the forms count all groups
     logged = max(len(fit.steps), sum(form.get("groups", form.get("units", 0)) for form in fit.forms.values()))
     return {
         **fit.model_dump(exclude={"type", "call_id", "forms", "steps", "texts", "categories"}),

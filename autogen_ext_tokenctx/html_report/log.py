@@ -135,7 +135,7 @@ class FitLogReader:
         if line is not None:
             try:
                 return self._counted(number, LoggedFit.model_validate_json(line))
-            except ValidationError as error:
+            except ValidationError as error:  # the header, a line to mend, or no fit: all of them are rare
                 mended = _mended(line)
                 if isinstance(mended, LoggedFit):
                     return self._counted(number, mended)

@@ -219,6 +219,7 @@ class ErrorRecovery:
             repair = rejected.messages() if rejected else ()
             return await result_of(self._client, [*request, *repair], json_output, self._timeout)
 
+        # a second answer may be worse than the first, of which some strategies could be used
         def parse(answer: str) -> None:
             strategies, problems = read(answer, failed, self._attempts)
             usable[:] = strategies or usable

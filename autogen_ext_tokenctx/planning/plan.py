@@ -140,6 +140,7 @@ class ExecutionPlan(BaseModel):
 
     def order(self) -> list[PlanStep]:
         """Return the steps so that each comes after those it depends on; otherwise as they were planned."""
+        # again and again the first step that has what it needs: a sorter would give them in an order of its own
         order: list[PlanStep] = []
         done: set[str] = set()
         while len(order) < len(self.steps):

@@ -142,6 +142,7 @@ def _similar(failed: Failure) -> str | None:
 
 def _to_change(failed: Failure) -> list[str]:
     """Return the arguments an error speaks of; all of the call where it names none."""
+    # the argument of a pattern's match is in whichever of its groups took part
     named = [next(filter(None, match.groups())) for match in _NAMED.finditer(failed.error)]
     words = set(re.findall(r"\w+", failed.error))
     return named or [name for name in failed.arguments if name in words] or list(failed.arguments)

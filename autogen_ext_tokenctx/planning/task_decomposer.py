@@ -121,7 +121,7 @@ class TaskDecomposer:
             >>> def tools(client: ChatCompletionClient) -> list[BaseTool[Any, Any]]:
             ...     return [TaskDecomposer(client).tool()]
         """
-        decomposer = copy(self)
+        decomposer = copy(self)  # shares its client and manager, and asks the context of another agent
         decomposer._context = context or self._context
         return PlanTaskTool(decomposer)
 
@@ -136,7 +136,7 @@ class TaskDecomposer:
         else:
             example = json.dumps({"steps": [{**_EXAMPLE, **(_EXAMPLE_DETAILS if detailed else {})}]})
             prompt += f" Answer with one JSON object and nothing else, in this form: {example}"
-        budget = TokenBudget.of(available, target=1.0, reserve=reserve)
+        budget = TokenBudget.of(available, target=1.0, reserve=reserve)  # asked once: nothing is to be left for later
         request = [SystemMessage(content=prompt), UserMessage(content=task.text(), source="user")]
 
         async def ask(rejected: UnusableAnswerError | None) -> CreateResult:
@@ -178,6 +178,7 @@ class TaskDecomposer:
         counter = self._manager.counter
         steps: list[PlanStep] = []
         for i in range(count):
+            # as many neighbours for each step as for any other, to within one
             own = parts[i * len(parts) // count : (i + 1) * len(parts) // count]
             step = PlanStep(
                 id=f"step_{i + 1}",

@@ -46,6 +46,7 @@ class Summaries:
         """Begin the next summary where the view, of so many tokens, comes near its budget; returns at once."""
         if self._summarizer.wait or tokens < self._summarizer.start_at * budget.available or self._is_ready:
             return
+        # one that is ready waits for its compaction: another before it would be paid for and not used
         self._is_ready = self._adopt()
         if not self._is_ready:
             self._start(history, budget)

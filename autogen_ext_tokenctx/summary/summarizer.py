@@ -196,7 +196,7 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             if self._failures >= _FAILURES:
                 self._paused_until = self._clock() + _PAUSE
             return None
-        finally:
+        finally:  # also when it is cancelled: the calls were made
             self._used.update(used)
 
     def _to_config(self) -> ContextSummarizerConfig:
@@ -227,12 +227,14 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
     async def _merge(
         self, standing: Summary | None, messages: tuple[LLMMessage, ...], used: Counter[str]
     ) -> Summary | None:
+        # in a thread: the event loop is the agent's, and counting and joining a long history takes a while
         tokens, limit = await asyncio.to_thread(self._sizes, standing, messages)
         if limit < _LEAST_TOKENS:
             return None
         whole = await asyncio.to_thread(self._writer.whole, standing.text if standing else "", messages, limit)
         text = self._writer.cached(whole.key, used)
         if text is None:
+            # only now: what was paid for before can be had in a pause, too
             if self._failures >= _FAILURES and self._clock() < self._paused_until:
                 return None
             text = await self._writer.write(whole, used)

@@ -139,6 +139,8 @@ class _Source:
         # in JSON a line end is a letter too, and stands at the beginning of the next word
         self._text = f"{text}\n{_ESCAPE.sub(' ', text)}" if "\\" in text else text
 
+    # Each of these is made at the first fact that needs it: most facts stand in the text word for word.
+
     @cached_property
     def _words(self) -> set[str]:
         return set(written(self._text))

@@ -94,7 +94,7 @@ class SummaryWriter:
         """Return a summary that was paid for before."""
         try:
             text: object = self.store.get(_PREFIX + key)
-        except Exception as error:
+        except Exception as error:  # a store may be a database, and without it a summary is only paid for again
             self._warn(error)
             return None
         if not isinstance(text, str) or not text.startswith(_BEGINNING):
@@ -129,6 +129,7 @@ class SummaryWriter:
                     continue  # once more, with the smaller window that it taught
                 self._cache(part.key, added)
             text, rest, key = added, part.rest, part.key
+        # of one part the keys are the same; of several the whole is found again without its parts
         if key != whole.key:
             self._cache(whole.key, text)
         return text

@@ -47,7 +47,7 @@ class _Opening:
                 self._logger.setLevel(self._level)
 
     def _keep_here(self, record: logging.LogRecord) -> bool:
-        if record.levelno >= self._floor or self._logger.level != _OPENED:
+        if record.levelno >= self._floor or self._logger.level != _OPENED:  # it would have come through anyway
             return True
         for handler in tuple(self._logger.handlers):
             if record.levelno >= handler.level:

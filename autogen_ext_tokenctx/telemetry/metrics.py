@@ -89,20 +89,21 @@ class TokenMetrics(EventListener, Shown):
         call_id = event.report.call_id
         if event.hook == "client" and call_id in self._reads:
             read, counted = self._reads.pop(call_id)
+            # the read counted alone until now, perhaps under another name: it is taken back, and the call counts whole
             self._add(read.team, read.agent, TokenTotals() - counted)
             self._add(event.team, event.agent, self._call(event, read))
             return
         call = self._call(event, None)
         self._add(event.team, event.agent, call)
         if event.hook == "context" and call_id:
-            self._reads[call_id] = replace(event, history=(), view=()), call
+            self._reads[call_id] = replace(event, history=(), view=()), call  # not the messages, which may be large
             if len(self._reads) > 256:  # more only pile up where there is no client hook; chosen, not measured
                 self._reads.popitem(last=False)
 
     def _add(self, team: str, agent: str, change: TokenTotals) -> None:
         self._total += change
         for groups, name in ((self._agents, agent), (self._teams, team)):
-            groups[name] = groups.pop(name, TokenTotals()) + change
+            groups[name] = groups.pop(name, TokenTotals()) + change  # to the end: the first ones were idle longest
             if not groups[name].calls and not groups[name].billed_calls:
                 del groups[name]  # its only call was another's
             elif len(groups) > MAX_GROUPS:
