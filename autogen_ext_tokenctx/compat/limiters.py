@@ -83,7 +83,7 @@ class MessageHistoryLimiter(Configured[MessageHistoryLimiterConfig], Component[M
         """
         groups = split(messages)
         spoken = [group for group in groups if not _is_system(group)]
-        # Something has to be sent: when all names are excluded, the newest stays.
+        # something has to be sent: when all names are excluded, the newest stays.
         kept = [group for group in spoken if _source(group) not in (self._config.exclude_names or ())] or spoken[-1:]
         if self._config.max_messages is not None:
             kept = self._last(kept, self._config.max_messages)
@@ -193,7 +193,7 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
         for group in reversed(split(messages)):
             if _is_system(group):
                 kept.append(self._cut(group, _Room(math.inf)))
-            elif not room.is_full:  # else what is before it went; system messages stay wherever they are
+            elif not room.is_full:  # after one that was too much, only system messages stay of those before it
                 speaks = _source(group) is not None and not group.is_exchange
                 room.least = 1 if is_newest and speaks else 0
                 shortened = self._cut(group, room)
@@ -228,7 +228,7 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
             share = max(0, int(room.left))
         texts: list[str] = []
         for text in said.texts:
-            # The parts of one message share what it may have, the first ones first.
+            # the parts of one message share what it may have, the first ones first.
             head = self._head(text, share) or text[: room.least]
             if head:
                 room.least = 0
@@ -244,9 +244,7 @@ class _Room:
 
     left: float  # tokens
     is_full: bool = False  # whether a message was too much, so that those before it go
-    least: int = (
-        0  # characters to keep of the next text that has any, though they do not fit: the newest is never empty
-    )
+    least: int = 0  # characters to keep of the next text that has any, though they do not fit: what is newest stays
 
 
 def _is_emptied(group: MessageGroup, shortened: list[LLMMessage], room: _Room) -> bool:

@@ -231,18 +231,20 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         tokens, limit = await asyncio.to_thread(self._sizes, standing, messages)
         if limit < _LEAST_TOKENS:
             return None
-        whole = await asyncio.to_thread(self._writer.whole, standing.text if standing else "", messages, limit)
-        text = self._writer.cached(whole.key, used)
+        earlier = standing.text if standing else ""
+        texts, key = await asyncio.to_thread(self._writer.prepared, earlier, messages, limit)
+        text = self._writer.cached(key, used)
         if text is None:
             # only now: what was paid for before can be had in a pause, too
             if self._failures >= _FAILURES and self._clock() < self._paused_until:
                 return None
-            text = await self._writer.write(whole, used)
+            text = await self._writer.write(earlier, texts, limit, used)
             self._failures = 0
+            self._writer.cache(key, text)  # also one of several parts, which are kept under keys of their own
         return Summary(
             text=text,
             covers=(standing.covers if standing else 0) + len(messages),
-            key=whole.key,
+            key=key,
             tokens_before=(standing.tokens_before if standing else 0) + tokens,
             calls=used["calls"],
             prompt_tokens=used["prompt_tokens"],

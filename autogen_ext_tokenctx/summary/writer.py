@@ -50,17 +50,6 @@ class _TooLongError(Exception):
     """A request was refused as too long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What is to be added to a summary by one request."""
-
-    standing: str  # the summary so far; "" for none
-    chunk: str  # the messages, as text
-    rest: tuple[str, ...]  # messages that come after them, for the next requests
-    limit: int  # tokens the summary may have
-    key: str  # what the summary is cached by
-
-
 @dataclass(kw_only=True)
 class SummaryWriter:
     """Adds messages to a summary, in as many parts as the window of its model needs; settings of the summariser."""
@@ -85,10 +74,10 @@ class SummaryWriter:
         """The tokens a first request leaves free: for the answer, and to say what was wrong with it."""
         return self.max_tokens + PROBLEM_TOKENS
 
-    def whole(self, standing: str, messages: Sequence[LLMMessage], limit: int) -> Part:
-        """Return all there is to summarise, as one part that no request was made of yet."""
+    def prepared(self, standing: str, messages: Sequence[LLMMessage], limit: int) -> tuple[tuple[str, ...], str]:
+        """Return the messages as texts, and what their summary is cached by."""
         texts = tuple(map(rendered, messages))
-        return Part(standing, "", texts, limit, self._key(standing, "\n\n".join(texts), limit))
+        return texts, self._key(standing, "\n\n".join(texts), limit)
 
     def cached(self, key: str, used: Counter[str]) -> str | None:
         """Return a summary that was paid for before."""
@@ -102,7 +91,8 @@ class SummaryWriter:
         used["cached"] += 1
         return text
 
-    def _cache(self, key: str, text: str) -> None:
+    def cache(self, key: str, text: str) -> None:
+        """Keep a summary for who asks for the same once more."""
         try:
             self.store.set(_PREFIX + key, text)
         except Exception as error:
@@ -113,35 +103,34 @@ class SummaryWriter:
             self._warned = True
             logger.warning("summaries cannot be cached in %s: %r", type(self.store).__name__, error)
 
-    async def write(self, whole: Part, used: Counter[str]) -> str:
-        """Return the summary of all there is, written part by part; raise a NoSummaryError where none can be had."""
-        text, rest, key = whole.standing, whole.rest, ""
-        if self.counter.count_text(text) > self.max_tokens:  # written under another limit: there is no room for it
-            text, rest = "", (text, *rest)
-        while rest:
+    async def write(self, standing: str, texts: tuple[str, ...], limit: int, used: Counter[str]) -> str:
+        """Return the standing summary with the texts added, part by part; raise a NoSummaryError where none is had."""
+        if self.counter.count_text(standing) > self.max_tokens:  # written under another limit: there is no room for it
+            standing, texts = "", (standing, *texts)
+        while texts:
             window = await self._known_window()
-            part = await asyncio.to_thread(self._next_part, text, rest, whole.limit, window)
-            added = self.cached(part.key, used)
+            chunk, rest, key = await asyncio.to_thread(self._next_part, standing, texts, limit, window)
+            added = self.cached(key, used)
             if added is None:
                 try:
-                    added = await self._summary_of(part, used)
+                    added = await self._summary_of(standing, chunk, limit, used)
                 except _TooLongError:
                     continue  # once more, with the smaller window that it taught
-                self._cache(part.key, added)
-            text, rest, key = added, part.rest, part.key
-        # of one part the keys are the same; of several the whole is found again without its parts
-        if key != whole.key:
-            self._cache(whole.key, text)
-        return text
+                self.cache(key, added)
+            standing, texts = added, rest
+        return standing
 
-    def _next_part(self, standing: str, texts: tuple[str, ...], limit: int, window: int) -> Part:
+    def _next_part(
+        self, standing: str, texts: tuple[str, ...], limit: int, window: int
+    ) -> tuple[str, tuple[str, ...], str]:
+        """Return as many texts as one request holds, those that are left, and what that summary is cached by."""
         most = window - self._held_back
         max_tokens = most - self.counter.count_request(request_of(standing, "", limit))
         while max_tokens >= 200:  # with less room for messages there would be no end of parts
             chunk, rest = take(texts, max_tokens, self.counter.count_text)
             over = self.counter.count_request(request_of(standing, chunk, limit)) - most
             if over <= 0:
-                return Part(standing, chunk, rest, limit, self._key(standing, chunk, limit))
+                return chunk, rest, self._key(standing, chunk, limit)
             max_tokens -= over  # tokens of a whole need not be those of its pieces
         self._window = None  # what taught it may have been wrong
         raise NoSummaryError(
@@ -149,15 +138,15 @@ class SummaryWriter:
             "give a smaller max_tokens, or a model with a larger window"
         )
 
-    async def _summary_of(self, part: Part, used: Counter[str]) -> str:
+    async def _summary_of(self, standing: str, chunk: str, limit: int, used: Counter[str]) -> str:
         async def ask(rejected: UnusableAnswerError | None) -> CreateResult:
             problems = rejected.problems if rejected else ()
-            return await self._ask(request_of(part.standing, part.chunk, part.limit, problems), used)
+            return await self._ask(request_of(standing, chunk, limit, problems), used)
 
-        source = f"{part.standing}\n{part.chunk}"
+        source = f"{standing}\n{chunk}"
         try:
             return await checked_answer(
-                ask, lambda answer: read(answer, source, part.limit, self.counter.count_text), self.attempts
+                ask, lambda answer: read(answer, source, limit, self.counter.count_text), self.attempts
             )
         except UnusableAnswerError as error:
             why = str(error) or repr(error.__cause__)
