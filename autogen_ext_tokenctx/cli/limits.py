@@ -92,7 +92,7 @@ def _endpoints(addresses: Sequence[str], given_key: str | None) -> list[Endpoint
     endpoints: list[Endpoint] = []
     for address in addresses:
         endpoint = Endpoint.parse(address)
-        # a key goes to its own host alone, and never over a connection that others can read
+        # a key of the environment goes to its own host alone, and never over a connection that others can read
         variable = KEY_VARIABLES.get(endpoint.host) if endpoint.base_url.startswith("https:") else None
         own_key = os.environ.get(variable) if variable else None
         endpoints.append(Endpoint.parse(address, (given_key if len(addresses) == 1 else None) or own_key or None))

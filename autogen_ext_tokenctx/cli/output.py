@@ -52,7 +52,7 @@ def terminal() -> Console:
     """Return where tables go: as wide as the terminal, and of a fixed width in a pipe, where nobody says how wide."""
     console = Console(highlight=False)
     if not console.is_terminal and not os.environ.get("COLUMNS"):
-        console.width = 120  # chosen: a table of inspect fits, and so does a line of a log
+        console.width = 120  # chosen, not measured
     return console
 
 

@@ -113,7 +113,7 @@ def _of_state(path: Path, budgets: Sequence[int], agent: str | None, model: str 
 
 
 def _of_log(path: Path, budgets: Sequence[int], agent: str | None, model: str | None, beside: int) -> _Told:
-    # the log is read anew for each question, since one of days does not fit the memory
+    # the log is read anew for each question, since one of days may not fit the memory
     names = {call.sent.model for call in _logged(path, agent) if call.sent.model}
     model = model or (names.pop() if len(names) == 1 else None)
     found = recordings(_logged(path, agent))

@@ -83,7 +83,7 @@ class MessageHistoryLimiter(Configured[MessageHistoryLimiterConfig], Component[M
         """
         groups = split(messages)
         spoken = [group for group in groups if not _is_system(group)]
-        # something has to be sent: when all names are excluded, the newest stays.
+        # something has to be sent: when all names are excluded, the newest stays
         kept = [group for group in spoken if _source(group) not in (self._config.exclude_names or ())] or spoken[-1:]
         if self._config.max_messages is not None:
             kept = self._last(kept, self._config.max_messages)
@@ -228,7 +228,7 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
             share = max(0, int(room.left))
         texts: list[str] = []
         for text in said.texts:
-            # the parts of one message share what it may have, the first ones first.
+            # the parts of one message share what it may have, the first ones first
             head = self._head(text, share) or text[: room.least]
             if head:
                 room.least = 0

@@ -107,7 +107,7 @@ def _fit(fit: LoggedFit, room: int) -> dict[str, Any]:
     sent = [[message.who, message.text] for message in fit.texts.view] if fit.texts else []
     if len(json.dumps((steps, sent))) > room:
         sent = []
-    # a log can have been written with fewer steps than there were: the forms count all groups
+    # a log that is not of `FitLog` may have no steps, for `FitEvent.as_dict` has none; the forms count all groups
     logged = max(len(fit.steps), sum(form.get("groups", form.get("units", 0)) for form in fit.forms.values()))
     return {
         **fit.model_dump(exclude={"type", "call_id", "forms", "steps", "texts", "categories"}),

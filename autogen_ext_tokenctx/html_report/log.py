@@ -14,11 +14,13 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from ..telemetry.fit_log import LOG_VERSION
 
-# Bytes of a line. A longer one is skipped, so that a file that is no log is not read into memory whole. Chosen: no fit
-# is near it, since texts are clipped when they are logged.
+# Bytes of a line. A longer one is skipped, so that a file that is no log is not read into memory whole. Chosen, not
+# measured: far more than a fit has, even with its texts.
 LONGEST_LINE = 64 * 2**20
 
-PROGRESS = 2**20  # bytes from one report of progress to the next: some milliseconds of work, so a bar moves smoothly
+PROGRESS = (
+    2**20
+)  # bytes from one report of progress to the next: few enough for a bar that moves (chosen, not measured)
 
 Tokens = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
