@@ -18,6 +18,7 @@ from .output import tolerant_output
 from .replay import replay
 from .report import report
 
+# what is wrong with a file is told in one line; anything else is a fault of this package, and its traceback is plain
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (limits, count, inspect, replay, expand, report):
     app.command()(command)

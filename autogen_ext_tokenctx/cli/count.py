@@ -61,7 +61,7 @@ def _state(content: str, file: Path) -> SavedState | None:
     try:
         return read_state(parse(content, name_of(file)), name_of(file))
     except BadFileError as error:
-        if is_json:
+        if is_json:  # who names a file so means its content; any other text may begin with a bracket
             raise BadFileError(f"{error}; --text counts it as it is") from error
         return None
 
@@ -75,6 +75,7 @@ def _rows(state: SavedState, counter: TiktokenCounter) -> list[dict[str, int]]:
             for message in history.messages:
                 row[_KINDS[message.type]] += counter.count_message(message)
                 advance(1)
+            # not the sum of the messages: a request has its frame and its tools, too
             rows.append({**row, "tokens": counter.count_request(history.messages, history.tools)})
     return rows
 

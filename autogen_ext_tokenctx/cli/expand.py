@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from autogen_core.models import LLMMessage
 from rich.text import Text
 
 from ..errors import UnknownHandleError
-from ..messages.archive import ContextArchive
 from ..summary.text import rendered
 from .input import load_state
 from .output import DOES_NOT_FIT, AgentName, AsJson, fail, note, plain, print_json, reading, terminal
 from .saved_messages import BadFileError
-from .saved_states import SavedHistory
-
-_NEAREST = 3
 
 
 def expand(
@@ -34,30 +28,23 @@ def expand(
         histories = load_state(state).of_agent(agent)
     known: list[str] = []
     for history in histories:
-        archive = _archive(history)
-        found = _get(archive, handle)
-        if found:
-            if as_json:
-                print_json({"agent": history.agent, "handle": handle, "messages": found})
-            else:
-                terminal().print(Text(plain("\n\n".join(map(rendered, found)))), soft_wrap=True)
-            return
-        known += archive.handles()
-    nearest = get_close_matches(handle, known, _NEAREST, cutoff=0.0)
+        try:
+            archive = history.archive()
+        except BadFileError as error:
+            note(f"{error}; looking in its messages alone")
+            archive = replace(history, extra={}).archive()
+        try:
+            found = archive.get(handle)
+        except (UnknownHandleError, RecursionError):  # a broken file can have groups that hold themselves
+            found = ()
+        if not found:
+            known += archive.handles()
+            continue
+        if as_json:
+            print_json({"agent": history.agent, "handle": handle, "messages": found})
+        else:
+            terminal().print(Text(plain("\n\n".join(map(rendered, found)))), soft_wrap=True)
+        return
+    nearest = get_close_matches(handle, known, 3, cutoff=0.0)  # any: with a cutoff most would have none
     hint = f"the nearest are {', '.join(nearest)}" if nearest else "nothing is archived there"
     fail(f"no handle {handle!r} in {state}; {hint}", DOES_NOT_FIT)
-
-
-def _archive(history: SavedHistory) -> ContextArchive:
-    try:
-        return history.archive()
-    except BadFileError as error:
-        note(f"{error}; looking in its messages alone")
-        return replace(history, extra={}).archive()
-
-
-def _get(archive: ContextArchive, handle: str) -> Sequence[LLMMessage]:
-    try:
-        return archive.get(handle)
-    except (UnknownHandleError, RecursionError):  # a broken file can have groups that hold themselves
-        return ()

@@ -34,8 +34,7 @@ class FittedHistory:
     groups: Sequence[FittedGroup] = ()
     report: FitReport | None = None
     error: str = ""
-    # what else the request holds: the shared block, and the priming of the reply
-    others: Sequence[FitStep] = ()
+    others: Sequence[FitStep] = ()  # what else the request holds: the shared block, and the priming of the reply
 
 
 async def fitted(history: SavedHistory, budget: int, task: str | None, manager: ContextManager) -> FittedHistory:
@@ -45,8 +44,13 @@ async def fitted(history: SavedHistory, budget: int, task: str | None, manager: 
     except BudgetTooSmallError as error:
         return FittedHistory(history, error=str(error))
     steps = {step.group: step for step in result.report.steps}
+    # the view has the messages of the groups in their order, between them the block that stands for all digests
     known = set(map(id, history.messages))
-    block = [message for message in result.messages if _is_block(message) and id(message) not in known]
+    block = [
+        message
+        for message in result.messages
+        if isinstance(message, UserMessage) and message.source == DIGEST_SOURCE and id(message) not in known
+    ]
     made = set(map(id, block))
     view = (message for message in result.messages if id(message) not in made)
     groups: list[FittedGroup] = []
@@ -56,14 +60,9 @@ async def fitted(history: SavedHistory, budget: int, task: str | None, manager: 
         after: Sequence[LLMMessage] = block if step.form is Form.DIGEST else ()
         if step.form not in (Form.EVICTED, Form.DIGEST):  # every other form has the messages of the group, one for one
             after = list(islice(view, len(group.messages)))
-        groups.append(
-            FittedGroup(replace(step, tokens_before=tokens), group.originals, after)
-        )  # of what was broken, too
+        whole = replace(step, tokens_before=tokens)  # of what was broken, too
+        groups.append(FittedGroup(whole, group.originals, after))
     priming = manager.counter.count_request(())
     others = [step for step in result.report.steps if step.group < 0]
     others.append(FitStep(-1, "reply priming", Form.FULL, priming, priming, ""))
     return FittedHistory(history, groups, result.report, others=others)
-
-
-def _is_block(message: LLMMessage) -> bool:
-    return isinstance(message, UserMessage) and message.source == DIGEST_SOURCE

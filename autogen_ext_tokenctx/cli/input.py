@@ -11,10 +11,9 @@ from pathlib import Path
 from .saved_messages import BadFileError, is_message
 from .saved_states import SavedState, read_state
 
-# the name that stands for standard input
-STDIN = "-"
+STDIN = "-"  # the name that stands for standard input
 
-# files up to this size are read as a whole
+# Bytes of a file, which is read as a whole. Chosen, not measured: far more than a state has.
 MOST_BYTES = 100_000_000
 
 # how the text of Python's objects begins: with a string in single quotes, or the name of a class and a bracket
@@ -42,11 +41,7 @@ def load_state(path: Path) -> SavedState:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file, or of standard input for ``-``.
-
-    Raises:
-        BadFileError: There is none, it is too large, or no UTF-8.
-    """
+    """Return the text of a file, or of standard input for "-"; raise a BadFileError where there is none to read."""
     name = name_of(path)
     try:
         if str(path) == STDIN:
@@ -65,11 +60,7 @@ def read_text(path: Path) -> str:
 
 
 def parse(text: str, name: str) -> object:
-    """Return the JSON value of a text, or the list of messages that stand on its lines.
-
-    Raises:
-        BadFileError: It is not JSON, or cannot be held.
-    """
+    """Return the JSON value of a text, or the messages on its lines; raise a BadFileError where it is neither."""
     if not text.strip():
         raise BadFileError(f"{name} is empty; a JSON document was expected")
     try:

@@ -61,11 +61,6 @@ _STYLES = {
 }
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
-# so many groups in a row that were kept, or left out, are one row of the table
-_RUN = 4
-
-# lines of more characters are compared sentence by sentence
-_LONG_LINE = 160
 _SENTENCE = re.compile(r"(?<=[.!?;,…])\s+")
 
 _SCORES = ("tokens_before", "tokens_after", "compression_ratio", "utilization", "relevance", "quality")
@@ -135,6 +130,7 @@ def _show(fit: FittedHistory, budget: int, every: bool) -> None:
         terminal().print(Text(f"{plain(fit.error)}\n"))
         return
     steps = [group.step for group in fit.groups]
+    # what belongs to no group comes last, so that the columns add up to the totals of the title
     runs = [*([[step] for step in steps] if every else _runs(steps)), *([step] for step in fit.others)]
     show(
         f"{_name(fit)}: {report.tokens_before:,} > {report.tokens_after:,} of {report.budget:,} tokens",
@@ -150,10 +146,10 @@ def _name(fit: FittedHistory) -> str:
 
 
 def _runs(steps: Iterable[FitStep]) -> Iterator[list[FitStep]]:
-    """Give the groups one by one, and long runs of those that are all there, or all gone, together."""
+    """Yield the groups one by one, and long runs of those that are all there, or all gone, together."""
     for form, members in groupby(steps, key=lambda step: step.form):
         run = list(members)
-        if form in (Form.FULL, Form.EVICTED) and len(run) >= _RUN:
+        if form in (Form.FULL, Form.EVICTED) and len(run) >= 4:  # three are read as quickly as a line about them
             yield run
         else:
             yield from ([step] for step in run)
@@ -196,4 +192,5 @@ def _show_diff(fit: FittedHistory, number: int, as_json: bool) -> None:
 
 def _lines(messages: Sequence[LLMMessage]) -> list[str]:
     rows = "\n\n".join(map(rendered, messages)).splitlines()
-    return [part for row in rows for part in (_SENTENCE.split(row) if len(row) > _LONG_LINE else [row])]
+    # lines of more than 160 characters, which are paragraphs, are compared sentence by sentence
+    return [part for row in rows for part in (_SENTENCE.split(row) if len(row) > 160 else [row])]

@@ -83,9 +83,7 @@ async def _look_up(manager: TokenManager, models: Iterable[str]) -> list[_Found]
 
 
 def _told(model: str, limit: ModelLimits, answers: Iterable[LimitAnswer]) -> dict[str, object]:
-    tried = [
-        {"source": answer.source, "answered": answer.limits is not None, "note": answer.note} for answer in answers
-    ]
+    tried = [{"source": one.source, "answered": one.limits is not None, "note": one.note} for one in answers]
     return {"model": model, **asdict(limit), "tried": tried}
 
 
@@ -94,6 +92,7 @@ def _endpoints(addresses: Sequence[str], given_key: str | None) -> list[Endpoint
     endpoints: list[Endpoint] = []
     for address in addresses:
         endpoint = Endpoint.parse(address)
+        # a key of the environment goes to its own host alone, and never over a connection that others can read
         variable = KEY_VARIABLES.get(endpoint.host) if endpoint.base_url.startswith("https:") else None
         own_key = os.environ.get(variable) if variable else None
         endpoints.append(Endpoint.parse(address, (given_key if len(addresses) == 1 else None) or own_key or None))
@@ -122,7 +121,7 @@ def _refresh(path: Path, endpoints: Sequence[Endpoint], as_json: bool) -> None:
     try:
         answers = asyncio.run(ask())
         table = refreshed({endpoint.host: stated for endpoint, stated in zip(endpoints, answers, strict=True)})
-        if path == refreshed_paths()[0]:
+        if path == refreshed_paths()[0]:  # a folder that the user named has to be there
             path.parent.mkdir(parents=True, exist_ok=True)
         write_refreshed(table, path)
     except LookupError as error:

@@ -9,13 +9,12 @@ import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -40,27 +39,20 @@ RIGHT: Mapping[str, Any] = {"no_wrap": True, "justify": "right"}
 CUT: Mapping[str, Any] = {"overflow": "ellipsis"}
 WRAPPED: Mapping[str, Any] = {}
 
-# columns of the terminal that tables take in a pipe, where nobody says how wide it is
-_PIPED_WIDTH = 120
-
+# what controls a terminal, or cannot be written to one
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
-    """Return a text of a file as it may go to a terminal: what would control the terminal is replaced.
-
-    Example:
-        >>> plain("red: \\x1b[31m")
-        'red: �[31m'
-    """
+    """Return a text of a file as it may go to a terminal: what would control the terminal is replaced."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
 def terminal() -> Console:
-    """Return where tables go: as wide as the terminal, and of a width of its own in a pipe."""
+    """Return where tables go: as wide as the terminal, and of a fixed width in a pipe, where nobody says how wide."""
     console = Console(highlight=False)
     if not console.is_terminal and not os.environ.get("COLUMNS"):
-        console.width = _PIPED_WIDTH
+        console.width = 120  # chosen, not measured
     return console
 
 
@@ -70,7 +62,7 @@ def show(
     """Print a table under its title; ``columns`` gives the kind of each heading, numbers get thousands separators."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for heading, kind in columns.items():
-        table.add_column(heading, min_width=len(heading), **kind)
+        table.add_column(heading, min_width=len(heading), **kind)  # a heading is never cut
     for row in rows:
         table.add_row(*(_cell(cell, kind) for cell, kind in zip(row, columns.values(), strict=True)))
     console = terminal()
@@ -89,13 +81,7 @@ def _cell(value: int | str | Text, kind: Mapping[str, Any]) -> Text:
 
 def print_json(value: object) -> None:
     """Print one JSON document; dataclasses, messages and paths may stand in it."""
-    typer.echo(json.dumps(value, default=_jsonable, indent=2))
-
-
-def _jsonable(value: object) -> object:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+    typer.echo(json.dumps(to_jsonable_python(value, fallback=str), indent=2))
 
 
 def note(text: str) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -35,17 +34,9 @@ from .output import (
     terminal,
 )
 from .saved_messages import BadFileError
-from .whatif import Played, PlayedCall, Price, Recording, as_recorded, play, recordings, summed
+from .whatif import PlayedCall, Price, Recording, as_recorded, play, recordings, summed
 
-# columns of the terminal that a budget takes, and those that the names of the rows take
-_COLUMN, _LABELS = 12, 30
-
-# a line of a log has its kind at its start, so no more of a file is looked at to know it
-_FIRST_BYTES = 1_000_000
-
-_UNKNOWN = "-"
-
-# rows of the table: the field of `Played`, and how it is written
+# rows of the table: what `summed` calls it, and how it is written
 _ROWS = {
     "model calls": ("calls", ","),
     "tokens without": ("tokens_without", ","),
@@ -84,15 +75,14 @@ def replay(
         _show(recorded, told.rows)
         for text in told.notes:
             note(text)
-    if any(row.cannot_fit for row in told.rows):
+    if any(row["cannot_fit"] for row in told.rows):
         raise typer.Exit(DOES_NOT_FIT)
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(NamedTuple):
     """What there is to tell: a column for each budget."""
 
-    rows: Sequence[Played]
+    rows: Sequence[dict[str, Any]]
     model: str | None
     notes: Sequence[str]
 
@@ -117,11 +107,13 @@ def _of_state(path: Path, budgets: Sequence[int], agent: str | None, model: str 
             f"{name_of(path)} has only what agents said to each other, and no model was sent that; give the state of "
             "the team: json.dump(dict(await team.save_state()), file)"
         )
+    # the body of a request has its tools in it, which each call is sent with
     beside += sum(counter_of(model).count_tools(history.tools) for history in histories)
     return _played(found, budgets, model, beside, notes)
 
 
 def _of_log(path: Path, budgets: Sequence[int], agent: str | None, model: str | None, beside: int) -> _Told:
+    # the log is read anew for each question, since one of days may not fit the memory
     names = {call.sent.model for call in _logged(path, agent) if call.sent.model}
     model = model or (names.pop() if len(names) == 1 else None)
     found = recordings(_logged(path, agent))
@@ -130,19 +122,19 @@ def _of_log(path: Path, budgets: Sequence[int], agent: str | None, model: str | 
     groups: dict[int, list[PlayedCall]] = {}
     for call in _logged(path, agent):
         groups.setdefault(call.sent.budget, []).append(as_recorded(call))
-    price = _price(model)
+    price, why_none = _price(model)
     rows = [summed(budget, groups[budget], price) for budget in sorted(groups)]
     notes = ["the log has no texts, so these are the budgets it was recorded with; log the texts too to try others"]
-    return _Told(rows, model, [*notes, *_price_note(model, price)])
+    return _Told(rows, model, [*notes, *why_none])
 
 
 def _is_log(path: Path) -> bool:
-    """Whether the first line of a file is one of a log of fits."""
+    """Return whether the first line of a file is one of a log of fits."""
     if str(path) == STDIN:
         return False
     try:
         with path.open("rb") as file:
-            first = file.readline(_FIRST_BYTES).lstrip()
+            first = file.readline(1_000_000).lstrip()  # a line of a log has its kind at its start
     except OSError as error:
         raise unreadable(path, error) from error
     if first.startswith(b"{") and (b'"TokenctxLog"' in first or b'"ContextFit"' in first):
@@ -151,7 +143,7 @@ def _is_log(path: Path) -> bool:
 
 
 def _logged(path: Path, agent: str | None) -> Iterator[Call]:
-    """Give the calls of a log; raise a BadFileError where there are none."""
+    """Yield the calls of a log; raise a BadFileError where there are none."""
     with progress_in(path) as move:
         reader = FitLogReader(path, move)
         names: set[str] = set()
@@ -176,7 +168,8 @@ def _logged(path: Path, agent: str | None) -> Iterator[Call]:
 def _played(
     found: Sequence[Recording], budgets: Sequence[int], model: str | None, beside: int, notes: Sequence[str]
 ) -> _Told:
-    manager, price = ContextManager(counter=counter_of(model)), _price(model)
+    manager = ContextManager(counter=counter_of(model))  # one for all: what a message costs is counted once
+    price, why_none = _price(model)
     played: dict[int, list[PlayedCall]] = {budget: [] for budget in budgets}
 
     async def all_of_them(advance: Callable[[int], None]) -> None:
@@ -188,43 +181,34 @@ def _played(
     with progress("replaying calls", len(budgets) * sum(len(recording.calls) for recording in found)) as advance:
         asyncio.run(all_of_them(advance))
     rows = [summed(budget, calls_made, price) for budget, calls_made in played.items()]
-    notes = [*notes, *_price_note(model, price)]
-    if any(row.cannot_fit for row in rows):
+    notes = [*notes, *why_none]
+    if any(row["cannot_fit"] for row in rows):
         notes.append("calls that cannot fit are left out of tokens, money and quality")
     return _Told(rows, model, notes)
 
 
-def _price(model: str | None) -> Price | None:
-    """What a call of the model costs; None where that is not known."""
+def _price(model: str | None) -> tuple[Price | None, list[str]]:
+    """Return what a call of the model costs; or None, and a note that says why."""
     if model is None:
-        return None
+        return None, ["no prices without --model"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is missing stands below the table
         prices = ListPrices()
     if prices(model, 1, 0) is None:
-        return None
-    return lambda tokens, cached: prices(model, tokens, cached) or 0.0
+        return None, [f'no price of {model} is known; prices come with pip install "autogen-ext-tokenctx[prices]"']
+    return lambda tokens, cached: prices(model, tokens, cached) or 0.0, []
 
 
-def _price_note(model: str | None, price: object) -> list[str]:
-    if price is not None:
-        return []
-    if model is None:
-        return ["no prices without --model"]
-    return [f'no price of {model} is known; prices come with pip install "autogen-ext-tokenctx[prices]"']
-
-
-def _show(path: Path, rows: Sequence[Played]) -> None:
-    """The table, budgets side by side, as many as there is room for."""
-    room = max(1, (terminal().width - _LABELS) // _COLUMN)
+def _show(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Print the table, budgets side by side, as many as there is room for."""
+    known = {name: entry for name, entry in _ROWS.items() if any(row[entry[0]] is not None for row in rows)}
+    room = max(1, (terminal().width - 30) // 12)  # the names of the rows take 30 columns, a budget takes 12
     for start in range(0, len(rows), room):
         part = rows[start : start + room]
-        columns = {"input tokens of a call": LEFT, **{f"{row.budget:,}": RIGHT for row in part}}
-        cells = [(name, *(_cell(row, name) for row in part)) for name in _ROWS if any(_cell(row, name) for row in rows)]
-        show(name_of(path), columns, [[cell or _UNKNOWN for cell in row] for row in cells])
+        columns = {"input tokens of a call": LEFT, **{f"{row['budget']:,}": RIGHT for row in part}}
+        cells = [[name, *(_cell(row[field], form) for row in part)] for name, (field, form) in known.items()]
+        show(name_of(path), columns, cells)
 
 
-def _cell(row: Played, name: str) -> str:
-    field, form = _ROWS[name]
-    value = getattr(row, field)
-    return "" if value is None else format(value, form)
+def _cell(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

@@ -36,19 +36,7 @@ class BadFileError(TokenCtxError, ValueError):
 
 
 def read_messages(values: Sequence[object], whose: str) -> list[LLMMessage]:
-    """Return saved messages of any kind as a model gets them; events, which no model gets, are left out.
-
-    Args:
-        values: The messages.
-        whose: Where they are from, for errors.
-
-    Raises:
-        BadFileError: One of them is broken.
-
-    Example:
-        >>> read_messages([{"role": "user", "content": "Hello"}], "ann")
-        [UserMessage(content='Hello', source='user', type='UserMessage')]
-    """
+    """Return saved messages of any kind as a model gets them; events, which no model gets, are left out."""
     found: list[LLMMessage] = []
     roles = _RoleReader()
     for number, value in enumerate(values):
@@ -67,28 +55,19 @@ def read_messages(values: Sequence[object], whose: str) -> list[LLMMessage]:
 
 
 def read_body(body: Mapping[str, Any]) -> tuple[list[LLMMessage], tuple[ToolSchema, ...]]:
-    """Return what the body of a request has beside its messages: a system text, as Anthropic's has it, and tools.
-
-    Raises:
-        ValueError: One of the tools is none that the application runs.
-
-    Example:
-        >>> system, tools = read_body({"system": "Be brief.", "tools": [{"name": "look", "input_schema": {}}]})
-        >>> system[0].content, tools[0]["name"]
-        ('Be brief.', 'look')
-    """
+    """Return what the body of a request has beside messages: a system text, as Anthropic's has it, and tools."""
     system: list[LLMMessage] = [SystemMessage(content=_only_text(body["system"]))] if body.get("system") else []
     return system, tuple(_tool(tool) for key in ("tools", "functions") for tool in body.get(key) or ())
 
 
 def is_message(value: object) -> bool:
-    """Whether a value looks like a saved message of any kind."""
+    """Return whether a value looks like a saved message of any kind."""
     keys = _mapping(value).keys()
     return "role" in keys or {"type", "content"} <= keys
 
 
 def is_between_agents(value: object) -> bool:
-    """Whether a saved message is one that agents send each other, and not one that a model gets."""
+    """Return whether a saved message is one that agents send each other, and not one that a model gets."""
     entry = _mapping(value)
     return "role" not in entry and isinstance(entry.get("type"), str) and entry["type"] not in _LLM_TYPES
 
@@ -136,8 +115,8 @@ class _RoleReader:
     """Reads the messages of one history, in order: results are paired with the calls that were read before."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._function_calls = 0
+        self._names: dict[str, str] = {}  # of the tools, by the ids of their calls: a result does not name its tool
+        self._function_calls = 0  # calls without an id get the number of the last one, and so do their results
 
     def read(self, entry: Mapping[str, Any]) -> list[LLMMessage]:
         role = entry["role"]

@@ -27,9 +27,7 @@ from .saved_messages import (
     read_messages,
 )
 
-# where `TokenBudgetChatCompletionContext` keeps what it saves beside the messages
-EXTRA_KEY = "autogen_ext_tokenctx"
-
+EXTRA_KEY = "autogen_ext_tokenctx"  # where `TokenBudgetChatCompletionContext` keeps what it saves beside the messages
 _NESTING_KEYS = frozenset({"agent_states", "agent_state", "inner_team_state", "llm_context", "message_thread"})
 
 
@@ -37,36 +35,22 @@ _NESTING_KEYS = frozenset({"agent_states", "agent_state", "inner_team_state", "l
 class SavedHistory:
     """The history of one agent, with what waits in its buffer for its next turn."""
 
-    # of the state of a single agent the name it speaks under; "" where nothing tells
-    agent: str
+    agent: str  # of the state of a single agent the name it speaks under; "" where nothing tells
     messages: Sequence[LLMMessage]
-    # whether it is what agents said to each other, rather than what a model is sent
-    is_thread: bool = False
-    # number of the messages that its model context has stored
-    stored: int = 0
-    # what `TokenBudgetChatCompletionContext` saved beside them
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    # what the body of a request has of tools
-    tools: Sequence[ToolSchema] = ()
+    is_thread: bool = False  # whether it is what agents said to each other, rather than what a model is sent
+    stored: int = 0  # number of the messages that its model context has stored
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])  # what the hook saved beside them
+    tools: Sequence[ToolSchema] = ()  # what the body of a request has of them
 
     @property
     def label(self) -> str:
         """What tables call it."""
         return self.agent or "messages"
 
-    @property
-    def has_archive(self) -> bool:
-        """Whether an archive was saved with the history."""
-        return "archive" in self.extra
-
     def archive(self) -> ContextArchive:
-        """Return what left this agent's views, and every group of the history, which has the same handle everywhere.
-
-        Raises:
-            BadFileError: The archive that was saved is broken.
-        """
+        """Return what left this agent's views, and every group of the history; raise a BadFileError if it is broken."""
         archive = ContextArchive()
-        if self.has_archive:
+        if "archive" in self.extra:
             try:
                 archive.load(self.extra["archive"], self.messages[: self.stored])
             except Exception as error:  # an image of it may be broken in any way
@@ -96,26 +80,12 @@ class SavedState:
 
 
 def read_state(value: object, name: str = "") -> SavedState:
-    """Return the histories in a JSON value.
-
-    Args:
-        value: What ``json.loads`` gave.
-        name: Where it is from, for errors.
-
-    Raises:
-        BadFileError: It is nothing of what this module reads, or broken.
-
-    Example:
-        >>> state = read_state([{"role": "user", "content": "Hello"}])
-        >>> state.kind, state.histories[0].messages[0].content
-        ('messages', 'Hello')
-    """
+    """Return the histories in a JSON value, or raise a BadFileError that begins with the name of where it is from."""
     try:
         kind, found = _read(value)
-    except RecursionError as error:
-        raise BadFileError(f"{name}: nested too deep for a saved state".removeprefix(": ")) from error
-    except BadFileError as error:
-        raise BadFileError(f"{name}: {error}".removeprefix(": ")) from error
+    except (RecursionError, BadFileError) as error:
+        why = error if isinstance(error, BadFileError) else "nested too deep for a saved state"
+        raise BadFileError(f"{name}: {why}".removeprefix(": ")) from error
     return SavedState(kind, tuple(_named(history) for history in found if history.messages))
 
 
@@ -136,6 +106,7 @@ def _read(value: object) -> tuple[str, list[SavedHistory]]:
 
 
 def _named(history: SavedHistory) -> SavedHistory:
+    # the state of a single agent does not name it; it speaks under its name alone
     speakers = {message.source for message in history.messages if isinstance(message, AssistantMessage)}
     return history if history.agent or len(speakers) != 1 else replace(history, agent=speakers.pop())
 
@@ -151,14 +122,14 @@ def _kind(state: Mapping[str, Any]) -> str:
 
 
 def _is_runtime(state: Mapping[str, Any]) -> bool:
-    """Whether it is what a runtime saves: states by the ids of their agents."""
+    """Return whether it is what a runtime saves: states by the ids of their agents."""
     return bool(state) and all(
         "/" in name and isinstance(value, dict) and "type" in value for name, value in state.items()
     )
 
 
 def _histories(name: str, state: Mapping[str, Any]) -> Iterator[SavedHistory]:
-    """Give the histories of a state and of all the states in it."""
+    """Yield the histories of a state and of all the states in it."""
     whose = name or "the state"
     if "agent_states" in state or _is_runtime(state):
         agents = a_mapping(state.get("agent_states", state), f"agent_states of {whose}")
@@ -168,7 +139,7 @@ def _histories(name: str, state: Mapping[str, Any]) -> Iterator[SavedHistory]:
     elif "agent_state" in state:
         buffered = list(_buffered(a_list(state.get("message_buffer", []), f"message_buffer of {whose}"), whose))
         inner = list(_histories(name, a_mapping(state["agent_state"], f"agent_state of {whose}")))
-        if buffered and len(inner) == 1 and not inner[0].is_thread:
+        if buffered and len(inner) == 1 and not inner[0].is_thread:  # a nested team has no context to add them to
             inner = [replace(inner[0], messages=[*inner[0].messages, *buffered])]
         yield from inner
     elif key := next((key for key in ("inner_team_state", "llm_context") if key in state), None):
@@ -192,7 +163,7 @@ def _listed(name: str, values: Sequence[object], whose: str) -> SavedHistory:
 
 
 def _buffered(buffer: Sequence[object], whose: str) -> Iterator[LLMMessage]:
-    """Give what an agent's buffer adds to its context at the next turn."""
+    """Yield what an agent's buffer adds to its context at the next turn."""
     for number, value in enumerate(buffer):
         entry = a_mapping(value, f"message {number} in the buffer of {whose}")
         if entry.get("type") == "HandoffMessage":

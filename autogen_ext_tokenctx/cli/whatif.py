@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Any
 
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
 
@@ -18,7 +19,7 @@ from ..html_report.calls import Call
 from ..html_report.log import LoggedText
 from ..models.profile_table import profile_of
 
-_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")  # what providers refuse in the name of who speaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +42,16 @@ class PlayedCall:
     """One call of a recording with a budget: tokens of the whole history and of the view, with what is beside them."""
 
     without: int
-    # what of them a prompt cache can serve
-    without_cached: int | None
+    without_cached: int | None  # what of them a prompt cache can serve
     was_over: bool
-    # of a view that does not fit there are none of these; whether it does is None where that is not known
-    sent: int = 0
+    sent: int = 0  # from here on: of the view, and nothing of one that does not fit
     cached: int = 0
     quality: float = 0.0
     is_compaction: bool = False
-    fits: bool | None = True
+    fits: bool | None = True  # None where that is not known
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What all the calls with one budget come to; tokens, and US dollars, which are None where no price is known."""
-
-    budget: int
-    calls: int
-    tokens_without: int
-    tokens_sent: int
-    mean_quality: float | None
-    lowest_quality: float | None
-    compactions: int
-    prefix_reuse: float
-    over_budget_without: int
-    cannot_fit: int | None
-    dollars_without: float | None
-    dollars_without_cached: float | None
-    dollars_sent: float | None
-    dollars_sent_cached: float | None
-    saved: float
-
-
-# US dollars of one call's input, by its tokens and those of them that a cache serves
-Price = Callable[[int, int], float]
+Price = Callable[[int, int], float]  # US dollars of one call's input, by its tokens and those that a cache serves
 
 
 async def play(
@@ -86,16 +63,7 @@ async def play(
     manager: ContextManager,
     on_call: Callable[[int], None],
 ) -> list[PlayedCall]:
-    """Return the calls of a recording with a budget of input tokens.
-
-    Args:
-        recording: What happened.
-        budget: Input tokens of one call.
-        beside: Tokens of system messages and tools, which are no part of a history, in each call.
-        model: Name of the model.
-        manager: Fits. The same one for all budgets spares work.
-        on_call: Is called with 1 after each call.
-    """
+    """Return the calls of a recording with a budget of input tokens, of which each call has some beside the history."""
     counter, cache = manager.counter, profile_of(model).cache
     context = TokenBudgetChatCompletionContext(model, budget, manager=manager, reserve=beside)
     whole, size = SentPrefix(counter), counter.count_request(())
@@ -107,6 +75,7 @@ async def play(
             call = PlayedCall(without, whole.served(messages[:place], without, (), cache), without > budget)
             try:
                 view = await context.get_messages()
+                # there is no report where nothing was fitted: of an empty history, or where fitting failed
                 report = context.last_report or FitReport(budget, size, counter.count_request(view))
                 call = replace(
                     call,
@@ -125,8 +94,9 @@ async def play(
     return played
 
 
-def summed(budget: int, calls: Sequence[PlayedCall], price: Price | None) -> Played:
-    """Return what calls with one budget come to. What cannot be sent is left out of tokens, money and quality."""
+def summed(budget: int, calls: Sequence[PlayedCall], price: Price | None) -> dict[str, Any]:
+    """Return what calls with one budget come to: numbers, and None for what is not known."""
+    # what cannot be sent is left out of tokens, money and quality
     sent = [call for call in calls if call.fits is not False]
     tokens, without = sum(call.sent for call in sent), sum(call.without for call in sent)
     qualities = [call.quality for call in sent]
@@ -137,23 +107,23 @@ def summed(budget: int, calls: Sequence[PlayedCall], price: Price | None) -> Pla
             return None
         return sum(price(amount, cached or 0) for amount, cached in parts)
 
-    return Played(
-        budget=budget,
-        calls=len(calls),
-        tokens_without=without,
-        tokens_sent=tokens,
-        mean_quality=fmean(qualities) if qualities else None,
-        lowest_quality=min(qualities, default=None),
-        compactions=sum(call.is_compaction for call in calls),
-        prefix_reuse=sum(call.cached for call in sent) / tokens if tokens else 0.0,
-        over_budget_without=sum(call.was_over for call in calls),
-        cannot_fit=None if any(call.fits is None for call in calls) else len(calls) - len(sent),
-        dollars_without=dollars(lambda call: (call.without, 0)),
-        dollars_without_cached=dollars(lambda call: (call.without, call.without_cached)),
-        dollars_sent=dollars(lambda call: (call.sent, 0)),
-        dollars_sent_cached=dollars(lambda call: (call.sent, call.cached)),
-        saved=1 - tokens / without if without else 0.0,
-    )
+    return {
+        "budget": budget,
+        "calls": len(calls),
+        "tokens_without": without,
+        "tokens_sent": tokens,
+        "mean_quality": fmean(qualities) if qualities else None,
+        "lowest_quality": min(qualities, default=None),
+        "compactions": sum(call.is_compaction for call in calls),
+        "prefix_reuse": sum(call.cached for call in sent) / tokens if tokens else 0.0,
+        "over_budget_without": sum(call.was_over for call in calls),
+        "cannot_fit": None if any(call.fits is None for call in calls) else len(calls) - len(sent),
+        "dollars_without": dollars(lambda call: (call.without, 0)),
+        "dollars_without_cached": dollars(lambda call: (call.without, call.without_cached)),
+        "dollars_sent": dollars(lambda call: (call.sent, 0)),
+        "dollars_sent_cached": dollars(lambda call: (call.sent, call.cached)),
+        "saved": 1 - tokens / without if without else 0.0,
+    }
 
 
 def as_recorded(call: Call) -> PlayedCall:
@@ -164,10 +134,8 @@ def as_recorded(call: Call) -> PlayedCall:
 
 
 def recordings(calls: Iterable[Call]) -> list[Recording] | None:
-    """Return the recordings in a log with texts; None where a call has no texts.
-
-    A log has texts, and no tool calls: what the agent itself says is the assistant's, and a tool is a user.
-    """
+    """Return the recordings in a log with texts; None where a call has no texts."""
+    # a log has texts, and no tool calls: what the agent itself says is the assistant's, and a tool is a user
     found: list[Recording] = []
     open_ones: dict[tuple[str, str], tuple[list[LoggedText], list[LLMMessage], list[int]]] = {}
     for call in calls:
@@ -176,7 +144,7 @@ def recordings(calls: Iterable[Call]) -> list[Recording] | None:
             return None
         key = (call.team, call.agent)
         known = open_ones.get(key)
-        if known is None or tuple(known[0]) != texts.history[: len(known[0])]:
+        if known is None or tuple(known[0]) != texts.history[: len(known[0])]:  # another run of the same agent
             known = open_ones[key] = ([], [], [])
             found.append(Recording(call.agent, known[1], known[2]))
         new = texts.history[len(known[0]) :]

@@ -33,7 +33,7 @@ class TextCompressor(Protocol):
     """
 
     def compress_text(self, text: str, **compression_params: Any) -> dict[str, Any]:
-        """The shorter text, as ``compressed_prompt`` of a dictionary; what else is in there is not used.
+        """Return the shorter text, as ``compressed_prompt`` of a dictionary; what else is in there is not used.
 
         Args:
             text: A text that is not blank.

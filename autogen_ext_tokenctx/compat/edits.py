@@ -17,11 +17,9 @@ from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage
 from pydantic import BaseModel
 from typing_extensions import Self
 
-# texts whose tokens, heads or shorter forms a transform keeps: a history comes back at every call
+# Texts whose tokens, heads or shorter forms a transform keeps, since a history comes back at every call. Chosen, not
+# measured: more than a long history has.
 REMEMBERED_TEXTS = 10_000
-
-# how much of a text is counted first to find its head: twice what a token of English has
-_CHARS_A_TOKEN = 8
 
 _NEXT_WORD = re.compile(r"\W?\w{0,32}")
 
@@ -31,14 +29,11 @@ _ROLES = ("system", "user", "assistant", "tool")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message as AutoGen 0.2 saw it; each result of a tool is one of its own.
+    """A message as AutoGen 0.2 saw it; each result of a tool is one of its own."""
 
-    Its role is one of `_ROLES`, its name that of who speaks or of the tool; beside calls its text is the thought.
-    """
-
-    role: str
-    name: str
-    texts: tuple[str, ...]
+    role: str  # one of `_ROLES`
+    name: str  # who speaks, or the tool
+    texts: tuple[str, ...]  # beside calls the thought
 
 
 def said_in(message: LLMMessage) -> list[Said]:
@@ -75,7 +70,7 @@ def edited(message: LLMMessage, change: Callable[[Said], tuple[str, ...]]) -> LL
 
 
 def all_texts(messages: Iterable[LLMMessage]) -> Iterator[str]:
-    """Give the texts of all messages but system messages."""
+    """Yield the texts of all messages but system messages."""
     for message in messages:
         if not isinstance(message, SystemMessage):
             for said in said_in(message):
@@ -91,8 +86,8 @@ def head_of(text: str, tokens: int, count: Callable[[str], int]) -> str:
     """
     if tokens <= 0 or count(text) <= tokens:
         return text if tokens > 0 else ""
-    # Bisection in a short head first: what is cut off may be a thousand times as long.
-    fits, too_long = 0, min(len(text), _CHARS_A_TOKEN * tokens)
+    # bisection in a short head first, of twice the characters that English has: what is cut off may be very long
+    fits, too_long = 0, min(len(text), 8 * tokens)
     while too_long < len(text) and count(text[:too_long]) <= tokens:
         fits, too_long = too_long, min(len(text), 2 * too_long)
     while too_long - fits > 1:
@@ -101,7 +96,7 @@ def head_of(text: str, tokens: int, count: Callable[[str], int]) -> str:
             fits = middle
         else:
             too_long = middle
-    # Half a word may cost more than all of it, and bisection stops at the first half that is too much.
+    # half a word may cost more than all of it, and bisection stops at the first half that is too much
     for word in _NEXT_WORD.finditer(text, fits):
         if count(text[: word.end()]) > tokens:
             break
@@ -130,15 +125,11 @@ class Configured(ComponentBase[BaseModel], Generic[_ConfigT]):
 
 
 class MessageFilter:
-    """Which messages a transform is for: 0.2's ``filter_dict`` and ``exclude_filter``.
+    """Which messages a transform is for: 0.2's ``filter_dict`` and ``exclude_filter``."""
 
-    A message matches a key when what it has there is one of the values. With ``exclude_filter`` the transform leaves
-    out messages that match any of the keys; without it, it is only for messages that match all of them. System
-    messages are left out, unless the role "system" is asked for without ``exclude_filter``.
-
-    Raises:
-        ValueError: A key or a role is none that messages have.
-    """
+    # A message matches a key when what it has there is one of the values. With ``exclude_filter`` the transform leaves
+    # out messages that match any of the keys; without it, it is only for messages that match all of them. System
+    # messages are left out, unless the role "system" is asked for without ``exclude_filter``.
 
     def __init__(self, filter_dict: Mapping[str, str | Iterable[str]] | None, exclude_filter: bool) -> None:
         values = {key: [value] if isinstance(value, str) else list(value) for key, value in (filter_dict or {}).items()}
@@ -155,7 +146,7 @@ class MessageFilter:
         return {"filter_dict": self._values or None, "exclude_filter": self._exclude}
 
     def selects(self, said: Said) -> bool:
-        """Whether the transform is for this message."""
+        """Return whether the transform is for this message."""
         values = self._values
         if said.role == "system" and (self._exclude or "system" not in values.get("role", ())):
             return False

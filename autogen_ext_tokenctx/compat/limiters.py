@@ -83,7 +83,7 @@ class MessageHistoryLimiter(Configured[MessageHistoryLimiterConfig], Component[M
         """
         groups = split(messages)
         spoken = [group for group in groups if not _is_system(group)]
-        # Something has to be sent: when all names are excluded, the newest stays.
+        # something has to be sent: when all names are excluded, the newest stays
         kept = [group for group in spoken if _source(group) not in (self._config.exclude_names or ())] or spoken[-1:]
         if self._config.max_messages is not None:
             kept = self._last(kept, self._config.max_messages)
@@ -98,15 +98,15 @@ class MessageHistoryLimiter(Configured[MessageHistoryLimiterConfig], Component[M
         before, after = len(pre_transform_messages), len(post_transform_messages)
         return (f"kept {after} of {before} messages", True) if after < before else ("kept all messages", False)
 
-    def _last(self, groups: list[MessageGroup], max_tokens: int) -> list[MessageGroup]:
+    def _last(self, groups: list[MessageGroup], room: int) -> list[MessageGroup]:
         first = groups[:1] if self._config.keep_first_message else []
-        max_tokens -= sum(len(group.originals) for group in first)
+        room -= sum(len(group.originals) for group in first)
         newest: list[MessageGroup] = []
         for group in reversed(groups[len(first) :]):
-            if newest and len(group.originals) > max_tokens:
+            if newest and len(group.originals) > room:
                 break
             newest.append(group)
-            max_tokens -= len(group.originals)
+            room -= len(group.originals)
         return [*first, *reversed(newest)]
 
 
@@ -175,6 +175,7 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
         self._filter = MessageFilter(filter_dict, exclude_filter)
         self._config = MessageTokenLimiterConfig(**limits, model=model, **self._filter.config)
         count = counter_for_model(model).count_text
+        # of this object, not of the class: a cache on a method would keep every limiter alive
         self._count = lru_cache(REMEMBERED_TEXTS)(count)
         self._head = lru_cache(REMEMBERED_TEXTS)(partial(head_of, count=count))
 
@@ -186,17 +187,17 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
         """
         if self._tokens(messages) < (self._config.min_tokens or 0):
             return list(messages)
-        max_tokens = _Room(math.inf if self._config.max_tokens is None else self._config.max_tokens)
+        room = _Room(math.inf if self._config.max_tokens is None else self._config.max_tokens)
         kept: list[list[LLMMessage]] = []
         is_newest = True
         for group in reversed(split(messages)):
             if _is_system(group):
                 kept.append(self._cut(group, _Room(math.inf)))
-            elif not max_tokens.is_full:
+            elif not room.is_full:  # after one that was too much, only system messages stay of those before it
                 speaks = _source(group) is not None and not group.is_exchange
-                max_tokens.least = 1 if is_newest and speaks else 0
-                shortened = self._cut(group, max_tokens)
-                if is_newest or not _is_emptied(group, shortened, max_tokens):
+                room.least = 1 if is_newest and speaks else 0
+                shortened = self._cut(group, room)
+                if is_newest or not _is_emptied(group, shortened, room):
                     kept.append(shortened)
                 is_newest = False
         return [message for shortened in reversed(kept) for message in shortened]
@@ -211,32 +212,29 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
     def _tokens(self, messages: Iterable[LLMMessage]) -> int:
         return sum(map(self._count, all_texts(messages)))
 
-    def _cut(self, group: MessageGroup, max_tokens: _Room) -> list[LLMMessage]:
-        newest_first = [
-            edited(message, lambda said: self._texts(said, max_tokens)) for message in reversed(group.originals)
-        ]
-        return newest_first[::-1]
+    def _cut(self, group: MessageGroup, room: _Room) -> list[LLMMessage]:
+        return [edited(message, lambda said: self._texts(said, room)) for message in reversed(group.originals)][::-1]
 
-    def _texts(self, said: Said, max_tokens: _Room) -> tuple[str, ...]:
+    def _texts(self, said: Said, room: _Room) -> tuple[str, ...]:
         """Return the heads of the texts that fit."""
         tokens = sum(map(self._count, said.texts))
         if not self._filter.selects(said):
-            max_tokens.left -= tokens
+            room.left -= tokens
             return said.texts
         limit = self._config.max_tokens_per_message
         share = tokens if limit is None else min(tokens, limit)
-        if share > max_tokens.left:
-            max_tokens.is_full = True
-            share = max(0, int(max_tokens.left))
+        if share > room.left:
+            room.is_full = True
+            share = max(0, int(room.left))
         texts: list[str] = []
         for text in said.texts:
-            # The parts of one message share what it may have, the first ones first.
-            head = self._head(text, share) or text[: max_tokens.least]
+            # the parts of one message share what it may have, the first ones first
+            head = self._head(text, share) or text[: room.least]
             if head:
-                max_tokens.least = 0
+                room.least = 0
             texts.append(head)
             share -= min(share, self._count(head))
-            max_tokens.left -= self._count(head)
+            room.left -= self._count(head)
         return tuple(texts)
 
 
@@ -244,16 +242,13 @@ class MessageTokenLimiter(Configured[MessageTokenLimiterConfig], Component[Messa
 class _Room:
     """What is left while a history is read from its newest message back."""
 
-    # tokens
-    left: float
-    # whether a message was too much, so that those before it go
-    is_full: bool = False
-    # characters to keep of the next text that has any, though they do not fit: what is newest is never nothing
-    least: int = 0
+    left: float  # tokens
+    is_full: bool = False  # whether a message was too much, so that those before it go
+    least: int = 0  # characters to keep of the next text that has any, though they do not fit: what is newest stays
 
 
-def _is_emptied(group: MessageGroup, shortened: list[LLMMessage], max_tokens: _Room) -> bool:
-    """Whether cutting left nothing worth a message; a call is worth one, unless nothing of its results had room."""
+def _is_emptied(group: MessageGroup, shortened: list[LLMMessage], room: _Room) -> bool:
+    """Return whether cutting left nothing worth a message; a call is, unless nothing of its results had room."""
     if not any(all_texts(group.originals)) or any(all_texts(shortened)):
         return False
-    return max_tokens.is_full if group.is_exchange else not pictures_of(group.originals)
+    return room.is_full if group.is_exchange else not pictures_of(group.originals)

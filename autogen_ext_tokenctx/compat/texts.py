@@ -120,6 +120,7 @@ class TextMessageCompressor(Configured[TextMessageCompressorConfig], Component[T
     def _stored_or_compressed(self, text: str) -> str:
         if self._cache is None:
             return self._compressed(text)
+        # what is kept outlives the process, so its key has no address of an object in it
         whose = getattr(self._compressor, "__qualname__", type(self._compressor).__qualname__)
         what = json.dumps([whose, self._params, text], sort_keys=True, default=repr)
         key = hashlib.sha256(what.encode()).hexdigest()

@@ -7,38 +7,25 @@ from typing import Literal, NamedTuple
 
 from .log import LoggedFit
 
-LEVELS = ("none", "lossless", "light", "strong", "summary")
-"""The names of `Level`, from nothing changed to the strongest."""
+LEVELS = ("none", "lossless", "light", "strong", "summary")  # the names of `Level`, from nothing changed to strongest
 
-PLACES = {name: place for place, name in enumerate(LEVELS)}
-"""The place of each of them."""
-
-WAITING = 256
-"""Calls that may wait for one whose client's fit is still to come. It is of the context alone then."""
-
-Side = Literal["calls", "context", "client"]
-"""Which hook is looked at: each alone, or both as one call."""
+Side = Literal["calls", "context", "client"]  # which hook is looked at: each alone, or both as one call
 
 
 class Call(NamedTuple):
-    """One model call.
-
-    Args:
-        number: Its number in the log, from 1.
-        fits: What the context hook made of it, the client hook, or both in this order.
-    """
+    """One model call, with its number in the log from 1, and the fits of the context, of the client, or of both."""
 
     number: int
     fits: tuple[LoggedFit, ...]
 
     @property
     def agent(self) -> str:
-        """Name of the agent."""
+        """The name of the agent."""
         return self.fits[0].agent
 
     @property
     def team(self) -> str:
-        """Id of its team, "" outside of teams."""
+        """The id of its team, "" outside of teams."""
         return self.fits[0].team
 
     @property
@@ -53,13 +40,13 @@ class Call(NamedTuple):
 
     @property
     def tokens_after(self) -> int:
-        """Tokens that went out."""
+        """The tokens that went out."""
         return self.sent.tokens_after
 
     @property
     def tokens_before(self) -> int:
-        """Tokens that would have gone out without any hook."""
-        return self.tokens_after + sum([fit.tokens_saved for fit in self.fits])
+        """The tokens that would have gone out without any hook."""
+        return self.tokens_after + sum(fit.tokens_saved for fit in self.fits)
 
     @property
     def was_over(self) -> bool:
@@ -69,24 +56,21 @@ class Call(NamedTuple):
     @property
     def pressure(self) -> float:
         """How many times the budget it would have been."""
-        return max([fit.tokens_before / max(1, fit.room) for fit in self.fits])
+        return max(fit.tokens_before / max(1, fit.room) for fit in self.fits)
 
     @property
     def level(self) -> int:
         """The strongest level, as its place in `LEVELS`."""
-        return max([PLACES[fit.level] for fit in self.fits])
+        return max(LEVELS.index(fit.level) for fit in self.fits)
 
     @property
     def categories(self) -> dict[str, tuple[int, int]]:
-        """Tokens by category, from the hook that weighed more of what it sent."""
+        """The tokens by category, from the hook that weighed more of what it sent."""
         return min(self.fits, key=lambda fit: fit.categories.get("unweighed", (0, 0))[1]).categories
 
 
 def calls(fits: Iterable[LoggedFit]) -> Iterator[Call]:
-    """The calls of fits in the order they began; a call comes when nothing more can belong to it.
-
-    Args:
-        fits: The fits of the log.
+    """Yield the calls of fits in the order they began; a call comes when nothing more can belong to it.
 
     Example:
         >>> def fit(hook: str) -> LoggedFit:
@@ -94,8 +78,8 @@ def calls(fits: Iterable[LoggedFit]) -> Iterator[Call]:
         >>> [len(call.fits) for call in calls([fit("context"), fit("client"), fit("client")])]
         [2, 1]
     """
-    pending: dict[int, Call] = {}
-    reads: dict[str, int] = {}
+    pending: dict[int, Call] = {}  # by number, so in the order of the log
+    reads: dict[str, int] = {}  # the numbers of those that wait for the fit of their client, by call id
     number = 0
     for fit in fits:
         if fit.hook == "client" and fit.call_id in reads:
@@ -108,10 +92,11 @@ def calls(fits: Iterable[LoggedFit]) -> Iterator[Call]:
                 reads[fit.call_id] = number
         while pending:
             first = next(iter(pending.values()))
-            waits = reads.get(first.sent.call_id) == first.number
-            if waits and len(pending) <= WAITING:
-                break
-            if waits:
+            if reads.get(first.sent.call_id) == first.number:  # it waits, and all after it wait for their turn
+                # Chosen: far more than the agents of one process that run at the same time. The first is then taken for
+                # a call of the context alone.
+                if len(pending) <= 256:
+                    break
                 del reads[first.sent.call_id]
             yield pending.pop(first.number)
     yield from pending.values()

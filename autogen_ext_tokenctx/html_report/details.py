@@ -14,39 +14,20 @@ from ..telemetry.redaction import clip
 from .calls import Call
 from .log import LoggedFit, LoggedTexts
 
-NEWEST = 100
-"""Newest calls that are kept."""
+# Calls that the page can show in detail: the newest, those that would have been furthest over the budget or nearest to
+# it, and the newest with a compaction. Chosen, not measured: more than anyone clicks through.
+NEWEST, WORST, COMPACTED = 100, 100, 300
 
-WORST = 100
-"""Calls that are kept because they would have been furthest over the budget, or nearest to it."""
-
-COMPACTED = 300
-"""Newest calls with a compaction that are kept."""
-
-STEPS = 40
-"""Steps of a fit that are kept: those that saved most."""
-
-MESSAGES = 60
-"""Newest messages of a view whose texts are kept."""
-
-CHARACTERS = 4_000
-"""Characters of one text."""
-
+# Bytes for the steps and texts of all these calls. Chosen: with them the page stays below some ten megabytes, which
+# phones still open.
 ROOM = 8_000_000
-"""Bytes for the steps and texts of all calls together."""
 
 
 class Details:
-    """Chooses the calls while the log is read.
-
-    Example:
-        >>> Details().as_dicts()
-        []
-    """
+    """Chooses the calls while the log is read."""
 
     def __init__(self) -> None:
-        self.notes: list[str] = []
-        """What was left out, in words."""
+        self.notes: list[str] = []  # what was left out, in words
         self._calls = self._compactions = 0
         self._newest: deque[Call] = deque(maxlen=NEWEST)
         self._compacted: deque[Call] = deque(maxlen=COMPACTED)
@@ -61,12 +42,14 @@ class Details:
         if call.compacted:
             self._compactions += 1
             self._compacted.append(call)
+        # a heap of the worst so far, the least bad on top; of equals the older ones stay
         heapq.heappush(self._worst, (call.pressure, -call.number, call))
         if len(self._worst) > WORST:
             heapq.heappop(self._worst)
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """Return the chosen calls as JSON values, in the order of the log. Also writes the notes."""
+        """Return the chosen calls as JSON values, in the order of the log, and write the notes."""
+        # the order is that in which they get room for their steps and texts
         worst = [call for _, _, call in sorted(self._worst, reverse=True)]
         chosen = {call.number: call for call in (*worst, *reversed(self._compacted), *reversed(self._newest))}
         if len(chosen) < self._calls:
@@ -90,9 +73,10 @@ class Details:
 
 
 def _slim(fit: LoggedFit) -> LoggedFit:
-    """Return the fit without the texts that would not be shown, since hundreds of them are held."""
-    view = fit.texts.view[-MESSAGES:] if fit.texts else ()
-    short = [message.model_copy(update={"text": clip(message.text, CHARACTERS)}) for message in view]
+    """Return the fit without the texts that would not be shown."""
+    # hundreds of fits are held until the log is read, and their texts would be most of the memory
+    view = fit.texts.view[-60:] if fit.texts else ()  # more than anyone scrolls through
+    short = [message.model_copy(update={"text": clip(message.text, 4_000)}) for message in view]
     return fit.model_copy(update={"texts": LoggedTexts(view=tuple(short))})
 
 
@@ -115,15 +99,15 @@ def _numbers(call: Call) -> dict[str, Any]:
 
 def _fit(fit: LoggedFit, room: int) -> dict[str, Any]:
     """Return a fit as JSON values, with the steps that saved most and the texts sent, as far as there is room."""
-    most = heapq.nlargest(
-        STEPS, range(len(fit.steps)), key=lambda place: fit.steps[place].tokens_before - fit.steps[place].tokens_after
-    )
+    saved = [step.tokens_before - step.tokens_after for step in fit.steps]
+    most = heapq.nlargest(40, range(len(saved)), key=saved.__getitem__)
     steps = [fit.steps[place].model_dump() for place in sorted(most)]
     if len(json.dumps(steps)) > room:
         steps = []
     sent = [[message.who, message.text] for message in fit.texts.view] if fit.texts else []
     if len(json.dumps((steps, sent))) > room:
         sent = []
+    # a log that is not of `FitLog` may have no steps, for `FitEvent.as_dict` has none; the forms count all groups
     logged = max(len(fit.steps), sum(form.get("groups", form.get("units", 0)) for form in fit.forms.values()))
     return {
         **fit.model_dump(exclude={"type", "call_id", "forms", "steps", "texts", "categories"}),

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Literal, cast
+from typing import IO, Annotated, Literal, NamedTuple, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-VERSION = 1
-"""The newest version of the log that is understood."""
+from ..telemetry.fit_log import LOG_VERSION
 
+# Bytes of a line. A longer one is skipped, so that a file that is no log is not read into memory whole. Chosen, not
+# measured: far more than a fit has, even with its texts.
 LONGEST_LINE = 64 * 2**20
-"""Bytes of a line; a longer one is skipped, so that a file that is no log is not read into memory whole."""
 
-NAMED = 20
-"""Skipped lines that are named; all of them are counted."""
-
-PROGRESS = 2**20
-"""Bytes from one report of progress to the next."""
+PROGRESS = (
+    2**20
+)  # bytes from one report of progress to the next: few enough for a bar that moves (chosen, not measured)
 
 Tokens = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -49,32 +46,20 @@ class LoggedText(_Logged):
     """One message as text."""
 
     who: str = ""
-    """Who says it."""
     text: str = ""
-    """What is said."""
-    tokens: int | None = None
-    """Its tokens, where they were logged."""
+    tokens: int | None = None  # where they were logged
 
 
 class LoggedTexts(_Logged):
-    """What came in and what went out, as text."""
+    """What came in, as history, and what went out, as view; of both some messages may be left out."""
 
     history: tuple[LoggedText, ...] = ()
-    """The messages that came in."""
     view: tuple[LoggedText, ...] = ()
-    """The messages that went out."""
     left_out: int = 0
-    """Messages of both that are not here any more."""
 
 
 class LoggedFit(_Logged):
-    """One line of the log: what one hook made of one call. The fields are those of `FitEvent.as_dict()`.
-
-    Example:
-        >>> line = b'{"type": "ContextFit", "hook": "client", "budget": 9, "tokens_before": 8, "tokens_after": 7}'
-        >>> LoggedFit.model_validate_json(line).tokens_saved
-        1
-    """
+    """One line of the log: what one hook made of one call. The fields are those of `FitEvent.as_dict()`."""
 
     type: Literal["ContextFit"]
     hook: Literal["context", "client"]
@@ -94,15 +79,13 @@ class LoggedFit(_Logged):
     quality: Share = 1.0
     seconds: Annotated[float, Field(ge=0)] = 0.0
     groups: int = Field(default=0, validation_alias=AliasChoices("groups", "units"))
-    compacted: bool | None = None
-    """Whether a new, shorter view was made for this call; None only in a line of an earlier version."""
+    compacted: bool | None = None  # None only in a line of an earlier version, see `_told_by_lines_before`
     call_id: str = ""
     categories: dict[str, tuple[int, int]] = {}
     forms: dict[str, dict[str, int]] = {}
     steps: tuple[LoggedStep, ...] = ()
     texts: LoggedTexts | None = None
-    line: int = 0
-    """Number of the line in the log, from 1."""
+    line: int = 0  # its number in the log, from 1
 
     @property
     def room(self) -> int:
@@ -111,122 +94,87 @@ class LoggedFit(_Logged):
 
     @property
     def tokens_saved(self) -> int:
-        """Tokens that the provider does not see; negative when more was recalled than left out."""
+        """The tokens that the provider does not see; negative when more was recalled than left out."""
         return self.tokens_before - self.tokens_after
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedLine:
-    """A line of the log that is no fit.
-
-    Args:
-        number: Its number, from 1.
-        why: The reason in a few words.
-    """
+class SkippedLine(NamedTuple):
+    """A line of the log that is no fit: its number from 1, and the reason in a few words."""
 
     number: int
     why: str
 
 
 class FitLogReader:
-    """The fits of a log, one at a time, and what had to be skipped.
-
-    Args:
-        path: The log.
-        on_progress: Is told how many bytes have been read so far, now and then and at the end.
-
-    Example:
-        >>> import tempfile
-        >>> log = Path(tempfile.mkdtemp(), "fits.jsonl")
-        >>> _ = log.write_text("not a fit")
-        >>> reader = FitLogReader(log)
-        >>> list(reader), reader.skipped, reader.named
-        ([], 1, [SkippedLine(number=1, why='no JSON object')])
-    """
+    """The fits of a log, one at a time, and what had to be skipped; tells how many bytes were read so far."""
 
     def __init__(self, path: Path, on_progress: Callable[[int], None] | None = None) -> None:
         self._path = path
-        self._on_progress = on_progress
-        self.lines = 0
-        """Lines read so far, without the header and empty ones."""
+        self._on_progress: Callable[[int], None] = on_progress or (lambda done: None)
+        self.lines = 0  # without the header and empty ones
         self.skipped = 0
-        """Lines that are no fits."""
-        self.named: list[SkippedLine] = []
-        """The first of them."""
-        self._earlier = _Earlier()
+        self.named: list[SkippedLine] = []  # the first of those skipped
+        # what lines of versions up to 0.1 need: reads of contexts that wait for a client, and what each hook said last
+        self._reads: dict[tuple[str, str], str] = {}
+        self._last: dict[tuple[str, str, str], tuple[object, float]] = {}
 
     def __iter__(self) -> Iterator[LoggedFit]:
-        """Reads the log from its start.
-
-        Raises:
-            OSError: The file cannot be read.
-            ValueError: The log is of a newer version than this package understands.
-        """
+        """Read the log from its start; raise an OSError, or a ValueError for a log of a newer version."""
         told = 0
         with self._path.open("rb") as file:
             for number, line in enumerate(_lines(file), 1):
-                if self._on_progress is not None and file.tell() - told >= PROGRESS:
+                if file.tell() - told >= PROGRESS:
                     told = file.tell()
                     self._on_progress(told)
-                if line is not None and not line.strip():
-                    continue
-                fit = self._fit(number, line)
-                if fit is not None:
-                    yield fit
-            if self._on_progress is not None:
-                self._on_progress(file.tell())
+                if line is None or line.strip():
+                    fit = self._fit(number, line)
+                    if fit is not None:
+                        yield fit
+            self._on_progress(file.tell())
 
     def _fit(self, number: int, line: bytes | None) -> LoggedFit | None:
         why = f"longer than {LONGEST_LINE:,} bytes"
         if line is not None:
             try:
                 return self._counted(number, LoggedFit.model_validate_json(line))
-            except ValidationError as error:
+            except ValidationError as error:  # the header, a line to mend, or no fit: all of them are rare
                 mended = _mended(line)
                 if isinstance(mended, LoggedFit):
                     return self._counted(number, mended)
                 if mended is not None and mended.get("type") == "TokenctxLog":
-                    self._check_version(mended.get("version"))
+                    version = mended.get("version")
+                    if isinstance(version, int) and version > LOG_VERSION:
+                        raise ValueError(
+                            f"{self._path.name} is a log of version {version}, and this package reads up to version "
+                            f'{LOG_VERSION}: upgrade it with pip install -U "autogen-ext-tokenctx[report]"'
+                        ) from None
                     return None
                 why = _reason(mended, error)
         self.lines += 1
         self.skipped += 1
-        if len(self.named) < NAMED:
+        if len(self.named) < 20:  # as many as a note can list and still be read
             self.named.append(SkippedLine(number, why))
         return None
 
     def _counted(self, number: int, fit: LoggedFit) -> LoggedFit:
         self.lines += 1
-        told = {} if fit.compacted is not None else self._earlier.of(number, fit)
+        told = self._told_by_lines_before(number, fit) if fit.compacted is None else {}
         for name, value in {"line": number, **told}.items():
             object.__setattr__(fit, name, value)  # nobody has the fit yet, and a copy costs as much as reading it
         return fit
 
-    def _check_version(self, version: object) -> None:
-        if isinstance(version, int) and version > VERSION:
-            raise ValueError(
-                f"{self._path.name} is a log of version {version}, and this package reads up to version {VERSION}: "
-                'upgrade it with pip install -U "autogen-ext-tokenctx[report]"'
-            )
-
-
-class _Earlier:
-    """What lines of versions up to 0.1 do not say, as the lines before them of the same agent show."""
-
-    def __init__(self) -> None:
-        self._reads: dict[tuple[str, str], str] = {}
-        self._known: dict[tuple[str, str, str], tuple[object, float]] = {}
-
-    def of(self, number: int, fit: LoggedFit) -> dict[str, object]:
+    def _told_by_lines_before(self, number: int, fit: LoggedFit) -> dict[str, object]:
+        """Return what a line of a version up to 0.1 does not say, as the lines before it of the same agent show."""
         who = (fit.team, fit.agent)
         call_id = f"line {number}"
         if fit.hook == "context":
             self._reads[who] = call_id
         else:
             call_id = self._reads.pop(who, call_id)
+        # a view that only went on has the forms and the seconds of the line before it
         forms = {name: form for name, form in fit.forms.items() if name not in ("recalled", "repaired")}
-        last_forms, last_seconds = self._known.get((*who, fit.hook), ({}, -1.0))
-        self._known[(*who, fit.hook)] = forms, fit.seconds
+        last_forms, last_seconds = self._last.get((*who, fit.hook), ({}, -1.0))
+        self._last[(*who, fit.hook)] = forms, fit.seconds
         return {
             "call_id": call_id,
             "compacted": fit.level != "none" and forms != last_forms,
@@ -235,7 +183,7 @@ class _Earlier:
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
-    """The lines of a file; None for one that is too long."""
+    """Yield the lines of a file; None for one that is too long."""
     while line := file.readline(LONGEST_LINE):
         if len(line) < LONGEST_LINE or line.endswith(b"\n"):
             yield line
@@ -246,7 +194,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
 
 
 def _mended(line: bytes) -> LoggedFit | dict[str, object] | None:
-    """The fit of a line whose texts hold halves of characters; else its object, None when it is none."""
+    """Return the fit of a line whose texts hold halves of characters; else its object, None when it is none."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):

@@ -26,8 +26,7 @@ from .charts import Charts
 from .details import Details
 from .log import FitLogReader
 
-SCRIPTS = ("data.js", "charts.js", "details.js", "page.js")
-"""The page's own scripts, in the order they are put together."""
+_SCRIPTS = ("data.js", "charts.js", "details.js", "page.js")  # in the order they are put together
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class ReportSummary:
 def write_report(
     log: str | Path, output: str | Path, *, on_progress: Callable[[int], None] | None = None
 ) -> ReportSummary:
-    """Writes the report of a log as one HTML file without references to any other.
+    """Write the report of a log as one HTML file without references to any other.
 
     Args:
         log: A JSONL log of fits.
@@ -95,7 +94,10 @@ def write_report(
     """
     start = perf_counter()
     log, output = Path(log), Path(output)
-    plotly = _plotly()
+    try:
+        from plotly.offline import get_plotlyjs  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError as error:
+        raise ImportError(f'{error}; pip install "autogen-ext-tokenctx[report]"') from error
     if output.exists() and output.samefile(log):
         raise ValueError(f"the report would replace the log {log.name}; give another file for it")
     reader = FitLogReader(log, on_progress)
@@ -105,59 +107,38 @@ def write_report(
         details.add(call)
     if not charts.calls:
         raise ValueError(_no_fits(reader, log))
-    numbers = charts.as_dict()
-    chosen = details.as_dicts()
+    fits = reader.lines - reader.skipped
+    data = {**charts.as_dict(), "source": log.name, "fits": fits, "details": details.as_dicts()}
     notes = (*_skipped(reader), *charts.notes, *details.notes)
-    data = {
-        **numbers,
-        "source": log.name,
-        "fits": reader.lines - reader.skipped,
-        "details": chosen,
-    }
-    page = _page(log.name, data, notes, plotly).encode()
+    page = _page(log.name, data, notes, get_plotlyjs()).encode()
     _write(output, page)
-    total = charts.total().total
+    total = charts.total().numbers
     return ReportSummary(
         output=output,
         size=len(page),
         seconds=perf_counter() - start,
-        fits=reader.lines - reader.skipped,
+        fits=fits,
         calls=charts.calls,
-        compactions=int(total("compactions")),
-        tokens_before=int(total("before")),
-        tokens_after=int(total("after")),
-        was_over=int(total("over")),
+        compactions=int(total["compactions"]),
+        tokens_before=int(total["before"]),
+        tokens_after=int(total["after"]),
+        was_over=int(total["over"]),
         skipped=reader.skipped,
         notes=notes,
     )
 
 
-def _plotly() -> str:
-    """The source of plotly.js."""
-    try:
-        from plotly.offline import get_plotlyjs  # pyright: ignore[reportMissingTypeStubs]
-    except ImportError as error:
-        raise ImportError(f'{error}; pip install "autogen-ext-tokenctx[report]"') from error
-    return get_plotlyjs()
-
-
 def _page(name: str, data: Mapping[str, Any], notes: tuple[str, ...], plotly: str) -> str:
     folder = files("autogen_ext_tokenctx.html_report") / "assets"
     style = folder.joinpath("report.css").read_text("utf-8")
-    scripts = "\n".join(folder.joinpath(script).read_text("utf-8") for script in SCRIPTS)
+    scripts = "\n".join(folder.joinpath(script).read_text("utf-8") for script in _SCRIPTS)
     script = f'"use strict";\n(() => {{\n{scripts}\n}})();'
     # Plotly writes its few rules into the style element of this name, which has to be allowed by its text. It also sets
     # style attributes, which have no hash; without any source of images or fonts they can only look odd.
     plot_style = "/* rules of the charts */"
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {_hash(script)} {_hash(plotly)}",
-            f"style-src {_hash(style)} {_hash(plot_style)}",
-            "style-src-attr 'unsafe-inline'",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)} {_hash(plotly)}; style-src {_hash(style)} {_hash(plot_style)};"
+        " style-src-attr 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     )
     listed = "\n".join(f"<li>{_text(note)}</li>" for note in notes)
     return Template(folder.joinpath("report.html").read_text("utf-8")).substitute(
@@ -177,12 +158,12 @@ def _hash(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text as HTML; halves of characters, which a file cannot hold, are replaced."""
-    return escape(text.encode("utf-8", "replace").decode())
+    """Return text as HTML."""
+    return escape(text.encode("utf-8", "replace").decode())  # a file cannot hold halves of characters
 
 
 def _as_script(data: Mapping[str, Any]) -> str:
-    """JSON that ends no script element, whatever is in its strings."""
+    """Return JSON that ends no script element, whatever is in its strings."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
@@ -191,8 +172,7 @@ def _skipped(reader: FitLogReader) -> tuple[str, ...]:
     if not reader.skipped:
         return ()
     named = "; ".join(f"line {line.number:,}: {line.why}" for line in reader.named)
-    more = reader.skipped - len(reader.named)
-    rest = f"; and {more:,} more" if more else ""
+    rest = f"; and {more:,} more" if (more := reader.skipped - len(reader.named)) else ""
     return (f"Lines: {reader.skipped:,} of {reader.lines:,} are no fits and were skipped ({named}{rest}).",)
 
 
@@ -205,7 +185,7 @@ def _no_fits(reader: FitLogReader, log: Path) -> str:
 
 
 def _write(output: Path, page: bytes) -> None:
-    """Replaces the file in one go, so that a failure leaves no half of a report behind."""
+    """Replace the file in one go, so that a failure leaves no half of a report behind."""
     part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
         with open(part, "wb", opener=private) as file:  # it may hold texts of a conversation

@@ -10,7 +10,6 @@ from autogen_agentchat.messages import BaseChatMessage, TextMessage
 from autogen_core import CancellationToken
 from autogen_core.models import LLMMessage
 
-from ..errors import BudgetTooSmallError
 from ..summary.text import rendered
 from .error_recovery import ErrorRecovery, RecoveryResult
 from .plan import ExecutionPlan
@@ -32,13 +31,15 @@ class _AnsweringAgent(BaseChatAgent):
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         """Answer what was said."""
         self._heard += [message.to_model_message() for message in messages]
-        return Response(chat_message=TextMessage(content=await self._answer(), source=self.name))
+        said = _text(self._heard[-1]) if self._heard else ""
+        return Response(chat_message=TextMessage(content=await self._answer(said), source=self.name))
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         """Forget what was said."""
         self._heard.clear()
 
-    async def _answer(self) -> str:
+    async def _answer(self, said: str) -> str:
+        """Return the answer to what was said last."""
         raise NotImplementedError
 
 
@@ -67,11 +68,10 @@ class PlanningAgent(_AnsweringAgent):
         self.last_plan: ExecutionPlan | None = None
         """The plan of its last answer."""
 
-    async def _answer(self) -> str:
-        task = _text(self._heard[-1]) if self._heard else ""
+    async def _answer(self, said: str) -> str:
         try:
-            self.last_plan = await self._decomposer.decompose_task(task)
-        except (BudgetTooSmallError, ValueError) as error:  # an answer for the team, which may ask otherwise
+            self.last_plan = await self._decomposer.decompose_task(said)
+        except ValueError as error:  # a BudgetTooSmallError, too: an answer for the team, which may ask otherwise
             return f"There is no plan: {error}"
         return self.last_plan.text()
 
@@ -101,9 +101,8 @@ class RecoveryAgent(_AnsweringAgent):
         self.last_result: RecoveryResult | None = None
         """What came of its last answer."""
 
-    async def _answer(self) -> str:
-        failed = _text(self._heard[-1]) if self._heard else ""
-        self.last_result = await self._recovery.recover(failed, messages=self._heard[:-1])
+    async def _answer(self, said: str) -> str:
+        self.last_result = await self._recovery.recover(said, messages=self._heard[:-1])
         return self.last_result.text()
 
 

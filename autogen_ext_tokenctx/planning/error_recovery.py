@@ -30,13 +30,9 @@ from ..hooks.tools import TextTool, ToolText
 from ..summary.answers import UnusableAnswerError, checked_answer, json_output_of, result_of
 from ..summary.text import rendered
 from .proposals import INSTRUCTION, Answer, read
-from .strategies import RecoveryStrategy, derived
+from .strategies import ERROR_CHARS, RecoveryStrategy, derived
 
 _logger = logging.getLogger(__name__)
-
-_PLAN_CHARS = 3_000
-_ERROR_CHARS = 300
-_NO_TEXT = "something failed, and nothing says what"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +79,11 @@ class RecoveryResult:
         return self.tried[-1].value if self.recovered else None
 
     def text(self) -> str:
-        """The failure, the strategies and what came of them, for an agent or a log."""
-        lines = [f"Failed: {clip(self.first_error, _ERROR_CHARS)}", "Ways on, the best first:"]
+        """Return the failure, the strategies and what came of them, for an agent or a log."""
+        lines = [f"Failed: {clip(self.first_error, ERROR_CHARS)}", "Ways on, the best first:"]
         lines += [f"{number}. {strategy.text()}" for number, strategy in enumerate(self.strategies, 1)]
         for attempt in self.tried:
-            outcome = "worked" if attempt.error is None else f"failed: {clip(attempt.error, _ERROR_CHARS)}"
+            outcome = "worked" if attempt.error is None else f"failed: {clip(attempt.error, ERROR_CHARS)}"
             lines.append(f"Tried {attempt.strategy.kind}: {outcome}")
         return "\n".join(lines)
 
@@ -173,7 +169,7 @@ class ErrorRecovery:
             BudgetTooSmallError: Not even the failure alone fits the budget.
         """
         if isinstance(failed_result, str) and not failed_result.strip():
-            failed_result = _NO_TEXT
+            failed_result = "something failed, and nothing says what"
         if not messages and self._context is not None:
             messages = await _history(self._context)
         failed = failure_of(failed_result, messages)
@@ -189,7 +185,7 @@ class ErrorRecovery:
         return RecoveryResult(failed.text, view, tuple(strategies), source, tuple(tried))
 
     def tool(self, context: ChatCompletionContext | None = None) -> BaseTool[Any, Any]:
-        """The tool ``recover_from_error``, with which an agent asks for ways on over its own history.
+        """Return the tool ``recover_from_error``, with which an agent asks for ways on over its own history.
 
         Args:
             context: The agent's model context. None: that of this recovery.
@@ -214,7 +210,7 @@ class ErrorRecovery:
             return await self._manager.compress_for_recovery(text, budget=self._budget)
 
     async def _proposed(self, view: FitResult, plan: object | None, failed: Failure) -> list[RecoveryStrategy]:
-        """What the model proposes, after one chance to repair it; raises where nothing of it can be used."""
+        """Return what the model proposes, after one chance to repair it; raise where nothing of it can be used."""
         request = self._request(view, plan, failed)
         json_output = json_output_of(self._client, Answer)
         usable: list[RecoveryStrategy] = []
@@ -223,6 +219,7 @@ class ErrorRecovery:
             repair = rejected.messages() if rejected else ()
             return await result_of(self._client, [*request, *repair], json_output, self._timeout)
 
+        # a second answer may be worse than the first, of which some strategies could be used
         def parse(answer: str) -> None:
             strategies, problems = read(answer, failed, self._attempts)
             usable[:] = strategies or usable
@@ -237,8 +234,8 @@ class ErrorRecovery:
         return usable
 
     def _request(self, view: FitResult, plan: object | None, failed: Failure) -> list[LLMMessage]:
-        # As text, not as messages: some providers refuse tool calls in a request that lists no tools, and a model
-        # that finds itself in a conversation goes on with it.
+        # as text, not as messages: some providers refuse tool calls in a request that lists no tools, and a model
+        # that finds itself in a conversation goes on with it
         history = "\n".join(map(rendered, view.messages))
         parts = [f"The history, shortened; it ends with the failure:\n{history}"]
         if plan is not None:
@@ -270,7 +267,7 @@ class RecoverFromErrorTool(TextTool[RecoverFromErrorArgs]):
         self._context = context
 
     async def run(self, args: RecoverFromErrorArgs, cancellation_token: CancellationToken) -> ToolText:
-        """The strategies in words, a line each."""
+        """Return the strategies in words, a line each."""
         history = await _history(self._context)
         return ToolText(text=(await self._recovery.recover(args.what_failed, messages=history)).text())
 
@@ -285,22 +282,21 @@ async def _history(context: ChatCompletionContext) -> Sequence[LLMMessage]:
 async def _run(
     strategies: Sequence[RecoveryStrategy], run: Callable[[RecoveryStrategy], Awaitable[object]]
 ) -> list[RecoveryAttempt]:
-    """Runs strategies, which are all different, until one works."""
+    """Run strategies, which are all different, until one works."""
     tried: list[RecoveryAttempt] = []
     for strategy in strategies:
         try:
             value = await run(strategy)
+            tried.append(RecoveryAttempt(strategy, _error_in(value), value))
         except Exception as error:
             tried.append(RecoveryAttempt(strategy, _text_of(error), None))
-            continue
-        tried.append(RecoveryAttempt(strategy, _error_in(value), value))
         if tried[-1].error is None:
             break
     return tried
 
 
 def _error_in(value: object) -> str | None:
-    """The text of a tool result that is an error."""
+    """Return the text of a tool result that is an error, None for any other value."""
     if isinstance(value, FunctionExecutionResult) and value.is_error:
         return value.content
     if isinstance(value, ToolResult) and value.is_error:
@@ -314,4 +310,4 @@ def _text_of(error: Exception) -> str:
 
 def _plan_text(plan: object) -> str:
     text = plan.model_dump_json() if isinstance(plan, BaseModel) else str(plan)
-    return text if len(text) <= _PLAN_CHARS else text[: _PLAN_CHARS - 1] + "…"
+    return text if len(text) <= 3_000 else text[:2_999] + "…"  # chosen: a dozen steps with their titles

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from graphlib import CycleError, TopologicalSorter
-from heapq import heappop, heappush
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -69,15 +68,13 @@ class PlanStep(BaseModel):
 
     @property
     def agent_name(self) -> str:
-        """A name for its agent: the id as an identifier that providers take too.
-
-        It always begins with ``step``, so that no id is mistaken for a team's ``user`` or manager.
-        """
+        """A name for its agent: the id as an identifier that providers take too."""
+        # it always begins with "step", so that no id is mistaken for a team's "user" or manager
         name = re.sub(r"[^A-Za-z0-9_]", "_", self.id)
         return (name if name.startswith("step") else f"step_{name}")[:64]
 
     def text(self) -> str:
-        """All that is said of the step, as a system message for its agent."""
+        """Return all that is said of the step, as a system message for its agent."""
         lines = [f"Your step: {self.title}", self.description, self.instruction]
         if self.acceptance:
             lines += ["It is done when:", *(f"- {criterion}" for criterion in self.acceptance)]
@@ -86,8 +83,8 @@ class PlanStep(BaseModel):
         return "\n".join(line for line in lines if line)
 
 
+# Makes the agent of a step, with a context that has the step's budget and text.
 MakeAgent = Callable[[PlanStep, TokenBudgetChatCompletionContext], "ChatAgent"]
-"""Makes the agent of a step, with a context that has the step's budget and text."""
 
 
 class ExecutionPlan(BaseModel):
@@ -133,7 +130,7 @@ class ExecutionPlan(BaseModel):
         return self
 
     def text(self) -> str:
-        """The steps in their order, for an agent or a log."""
+        """Return the steps in their order, for an agent or a log."""
         parts: list[str] = []
         for number, step in enumerate(self.order(), 1):
             after = f", after {', '.join(step.depends_on)}" if step.depends_on else ""
@@ -142,11 +139,17 @@ class ExecutionPlan(BaseModel):
         return "\n".join(parts)
 
     def order(self) -> list[PlanStep]:
-        """The steps so that each comes after those it depends on; otherwise as they were planned."""
-        return _order(self.steps)
+        """Return the steps so that each comes after those it depends on; otherwise as they were planned."""
+        # again and again the first step that has what it needs: a sorter would give them in an order of its own
+        order: list[PlanStep] = []
+        done: set[str] = set()
+        while len(order) < len(self.steps):
+            order.append(next(step for step in self.steps if step.id not in done and done.issuperset(step.depends_on)))
+            done.add(order[-1].id)
+        return order
 
     def as_team(self, make_agent: MakeAgent, *, model: str | None = None) -> GraphFlow:
-        """A team in which a step starts when those it depends on are done; independent ones run at the same time.
+        """Return a team in which a step starts when those it depends on are done, and independent ones run together.
 
         Args:
             make_agent: Makes the agent of a step. Name it ``step.agent_name`` and give it the context, in which the
@@ -179,7 +182,7 @@ class ExecutionPlan(BaseModel):
         return GraphFlow(list(agents.values()), builder.build())
 
     def as_round_robin(self, make_agent: MakeAgent, *, model: str | None = None) -> RoundRobinGroupChat:
-        """A team in which the steps run one after the other, each once. Arguments as of `as_team`."""
+        """Return a team in which the steps run one after the other, each once. Arguments as of `as_team`."""
         from autogen_agentchat.teams import RoundRobinGroupChat
 
         agents = self._agents(make_agent, model)
@@ -194,7 +197,7 @@ class ExecutionPlan(BaseModel):
 
 
 def faults_of(steps: Sequence[PlanStep]) -> list[str]:
-    """What is wrong with how the steps hang together."""
+    """Return what is wrong with how the steps hang together."""
     faults: list[str] = []
     ids = [step.id for step in steps]
     names = [step.agent_name for step in steps]
@@ -208,32 +211,11 @@ def faults_of(steps: Sequence[PlanStep]) -> list[str]:
             faults.append(f"step {step.id} depends on what is no step: {', '.join(strangers)}")
     if not faults:
         try:
-            _order(steps)
+            TopologicalSorter({step.id: step.depends_on for step in steps}).prepare()
         except CycleError as error:
-            places = cast("list[int]", error.args[1])
-            circle = sorted({steps[place].id for place in places})
+            circle = sorted(set(cast("list[str]", error.args[1])))
             faults.append(f"these steps depend on each other in a circle: {', '.join(circle)}")
     return faults
-
-
-def _order(steps: Sequence[PlanStep]) -> list[PlanStep]:
-    """The steps so that each comes after those it needs; otherwise as they come.
-
-    Raises:
-        CycleError: Some need each other.
-    """
-    places = {step.id: place for place, step in enumerate(steps)}
-    sorter = TopologicalSorter({places[step.id]: [places[name] for name in step.depends_on] for step in steps})
-    sorter.prepare()
-    order: list[PlanStep] = []
-    ready: list[int] = []
-    while sorter.is_active():
-        for place in sorter.get_ready():
-            heappush(ready, place)
-        first = heappop(ready)
-        sorter.done(first)
-        order.append(steps[first])
-    return order
 
 
 def _context_of(step: PlanStep, model: str | None) -> TokenBudgetChatCompletionContext:

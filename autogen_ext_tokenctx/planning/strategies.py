@@ -13,7 +13,8 @@ from typing_extensions import Self
 from ..context.failure import Failure
 from ..display import clip
 
-_ERROR_CHARS = 300
+# Characters of an error that are quoted: the first lines tell what is wrong, a traceback behind them does not. Chosen.
+ERROR_CHARS = 300
 
 RecoveryKind: TypeAlias = Literal["retry", "retry_with_changes", "other_tool", "ask", "skip", "re_plan"]
 
@@ -55,13 +56,13 @@ class RecoveryStrategy(BaseModel):
         return self
 
     def text(self) -> str:
-        """The strategy on one line."""
+        """Return the strategy on one line."""
         changes = ", ".join(f"{name}={json.dumps(value, default=str)}" for name, value in self.changes.items())
         said = [self.kind, self.tool, changes, json.dumps(self.question, ensure_ascii=False) if self.question else ""]
         return f"{' '.join(part for part in said if part)}: {self.reason}"
 
     def does_the_same(self, other: RecoveryStrategy) -> bool:
-        """Whether two strategies come to the same; the reasons matter only to a new plan, which has nothing else.
+        """Return whether two strategies come to the same; the reasons matter only to a new plan, which has only them.
 
         Example:
             >>> skip = RecoveryStrategy(kind="skip", reason="not needed")
@@ -94,18 +95,18 @@ _TRANSIENT = re.compile(
     r"|\A\W*(?:429|5\d\d)\b|\b(?:http(?:/[\d.]+)?|status|code|error)\b\W{0,4}(?:code\W{0,3})?(?:429|5\d\d)\b",
     re.IGNORECASE,
 )
+# Where an error names an argument: a line of its own of pydantic's, or in quotes.
 _NAMED = re.compile(
     r"^([A-Za-z_]\w*)(?:\.[\w.]+)?\n {2}\S|\b(?:arguments?|field|parameter|property)\b:? ['\"`](\w+)['\"`]"
     r"|['\"`](\w+)['\"`] is a required property",
     re.MULTILINE,
 )
-"""Where an error names an argument: a line of its own of pydantic's, or in quotes."""
 
 
 def derived(failed: Failure, has_plan: bool) -> list[RecoveryStrategy]:
-    """The strategies that the failure itself suggests, the most promising first."""
+    """Return the strategies that the failure itself suggests, the most promising first."""
     what = f"{failed.tool} failed" if failed.tool else "This failed"
-    question = f"{what}: {clip(failed.error, _ERROR_CHARS)} What should be done?"
+    question = f"{what}: {clip(failed.error, ERROR_CHARS)} What should be done?"
     return [
         *_suggested(failed, has_plan),
         RecoveryStrategy(kind="ask", reason="The user may know what the history does not say.", question=question),
@@ -123,24 +124,25 @@ def _suggested(failed: Failure, has_plan: bool) -> list[RecoveryStrategy]:
     elif _INVALID_ARGUMENTS.search(failed.error):
         changes = dict.fromkeys(_to_change(failed))
         if changes:
-            reason = f"The arguments were refused: {clip(failed.error, _ERROR_CHARS)}"
+            reason = f"The arguments were refused: {clip(failed.error, ERROR_CHARS)}"
             return [RecoveryStrategy(kind="retry_with_changes", reason=reason, changes=changes)]
     elif _TRANSIENT.search(failed.error):
         return [RecoveryStrategy(kind="retry", reason="The error looks like one that passes by itself.")]
     if has_plan or not failed.tool:
-        return [RecoveryStrategy(kind="re_plan", reason=f"This way is closed: {clip(failed.error, _ERROR_CHARS)}")]
+        return [RecoveryStrategy(kind="re_plan", reason=f"This way is closed: {clip(failed.error, ERROR_CHARS)}")]
     return []
 
 
 def _similar(failed: Failure) -> str | None:
-    """The tool that worked and is named most like the unknown one, which stands in quotes where only a text tells."""
+    """Return the tool that worked and is named most like the unknown one, which a text alone has in quotes."""
     names = [failed.tool] if failed.tool else re.findall(r"['\"`]([\w-]+)['\"`]", failed.error)
     others = [name for name in failed.working if name not in names]
     return next((near for name in names for near in difflib.get_close_matches(name, others, 1)), None)
 
 
 def _to_change(failed: Failure) -> list[str]:
-    """The arguments an error speaks of; all of the call where it names none."""
+    """Return the arguments an error speaks of; all of the call where it names none."""
+    # the argument of a pattern's match is in whichever of its groups took part
     named = [next(filter(None, match.groups())) for match in _NAMED.finditer(failed.error)]
     words = set(re.findall(r"\w+", failed.error))
     return named or [name for name in failed.arguments if name in words] or list(failed.arguments)

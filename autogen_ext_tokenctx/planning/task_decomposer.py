@@ -28,19 +28,10 @@ from .plan import ExecutionPlan, PlanStep, Weight, Words, faults_of
 
 logger = logging.getLogger(__name__)
 
+# Tokens every step gets beside its own text. Chosen: the task and the newest message, both shortened, and one more.
 _STEP_TOKENS = 300
-"""Tokens every step gets beside its own text: the task and the newest message, both shortened, and one more."""
 
-_TEXT_TOKENS = 60
-"""Tokens a short step's own text takes: with less there is no plan."""
-
-_FEW_STEPS = 4
-"""Steps that a simplified plan is asked for."""
-
-_TITLE_CHARS = 60
-
-_CHARS_A_TOKEN = 8
-"""More characters than a token has in any prose."""
+_TEXT_TOKENS = 60  # tokens that the text of a short step takes: with less there is no plan
 
 
 class TaskDecomposer:
@@ -108,20 +99,16 @@ class TaskDecomposer:
         definition = task if isinstance(task, TaskDefinition) else TaskDefinition(description=task)
         if not definition.text().strip():
             raise ValueError("a task without words cannot be planned; give it a description")
-        available = await self._available(definition) if available_tokens is None else available_tokens
-        if available < _STEP_TOKENS + _TEXT_TOKENS:
-            raise BudgetTooSmallError(available, _STEP_TOKENS + _TEXT_TOKENS, ["a plan of one step"])
+        if available_tokens is None:  # what is free in the context, or in a call without one
+            free = self._manager if self._context is None else self._context
+            available_tokens = await free.get_token_budget(definition)
+        if available_tokens < _STEP_TOKENS + _TEXT_TOKENS:
+            raise BudgetTooSmallError(available_tokens, _STEP_TOKENS + _TEXT_TOKENS, ["a plan of one step"])
         try:
-            return await self._planned(definition, available)
+            return await self._planned(definition, available_tokens)
         except Exception as error:  # whatever a model or its client does: there is work to be done
             logger.warning("the model gave no plan, it is made of the task's requirements: %r", error)
-        return self._fallback(definition, available)
-
-    async def _available(self, task: TaskDefinition) -> int:
-        """Return what a plan may have of what is free in the context, or in a call without one."""
-        if self._context is not None:
-            return await self._context.get_token_budget(task)
-        return await self._manager.get_token_budget(task)
+        return self._fallback(definition, available_tokens)
 
     def tool(self, context: TokenBudgetChatCompletionContext | None = None) -> BaseTool[Any, Any]:
         """Return the tool ``plan_task``, with which an agent gets a task split into steps.
@@ -134,14 +121,14 @@ class TaskDecomposer:
             >>> def tools(client: ChatCompletionClient) -> list[BaseTool[Any, Any]]:
             ...     return [TaskDecomposer(client).tool()]
         """
-        decomposer = copy(self)
+        decomposer = copy(self)  # shares its client and manager, and asks the context of another agent
         decomposer._context = context or self._context
         return PlanTaskTool(decomposer)
 
     async def _planned(self, task: TaskDefinition, available: int) -> ExecutionPlan:
         detailed = available >= self._detailed_from
         limit = min(self._max_steps, available // (_STEP_TOKENS + _TEXT_TOKENS))
-        prompt = _PROMPT + (_DETAILED.format(limit=limit) if detailed else _SHORT.format(limit=min(limit, _FEW_STEPS)))
+        prompt = _PROMPT + (_DETAILED.format(limit=limit) if detailed else _SHORT.format(limit=min(limit, 4)))
         json_output = json_output_of(self._client, PlanDraft)
         reserve = 0
         if json_output is PlanDraft:  # the provider counts the schema as input
@@ -149,7 +136,7 @@ class TaskDecomposer:
         else:
             example = json.dumps({"steps": [{**_EXAMPLE, **(_EXAMPLE_DETAILS if detailed else {})}]})
             prompt += f" Answer with one JSON object and nothing else, in this form: {example}"
-        budget = TokenBudget.of(available, target=1.0, reserve=reserve)
+        budget = TokenBudget.of(available, target=1.0, reserve=reserve)  # asked once: nothing is to be left for later
         request = [SystemMessage(content=prompt), UserMessage(content=task.text(), source="user")]
 
         async def ask(rejected: UnusableAnswerError | None) -> CreateResult:
@@ -161,11 +148,7 @@ class TaskDecomposer:
         return await checked_answer(ask, lambda answer: self._read(answer, task, available, detailed))
 
     def _read(self, answer: str, task: TaskDefinition, available: int, detailed: bool) -> ExecutionPlan:
-        """The plan that an answer has.
-
-        Raises:
-            UnusableAnswerError: It has none that can be used.
-        """
+        """Return the plan that an answer has; raise an UnusableAnswerError where it has none that can be used."""
         found = objects_with(answer, "steps")
         if not found:
             raise UnusableAnswerError("it has no JSON object with a list named steps")
@@ -176,8 +159,7 @@ class TaskDecomposer:
         if not 1 <= len(drafts) <= self._max_steps:
             raise UnusableAnswerError(f"it has {len(drafts)} steps, there must be 1 to {self._max_steps}")
         steps = [draft.step(detailed) for draft in drafts]
-        faults = faults_of(steps)
-        if faults:
+        if faults := faults_of(steps):
             raise UnusableAnswerError(*faults)
         weights = {draft.id: draft.weight or 1.0 for draft in drafts}
         try:
@@ -189,17 +171,18 @@ class TaskDecomposer:
         return ExecutionPlan(task=task, steps=tuple(steps), token_budget=available, detailed=detailed, source="model")
 
     def _fallback(self, task: TaskDefinition, available: int) -> ExecutionPlan:
-        """The requirements in their order, a step each; neighbours share a step where there are too many."""
+        """Return the requirements in their order, a step each; neighbours share one where there are too many."""
         parts = [part for part in map(str.strip, task.requirements) if part] or [task.description.strip()]
         count = min(len(parts), self._max_steps, available // (_STEP_TOKENS + _TEXT_TOKENS))
         max_tokens = available // count - _STEP_TOKENS
         counter = self._manager.counter
         steps: list[PlanStep] = []
         for i in range(count):
+            # as many neighbours for each step as for any other, to within one
             own = parts[i * len(parts) // count : (i + 1) * len(parts) // count]
             step = PlanStep(
                 id=f"step_{i + 1}",
-                title=clip(own[0], _TITLE_CHARS),
+                title=clip(own[0], 60),
                 instruction="\n".join(own),
                 depends_on=(steps[-1].id,) if steps else (),
                 token_budget=_STEP_TOKENS,
@@ -227,17 +210,15 @@ class PlanTaskTool(TextTool[PlanTaskArgs]):
         self._decomposer = decomposer
 
     async def run(self, args: PlanTaskArgs, cancellation_token: CancellationToken) -> ToolText:
-        """The steps in their order, or a sentence that says why there are none."""
+        """Return the steps in their order, or a sentence that says why there are none."""
         try:
             return ToolText(text=(await self._decomposer.decompose_task(args.task)).text())
-        except (BudgetTooSmallError, ValueError) as error:
+        except ValueError as error:  # a BudgetTooSmallError is one, too
             return ToolText(text=str(error))
 
 
 # The form of a structured answer. Strict structured output knows no defaults: every field has to be there, and may be
 # null. Without docstrings, which would be sent along.
-
-
 def _untitled(schema: dict[str, Any]) -> None:
     for part in schema["properties"].values():
         del part["title"]  # says the name once more, and is billed at each call
@@ -263,16 +244,9 @@ class StepDraft(BaseModel):
 
     def step(self, detailed: bool) -> PlanStep:
         """Return the step, with the least budget there is."""
-        return PlanStep(
-            id=self.id,
-            title=self.title,
-            instruction=self.instruction,
-            depends_on=tuple(self.depends_on or ()),
-            description=(self.description or "") if detailed else "",
-            acceptance=tuple(self.acceptance or ()) if detailed else (),
-            expected_output=(self.expected_output or "") if detailed else "",
-            token_budget=_STEP_TOKENS,
-        )
+        left_out = {"weight"} if detailed else {"weight", "description", "acceptance", "expected_output"}
+        given = self.model_dump(exclude=left_out, exclude_none=True)
+        return PlanStep.model_validate({**given, "token_budget": _STEP_TOKENS})
 
 
 class PlanDraft(BaseModel):
@@ -302,11 +276,7 @@ def _text_tokens(step: PlanStep, counter: TokenCounter) -> int:
 def _with_budgets(
     steps: Sequence[PlanStep], weights: Mapping[str, float], total: int, counter: TokenCounter
 ) -> list[PlanStep]:
-    """The steps with ``total`` divided among them: each gets its own text and the minimum, the rest goes by weight.
-
-    Raises:
-        BudgetTooSmallError: The total does not hold that.
-    """
+    """Return the steps with the total divided: each gets its own text and the minimum, the rest goes by weight."""
     texts = {step.id: _text_tokens(step, counter) for step in steps}
     least = {name: tokens + _STEP_TOKENS for name, tokens in texts.items()}
     if total < sum(least.values()):
@@ -320,9 +290,9 @@ def _with_budgets(
 
 
 def _shortened(step: PlanStep, max_tokens: int, counter: TokenCounter) -> PlanStep:
-    """A step whose text fits; its agent also has the whole task, as the first message of the team."""
+    """Return a step whose text fits; its agent also has the whole task, as the first message of the team."""
     whole = step.instruction
-    chars = _CHARS_A_TOKEN * max_tokens
+    chars = 8 * max_tokens  # more than any prose has: what is behind them need not be counted
     if len(whole) > chars:
         step = step.model_copy(update={"instruction": clip(whole, chars)})
     chars = min(chars, len(whole))

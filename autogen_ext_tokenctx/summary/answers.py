@@ -14,33 +14,24 @@ from ..display import clip
 
 T = TypeVar("T")
 
-_PROBLEM_CHARS, _PROBLEMS = 200, 8
-"""So much of what is wrong with an answer is sent back: one fault often shows in every part."""
-
-_QUOTED_CHARS = 8_000
-"""So much of an answer is sent back: a plan of twelve detailed steps has about 7,000."""
-
-_ANSWER_CHARS = 200_000
-"""So much of an answer is looked through for JSON."""
-
-_JSON_TRIES = 50
-
 
 class UnusableAnswerError(ValueError):
     """An answer that cannot be used, with the problems in words for the model; none where its client failed."""
 
     def __init__(self, *problems: str) -> None:
-        self.problems = [clip(problem, _PROBLEM_CHARS) for problem in problems[:_PROBLEMS]]
+        # the first eight, of 200 characters: one fault often shows in every part of an answer
+        self.problems = [clip(problem, 200) for problem in problems[:8]]
         self.answer = ""
         super().__init__("; ".join(self.problems))
 
     def messages(self) -> list[LLMMessage]:
-        """The messages that send the answer back."""
+        """Return the messages that send the answer back."""
         problems = "\n".join(f"- {problem}" for problem in self.problems)
         asked = f"This cannot be used:\n{problems}\nGive the whole answer again, corrected, in the same form."
         request: list[LLMMessage] = [UserMessage(content=asked, source="user")]
         if self.answer.strip():  # providers refuse messages without content
-            request.insert(0, AssistantMessage(content=clip(self.answer, _QUOTED_CHARS), source="assistant"))
+            answer = clip(self.answer, 8_000)  # a plan of twelve detailed steps has about 7,000 characters
+            request.insert(0, AssistantMessage(content=answer, source="assistant"))
         return request
 
 
@@ -49,17 +40,7 @@ async def checked_answer(
     parse: Callable[[str], T],
     attempts: int = 2,
 ) -> T:
-    """Return what ``parse`` makes of a model's answer. One that cannot be used is sent back.
-
-    Args:
-        ask: Asks the model; is given what was wrong with the answer before, None at first.
-        parse: Checks an answer, in a worker thread.
-        attempts: Answers to ask for, one after the other.
-
-    Raises:
-        UnusableAnswerError: No answer can be used; what was wrong with the last one. Whatever else ``ask`` raises
-            comes through.
-    """
+    """Return what ``parse``, in a thread, makes of a model's answer; what cannot be used is sent back to ``ask``."""
     rejected: UnusableAnswerError | None = None
     for _ in range(attempts):
         answer = ""
@@ -81,7 +62,7 @@ def _text_of(result: CreateResult) -> str:
 
 
 def json_output_of(client: ChatCompletionClient, form: type[BaseModel]) -> type[BaseModel] | bool | None:
-    """How to ask a client for an answer of a form: by its schema, as any JSON, or in words only."""
+    """Return how to ask a client for an answer of a form: by its schema, as any JSON, or in words only."""
     info = client.model_info
     return form if info.get("structured_output") else True if info["json_output"] else None
 
@@ -92,12 +73,7 @@ async def result_of(
     json_output: type[BaseModel] | bool | None,
     timeout: float,
 ) -> CreateResult:
-    """What a client makes of a request, within some seconds, though it may not let itself be cancelled.
-
-    Raises:
-        TimeoutError: It took longer. Whatever the client raises comes through.
-        RuntimeError: It cancelled its own call.
-    """
+    """Return what a client makes of a request, or raise a TimeoutError after some seconds."""
     call = asyncio.ensure_future(client.create(request, json_output=json_output))
     call.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else may ask for it
     try:
@@ -113,16 +89,17 @@ async def result_of(
 
 
 def json_in(text: str) -> Iterator[Any]:
-    """The outermost JSON objects and lists in a text, whatever is said around them.
+    """Yield the outermost JSON objects and lists in a text, whatever is said around them.
 
     Example:
         >>> list(json_in('Here you are: {"steps": []}. Or [1, 2]?'))
         [{'steps': []}, [1, 2]]
     """
-    text = text[:_ANSWER_CHARS]
+    # Bounds on the work that a text of nothing but brackets makes. Chosen: more than any answer that was asked for has.
+    text, most_tries = text[:200_000], 50
     decoder = json.JSONDecoder()
     at = 0
-    for _ in range(_JSON_TRIES):
+    for _ in range(most_tries):
         start = min((found for found in (text.find("{", at), text.find("[", at)) if found >= 0), default=-1)
         if start < 0:
             return
@@ -135,7 +112,7 @@ def json_in(text: str) -> Iterator[Any]:
 
 
 def objects_with(text: str, *fields: str) -> list[dict[str, Any]]:
-    """The JSON objects in a text that have one of some fields, in whatever they are wrapped.
+    """Return the JSON objects in a text that have one of some fields, in whatever they are wrapped.
 
     Example:
         >>> objects_with('A draft: {"steps": []}. The plan: {"plan": {"steps": [1]}}', "steps")
@@ -157,5 +134,5 @@ def _objects_with(value: Any, fields: Sequence[str]) -> Iterator[dict[str, Any]]
 
 
 def problems_of(error: ValidationError) -> list[str]:
-    """What pydantic finds wrong with an answer, with the place of each problem."""
+    """Return what pydantic finds wrong with an answer, with the place of each problem."""
     return [": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"]))) for one in error.errors()]

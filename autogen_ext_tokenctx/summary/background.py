@@ -14,42 +14,28 @@ from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
 from .summarizer import ContextSummarizer, Summary
 
-_KEPT = 0.5
-"""Share of a compaction's target that the newest messages fill which no summary covers yet: they mostly stay in the
-view as they are."""
-
 
 def checked_summarizer(summarizer: ContextSummarizer | None) -> ContextSummarizer | None:
-    """Return ``summarizer`` as it is.
-
-    Raises:
-        TypeError: It is the model client that a summariser needs, not a summariser.
-    """
+    """Return a summariser as it is, or raise a TypeError for the model client that one needs."""
     if isinstance(summarizer, ChatCompletionClient):
         raise TypeError("summarizer takes a summariser, not its model client: summarizer=ContextSummarizer(client)")
     return summarizer
 
 
 class Summaries:
-    """The rolling summary of one context's history: one between two compactions, begun before the second.
+    """The rolling summary of one context's history: one between two compactions, begun before the second."""
 
-    Nothing here raises what a model does, and nothing waits for one unless the summariser is to be waited for. A
-    summary that nobody asks for any more, since its agent is gone, ends by the timeouts of its summariser.
-    """
+    # Nothing here raises what a model does, and nothing waits for one unless the summariser is to be waited for. A
+    # summary that nobody asks for any more, since its agent is gone, ends by the timeouts of its summariser.
 
     def __init__(self, summarizer: ContextSummarizer, counter: TokenCounter) -> None:
         self._summarizer = summarizer
         self._counter = counter
-        self._current: Summary | None = None
+        self.current: Summary | None = None  # the summary in force
+        # the messages that were summarised last, also where that failed: the same are not tried again at once
         self._covered: Sequence[LLMMessage] = ()
-        """The messages that were summarised last, also where that failed: the same are not tried again at once."""
         self._task: asyncio.Task[Summary | None] | None = None
-        self._is_ready = False
-
-    @property
-    def current(self) -> Summary | None:
-        """The summary in force."""
-        return self._current
+        self._is_ready = False  # the current summary waits for a compaction to take it
 
     @property
     def is_blank(self) -> bool:
@@ -60,6 +46,7 @@ class Summaries:
         """Begin the next summary where the view, of so many tokens, comes near its budget; returns at once."""
         if self._summarizer.wait or tokens < self._summarizer.start_at * budget.available or self._is_ready:
             return
+        # one that is ready waits for its compaction: another before it would be paid for and not used
         self._is_ready = self._adopt()
         if not self._is_ready:
             self._start(history, budget)
@@ -78,18 +65,14 @@ class Summaries:
         self._adopt()
         self._check(history)
         self._is_ready = False
-        return self._current
+        return self.current
 
     def restore(self, saved: Summary, history: Sequence[LLMMessage]) -> None:
-        """Go on from a summary that was saved.
-
-        Raises:
-            ValueError: The history is shorter than what it covers.
-        """
+        """Go on from a summary that was saved; raise a ValueError where the history is shorter than what it covers."""
         if saved.covers > len(history):
             raise ValueError(f"the saved summary covers {saved.covers} messages, there are {len(history)}")
         self.cancel()
-        self._current, self._covered = saved, tuple(history[: saved.covers])
+        self.current, self._covered = saved, tuple(history[: saved.covers])
 
     def cancel(self) -> None:
         """Give up the summary in the making."""
@@ -110,41 +93,42 @@ class Summaries:
         if self._running() is not None:
             return
         end = self._end(history, budget)
-        new = history[self._current.covers if self._current else 0 : end]
-        if not new or (self._current is not None and end <= len(self._covered)):
+        new = history[self.current.covers if self.current else 0 : end]
+        if not new or (self.current is not None and end <= len(self._covered)):
             return
         self.cancel()  # one of another loop: nobody can wait for it here
         self._covered = tuple(history[:end])
         # not a call of the agent: in a context of its own, nothing the agent's calls carry is taken along
         loop = asyncio.get_running_loop()
-        self._task = Context().run(loop.create_task, self._summarizer.merge(self._current, new))
+        self._task = Context().run(loop.create_task, self._summarizer.merge(self.current, new))
 
     def _adopt(self) -> bool:
-        """Make the next summary the current one if it is ready; whether it is."""
+        """Make the next summary the current one if it is ready, and return whether it is."""
         task = self._task
         if task is None or not task.done():
             return False
         self._task = None
         made = None if task.cancelled() or task.exception() else task.result()
-        self._current = made or self._current
+        self.current = made or self.current
         return made is not None
 
     def _running(self) -> asyncio.Task[Summary | None] | None:
-        """The summary in the making in the running loop."""
+        """Return the summary in the making in the running loop."""
         task = self._task
         if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
             return None
         return task
 
     def _check(self, history: Sequence[LLMMessage]) -> None:
-        """A summary of another history is of no use."""
+        """Drop a summary of another history."""
         if not begins_with(history, self._covered):
             self.cancel()
-            self._current, self._covered = None, ()
+            self.current, self._covered = None, ()
 
     def _end(self, history: Sequence[LLMMessage], budget: TokenBudget) -> int:
-        """How many of the messages to summarise: those before the newest ones, and no tool exchange in part."""
-        left = int(_KEPT * budget.target_tokens)
+        """Return how many messages to summarise: those before the newest ones, and no tool exchange in part."""
+        # half of what a compaction leaves are the newest messages, which mostly stay in the view as they are (chosen)
+        left = int(0.5 * budget.target_tokens)
         end = len(history)
         while end and left > 0:
             end -= 1

@@ -21,21 +21,16 @@ from .writer import NoSummaryError, SummaryUsage, SummaryWriter
 
 logger = logging.getLogger(__name__)
 
-SUMMARY_SOURCE = "context_summary"
-"""Source of the user message that stands for the messages of a summary."""
+SUMMARY_SOURCE = "context_summary"  # source of the user message that stands for the messages of a summary
 
-_LEAST_TOKENS = 100
-"""A summary is not asked to be shorter: its headings alone take 40."""
+_LEAST_TOKENS = 100  # a summary is not asked to be shorter: its headings alone take 40
 
+# Tokens of a request beside the two summaries, the old and the new: the prompt, a problem, the least room.
 _FRAME_TOKENS = 900
-"""Tokens of a request beside the two summaries, the old and the new: the prompt, a problem, the least room."""
 
-_MANY = 1_000_000
-"""More messages than a summary covers, to count the longest head of one."""
-
+# After so many failures in a row a model is not called for so many seconds. A guess: it spares a model that is down or
+# too weak, and one that is back is found within the same run.
 _FAILURES, _PAUSE = 3, 300.0
-"""After so many failures in a row a model is not called for so many seconds. A guess: it spares a model that is down or
-too weak, and one that is back is found within the same run."""
 
 
 class Summary(BaseModel):
@@ -66,7 +61,7 @@ class Summary(BaseModel):
     """Tokens the model wrote for it."""
 
     def message(self) -> UserMessage:
-        """The message that stands for those it covers. A user message, since selectors drop system messages."""
+        """Return the message that stands for those it covers; a user's, since selectors drop system messages."""
         head = f"[Summary of {'1 earlier message' if self.covers == 1 else f'{self.covers} earlier messages'}]"
         return UserMessage(content=f"{head}\n{self.text}", source=SUMMARY_SOURCE)
 
@@ -178,7 +173,7 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         return SummaryUsage(**self._used)
 
     async def merge(self, standing: Summary | None, messages: Sequence[LLMMessage]) -> Summary | None:
-        """One summary of a standing summary and the messages that came after it.
+        """Return one summary of a standing summary and the messages that came after it.
 
         Args:
             standing: The summary of the messages before; None for none.
@@ -201,7 +196,7 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
             if self._failures >= _FAILURES:
                 self._paused_until = self._clock() + _PAUSE
             return None
-        finally:
+        finally:  # also when it is cancelled: the calls were made
             self._used.update(used)
 
     def _to_config(self) -> ContextSummarizerConfig:
@@ -232,20 +227,24 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
     async def _merge(
         self, standing: Summary | None, messages: tuple[LLMMessage, ...], used: Counter[str]
     ) -> Summary | None:
+        # in a thread: the event loop is the agent's, and counting and joining a long history takes a while
         tokens, limit = await asyncio.to_thread(self._sizes, standing, messages)
         if limit < _LEAST_TOKENS:
             return None
-        whole = await asyncio.to_thread(self._writer.whole, standing.text if standing else "", messages, limit)
-        text = self._writer.cached(whole.key, used)
+        earlier = standing.text if standing else ""
+        texts, key = await asyncio.to_thread(self._writer.prepared, earlier, messages, limit)
+        text = self._writer.cached(key, used)
         if text is None:
+            # only now: what was paid for before can be had in a pause, too
             if self._failures >= _FAILURES and self._clock() < self._paused_until:
                 return None
-            text = await self._writer.write(whole, used)
+            text = await self._writer.write(earlier, texts, limit, used)
             self._failures = 0
+            self._writer.cache(key, text)  # also one of several parts, which are kept under keys of their own
         return Summary(
             text=text,
             covers=(standing.covers if standing else 0) + len(messages),
-            key=whole.key,
+            key=key,
             tokens_before=(standing.tokens_before if standing else 0) + tokens,
             calls=used["calls"],
             prompt_tokens=used["prompt_tokens"],
@@ -253,8 +252,9 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         )
 
     def _sizes(self, standing: Summary | None, messages: tuple[LLMMessage, ...]) -> tuple[int, int]:
-        """Tokens of the messages, and how many the text of a summary may have to be smaller than what it replaces."""
+        """Return the tokens of the messages, and how many a summary may have to be smaller than what it replaces."""
         tokens = sum(map(self._counter.count_message, messages))
         reserved = self._counter.count_message(standing.message()) if standing else 0
-        frame = Summary(text="", covers=_MANY, key="", tokens_before=0).message()
+        # the longest head that one has: none covers so many messages
+        frame = Summary(text="", covers=1_000_000, key="", tokens_before=0).message()
         return tokens, min(self._writer.max_tokens, tokens + reserved - self._counter.count_message(frame) - 1)

@@ -5,33 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from autogen_core.models import (
-    FunctionExecutionResultMessage,
-    LLMMessage,
-    SystemMessage,
-    UserMessage,
-)
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, SystemMessage, UserMessage
 
 from ..messages.quoting import quote_after, speaker
 
+# The sections of every summary, in their order.
 HEADINGS = ("Goal and standing rules", "Decisions and why", "Facts", "State and next step", "Open questions")
-"""The sections of every summary, in their order."""
 
-PROMPT_VERSION = 1
-"""Part of what summaries are cached by: whoever changes the prompt or the form of an answer counts it up."""
+PROMPT_VERSION = 1  # part of what summaries are cached by: whoever changes the prompt or an answer's form counts it up
 
-PROBLEM_TOKENS = 250
-"""Room in a request for what was wrong with the answer before."""
+PROBLEM_TOKENS = 250  # room in a request for what was wrong with the answer before, which has 500 characters at most
 
-_PROBLEM_CHARS = 500
-_WORDS_A_TOKEN = 0.6
-"""Models count words better than tokens; fewer than English has, so that the limit of tokens holds."""
-
-_CHARS_A_TOKEN = 8
-"""More characters than a token has in any prose."""
-
+# What sets the parts of a request apart.
 _TAG = re.compile(r"<(/?\s{0,9}(?:messages|standing_summary)\b)", re.IGNORECASE)
-"""What sets the parts of a request apart."""
 
 _PROMPT = """\
 You keep the summary of a conversation between people, agents and tools. The work has to go on from your summary alone.
@@ -52,17 +38,16 @@ def request_of(standing: str, chunk: str, limit: int, problems: Sequence[str] = 
     if standing:
         parts.insert(0, f"<standing_summary>\n{_escaped(standing)}\n</standing_summary>")
     if problems:
-        faults = "\n".join(f"- {problem}" for problem in problems)[:_PROBLEM_CHARS]
+        faults = "\n".join(f"- {problem}" for problem in problems)[:500]  # see PROBLEM_TOKENS
         parts.append(f"An answer to this could not be used:\n{faults}\nWrite the whole summary anew.")
-    prompt = _PROMPT.format(headings="\n## ".join(HEADINGS), limit=limit, words=int(limit * _WORDS_A_TOKEN))
+    # models count words better than tokens: 0.6 a token, fewer than English has, so that the limit of tokens holds
+    prompt = _PROMPT.format(headings="\n## ".join(HEADINGS), limit=limit, words=int(limit * 0.6))
     return [SystemMessage(content=prompt), UserMessage(content="\n\n".join(parts), source="user")]
 
 
 def rendered(message: LLMMessage) -> str:
-    """Return a message as text: who says it, and what; calls with their arguments; images as a placeholder.
-
-    No line of what is said begins as a label does, and none of it is a tag that ends the messages of a request.
-    """
+    """Return a message as text: who says it, and what; calls with their arguments; images as a placeholder."""
+    # no line of what is said begins as a label does, and none of it is a tag that ends the messages of a request
     text = "\n".join(quote_after(label, said) for label, said in _said(message))
     # lone surrogates cannot be sent
     return _escaped(text).encode("utf-8", "replace").decode()
@@ -73,10 +58,7 @@ def _escaped(text: str) -> str:
 
 
 def take(texts: Sequence[str], max_tokens: int, count: Callable[[str], int]) -> tuple[str, tuple[str, ...]]:
-    """Return the first texts, as many as ``max_tokens`` tokens hold, as one; and the texts that are left.
-
-    A text that alone is too long is divided, at the end of a line or a word where there is one.
-    """
+    """Return the first texts, as many as so many tokens hold, as one, and the texts that are left."""
     joint = count("\n\n")
     used = 0
     for number, text in enumerate(texts):
@@ -109,7 +91,8 @@ def _said(message: LLMMessage) -> Iterator[tuple[str, str]]:
 
 
 def _divided(text: str, max_tokens: int, count: Callable[[str], int]) -> tuple[str, str]:
-    end = min(len(text), max_tokens * _CHARS_A_TOKEN)
+    """Return the head of a text that is too long, to the end of a line or a word where there is one, and the rest."""
+    end = min(len(text), max_tokens * 8)  # more characters than a token has in any prose
     while end > 1 and (tokens := count(text[:end])) > max_tokens:
         end = max(1, min(end - 1, end * max_tokens // tokens))
     if end == len(text):

@@ -16,18 +16,7 @@ from ..retrieval.terms import is_entity, written
 from .answers import UnusableAnswerError
 from .text import HEADINGS
 
-_NONE = "- none"
-_SLIGHTLY = 1.25
-"""Up to so many times its limit a summary is cut, not refused."""
-
-_CHARS_A_TOKEN = 50
-"""An answer with more characters a token than that is not even counted."""
-
-_MOST_PLACES = 1_000
-"""What stands in none of so many places as a whole word is taken for made up: a text may be nothing but such places."""
-
-_NAMED = 6
-"""So many of the things that were made up are named to the model."""
+_NONE = "- none"  # what stands under a heading where there is nothing
 
 _HEADING = re.compile(
     rf"\s*(?P<mark>(?:#+|\*\*)\s*(?:\d[.)]\s*)?)?(?P<name>{'|'.join(HEADINGS)})\b(?P<rest>.*)", re.IGNORECASE
@@ -38,12 +27,13 @@ _THOUSANDS = re.compile(r",(?<=\d,)(?=\d{3}(?!\d))")
 _ESCAPE = re.compile(r"\\[nrtbf\"/\\]")
 _JOINT = re.compile(r"[-_#/:]+")
 _NUMBER = re.compile(r"(?<![^\W_])(?<!\d[.])\d+(?:\.\d+)?")
-_MEASURE = re.compile(r"v?(\d+(?:\.\d+)?)(?:-?[^\W\d_]+)?")
-"""A number with what it counts, or of a version: 120s, 3-step, 2nd, v1.2."""
+_MEASURE = re.compile(r"v?(\d+(?:\.\d+)?)(?:-?[^\W\d_]+)?")  # with what it counts, or a version: 120s, 3-step, v1.2
+_FREE = re.compile(r"\d{1,2}(?:[-/]\d{1,2})*")  # small numbers and ranges of them
 
+# A line that is nothing but a form to be filled in, such as [facts].
 _PLACEHOLDER = re.compile(r"\[[^\[\]]*\]|<[^<>]*>|\{[^{}]*\}|\.+|…|")
-"""A line that is nothing but a form to be filled in, such as [facts]."""
 
+# How a model begins that will not do what it was asked to, in lower case.
 _REFUSAL = re.compile(
     r"(?:(?:i[’']?m |i am )?(?:very |so )?sorry\b|i apologi[sz]e\b|unfortunately,? i\b|as an? (?:ai|language model)\b"
     r"|i(?:[’']m| am) (?:an ai|unable|not able|not allowed)\b"
@@ -54,43 +44,29 @@ _REFUSAL = re.compile(
     r"|je ne peux pas (?:vous|résum|fourn)|no puedo (?:ayud|resum|proporc)|к сожалению, я|извините"
     r"|抱歉|对不起|我无法|我不能|申し訳|죄송)"
 )
-"""How a model begins that will not do what it was asked to, in lower case."""
-
-_ALIKE = 3
-"""So many lines that are all the same are no summary."""
-
-_FREE = re.compile(r"\d{1,2}(?:[-/]\d{1,2})*")
-"""Small numbers and ranges of them."""
 
 
 def read(answer: str, source: str, limit: int, count: Callable[[str], int]) -> str:
-    """Return the summary in an answer to a source, always of the same five sections; what stands before them goes.
-
-    A summary that is over its limit by up to a quarter loses the last lines of its longest sections.
-
-    Raises:
-        UnusableAnswerError: It has none that can be used.
-    """
-    if len(answer) > _CHARS_A_TOKEN * limit:
+    """Return the summary in an answer to a source, always of five sections; raise an UnusableAnswerError for none."""
+    if len(answer) > 50 * limit:  # no text has so many characters a token: it is not even counted
         raise UnusableAnswerError(f"It was far too long: {limit} tokens are allowed.")
     sections = _sections(answer)
     if not any(sections.values()):
         raise UnusableAnswerError(f"It had nothing under any of the headings {', '.join(HEADINGS)}.")
-    empty = _says_nothing([line for lines in sections.values() for line in lines], source)
-    if empty:
+    if empty := _says_nothing([line for lines in sections.values() for line in lines], source):
         raise UnusableAnswerError(empty)
     tokens = count(_put_together(sections))
-    text = _within(sections, limit, count) if tokens <= _SLIGHTLY * limit else ""
+    # what is over by up to a quarter is cut and not refused; chosen, not measured
+    text = _within(sections, limit, count) if tokens <= 1.25 * limit else ""
     if not text:
         raise UnusableAnswerError(f"It is {tokens} tokens long, {limit} are allowed.")
-    invented = list(islice(unfounded(text, source), _NAMED))
-    if invented:
+    if invented := list(islice(unfounded(text, source), 6)):  # a few are enough to tell the model what is meant
         raise UnusableAnswerError(f"It states what was not said: {', '.join(invented)}.")
     return text
 
 
 def _within(sections: dict[str, list[str]], limit: int, count: Callable[[str], int]) -> str:
-    """The sections within a limit, the longest ones without their last lines; "" where the headings alone are more."""
+    """Return the sections within a limit, the longest without their last lines; "" if the headings alone are more."""
     while count(text := _put_together(sections)) > limit:
         longest = max(sections.values(), key=lambda lines: sum(map(len, lines)))
         if not longest:
@@ -100,17 +76,15 @@ def _within(sections: dict[str, list[str]], limit: int, count: Callable[[str], i
 
 
 def unfounded(text: str, source: str) -> Iterator[str]:
-    """Find the ids, numbers, dates, paths and addresses of a text that do not stand in its source."""
+    """Yield the ids, numbers, dates, paths and addresses of a text that do not stand in its source."""
     known = _Source(source)
     words = dict.fromkeys(word for word in written(_plain(text)) if _is_fact(word))
     return (word for word in words if not known.has(word.lower()))
 
 
 def _says_nothing(lines: Sequence[str], source: str) -> str:
-    """What is wrong with lines that refuse, or only repeat the form that was asked for; "" where nothing is.
-
-    What stands in the source is no such line: a person may well have written "[to be done]" or "I cannot".
-    """
+    """Return what is wrong with lines that refuse, or only repeat the form that was asked for; "" for nothing."""
+    # what stands in the source is no such line: a person may well have written "[to be done]" or "I cannot"
     said = source.lower()
     bare = [line.strip(" \t-*•").lower() for line in lines]
     for line in bare:
@@ -119,13 +93,13 @@ def _says_nothing(lines: Sequence[str], source: str) -> str:
                 return f"It has a placeholder, where '{_NONE}' should stand if there is nothing: {line[:60]}"
             if _REFUSAL.match(line):
                 return f"It refuses instead of summarising: {line[:60]}"
-    if len(bare) >= _ALIKE and len(set(bare)) == 1:
+    if len(bare) >= 3 and len(set(bare)) == 1:
         return f"It says the same under each heading: {bare[0][:60]}"
     return ""
 
 
 def _sections(answer: str) -> dict[str, list[str]]:
-    """The lines below each heading; of headings that come twice the last, since thoughts and drafts come first."""
+    """Return the lines below each heading; of headings that come twice the last, since drafts come first."""
     sections: dict[str, list[str]] = {name: [] for name in HEADINGS}
     lines: list[str] = []
     for line in answer.splitlines():
@@ -144,7 +118,7 @@ def _put_together(sections: dict[str, list[str]]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text without what stands between or around numbers and ids and is no part of them."""
+    """Return a text without what stands between or around numbers and ids and is no part of them."""
     return _THOUSANDS.sub("", _WIDE.sub(" ", text))
 
 
@@ -165,6 +139,8 @@ class _Source:
         # in JSON a line end is a letter too, and stands at the beginning of the next word
         self._text = f"{text}\n{_ESCAPE.sub(' ', text)}" if "\\" in text else text
 
+    # Each of these is made at the first fact that needs it: most facts stand in the text word for word.
+
     @cached_property
     def _words(self) -> set[str]:
         return set(written(self._text))
@@ -178,7 +154,7 @@ class _Source:
         return _JOINT.sub(" ", self._text)
 
     def has(self, word: str) -> bool:
-        """Whether a fact, in lower case, stands in the text, written a little differently perhaps."""
+        """Return whether a fact, in lower case, stands in the text, written a little differently perhaps."""
         if word in self._words or _stands(word, self._text):
             return True
         measure = _MEASURE.fullmatch(word)
@@ -195,24 +171,9 @@ def _value(number: str) -> str:
 
 
 def _stands(word: str, text: str) -> bool:
-    return any(_is_whole(text, at, at + len(word)) for at in islice(_places(word, text), _MOST_PLACES))
-
-
-def _places(word: str, text: str) -> Iterator[int]:
-    at = text.find(word)
-    while at >= 0:
-        yield at
-        at = text.find(word, at + 1)
-
-
-def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether a piece of a text is neither a part of a word nor of a number."""
-    before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    if before[-1:].isalnum() or after[:1].isalnum():
-        return False
-    first, last = text[start].isdigit(), text[end - 1].isdigit()
-    return not (first and _is_fraction(before[::-1])) and not (last and _is_fraction(after))
-
-
-def _is_fraction(beside: str) -> bool:
-    return beside[:1] == "." and beside[1:].isdigit()
+    """Return whether a word stands in a text, and is neither a part of a word nor of a number there."""
+    literal = re.escape(word)
+    after = r"(?![^\W_])" + (r"(?!\.\d)" if word[-1].isdigit() else "")
+    # what is before is looked at last: a search for a pattern that begins with letters is many times as fast
+    before = rf"(?<![^\W_]{literal})" + (rf"(?<!\d\.{literal})" if word[0].isdigit() else "")
+    return re.search(literal + after + before, text) is not None

@@ -22,15 +22,7 @@ from .validation import read
 logger = logging.getLogger(__name__)
 
 _PREFIX = "tokenctx-summary-"
-_BEGINNING = f"## {HEADINGS[0]}\n"
-"""How each summary begins; what is in a store and begins otherwise is none."""
-
-_LEAST_ROOM = 200
-"""Tokens of messages that a request has room for at least."""
-
-_DEFAULT_WINDOW = 8_192
-_LARGEST_WINDOW = 128_000
-"""So much is given to a model at once, unless more is asked for: longer requests are answered late and less well."""
+_BEGINNING = f"## {HEADINGS[0]}\n"  # how each summary begins; what is in a store and begins otherwise is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +46,8 @@ class NoSummaryError(Exception):
     """No summary can be had, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What is to be added to a summary by one request."""
-
-    standing: str
-    """The summary so far; "" for none."""
-    chunk: str
-    """The messages, as text."""
-    rest: tuple[str, ...]
-    """Messages that come after them, for the next requests."""
-    limit: int
-    """Tokens the summary may have."""
-    key: str
-    """What the summary is cached by."""
+class _TooLongError(Exception):
+    """A request was refused as too long."""
 
 
 @dataclass(kw_only=True)
@@ -75,15 +55,14 @@ class SummaryWriter:
     """Adds messages to a summary, in as many parts as the window of its model needs; settings of the summariser."""
 
     client: ChatCompletionClient
-    model: str
-    """The model's name; "" where that is not known."""
+    model: str  # its name; "" where that is not known
     counter: TokenCounter
     store: CacheStore[str]
     max_tokens: int
     max_input_tokens: int | None
     timeout: float
     attempts: int
-    _window: int | None = None
+    _window: int | None = None  # tokens of a request and its answer; None until it is known
     _warned: bool = False
 
     @property
@@ -92,19 +71,19 @@ class SummaryWriter:
 
     @property
     def _held_back(self) -> int:
-        """Tokens a first request leaves free: for the answer, and to say what was wrong with it."""
+        """The tokens a first request leaves free: for the answer, and to say what was wrong with it."""
         return self.max_tokens + PROBLEM_TOKENS
 
-    def whole(self, standing: str, messages: Sequence[LLMMessage], limit: int) -> Part:
-        """All there is to summarise, as one part that no request was made of yet."""
+    def prepared(self, standing: str, messages: Sequence[LLMMessage], limit: int) -> tuple[tuple[str, ...], str]:
+        """Return the messages as texts, and what their summary is cached by."""
         texts = tuple(map(rendered, messages))
-        return Part(standing, "", texts, limit, self._key(standing, "\n\n".join(texts), limit))
+        return texts, self._key(standing, "\n\n".join(texts), limit)
 
     def cached(self, key: str, used: Counter[str]) -> str | None:
         """Return a summary that was paid for before."""
         try:
             text: object = self.store.get(_PREFIX + key)
-        except Exception as error:
+        except Exception as error:  # a store may be a database, and without it a summary is only paid for again
             self._warn(error)
             return None
         if not isinstance(text, str) or not text.startswith(_BEGINNING):
@@ -112,7 +91,8 @@ class SummaryWriter:
         used["cached"] += 1
         return text
 
-    def _cache(self, key: str, text: str) -> None:
+    def cache(self, key: str, text: str) -> None:
+        """Keep a summary for who asks for the same once more."""
         try:
             self.store.set(_PREFIX + key, text)
         except Exception as error:
@@ -123,39 +103,34 @@ class SummaryWriter:
             self._warned = True
             logger.warning("summaries cannot be cached in %s: %r", type(self.store).__name__, error)
 
-    async def write(self, whole: Part, used: Counter[str]) -> str:
-        """Return the summary of `whole`, whose messages are in ``rest``; each part is added to that of those before it.
-
-        Raises:
-            NoSummaryError: The model gave none that can be used, or its window is too small.
-        """
-        text, rest, key = whole.standing, whole.rest, ""
-        if self.counter.count_text(text) > self.max_tokens:  # written under another limit: there is no room for it
-            text, rest = "", (text, *rest)
-        while rest:
+    async def write(self, standing: str, texts: tuple[str, ...], limit: int, used: Counter[str]) -> str:
+        """Return the standing summary with the texts added, part by part; raise a NoSummaryError where none is had."""
+        if self.counter.count_text(standing) > self.max_tokens:  # written under another limit: there is no room for it
+            standing, texts = "", (standing, *texts)
+        while texts:
             window = await self._known_window()
-            part = await asyncio.to_thread(self._next_part, text, rest, whole.limit, window)
-            added = self.cached(part.key, used)
+            chunk, rest, key = await asyncio.to_thread(self._next_part, standing, texts, limit, window)
+            added = self.cached(key, used)
             if added is None:
                 try:
-                    added = await self._summary_of(part, used)
-                except _TooLongError as refused:
-                    self._window = min(self._window or window, refused.window)
-                    continue
-                self._cache(part.key, added)
-            text, rest, key = added, part.rest, part.key
-        if key != whole.key:
-            self._cache(whole.key, text)
-        return text
+                    added = await self._summary_of(standing, chunk, limit, used)
+                except _TooLongError:
+                    continue  # once more, with the smaller window that it taught
+                self.cache(key, added)
+            standing, texts = added, rest
+        return standing
 
-    def _next_part(self, standing: str, texts: tuple[str, ...], limit: int, window: int) -> Part:
+    def _next_part(
+        self, standing: str, texts: tuple[str, ...], limit: int, window: int
+    ) -> tuple[str, tuple[str, ...], str]:
+        """Return as many texts as one request holds, those that are left, and what that summary is cached by."""
         most = window - self._held_back
         max_tokens = most - self.counter.count_request(request_of(standing, "", limit))
-        while max_tokens >= _LEAST_ROOM:
+        while max_tokens >= 200:  # with less room for messages there would be no end of parts
             chunk, rest = take(texts, max_tokens, self.counter.count_text)
             over = self.counter.count_request(request_of(standing, chunk, limit)) - most
             if over <= 0:
-                return Part(standing, chunk, rest, limit, self._key(standing, chunk, limit))
+                return chunk, rest, self._key(standing, chunk, limit)
             max_tokens -= over  # tokens of a whole need not be those of its pieces
         self._window = None  # what taught it may have been wrong
         raise NoSummaryError(
@@ -163,15 +138,15 @@ class SummaryWriter:
             "give a smaller max_tokens, or a model with a larger window"
         )
 
-    async def _summary_of(self, part: Part, used: Counter[str]) -> str:
+    async def _summary_of(self, standing: str, chunk: str, limit: int, used: Counter[str]) -> str:
         async def ask(rejected: UnusableAnswerError | None) -> CreateResult:
             problems = rejected.problems if rejected else ()
-            return await self._ask(request_of(part.standing, part.chunk, part.limit, problems), used)
+            return await self._ask(request_of(standing, chunk, limit, problems), used)
 
-        source = f"{part.standing}\n{part.chunk}"
+        source = f"{standing}\n{chunk}"
         try:
             return await checked_answer(
-                ask, lambda answer: read(answer, source, part.limit, self.counter.count_text), self.attempts
+                ask, lambda answer: read(answer, source, limit, self.counter.count_text), self.attempts
             )
         except UnusableAnswerError as error:
             why = str(error) or repr(error.__cause__)
@@ -185,10 +160,11 @@ class SummaryWriter:
                 used["prompt_tokens"] += result.usage.prompt_tokens
                 used["completion_tokens"] += result.usage.completion_tokens
         except Exception as error:
-            overflow = overflow_of(error)
-            if overflow is not None:
-                raise _TooLongError(await asyncio.to_thread(self._window_after, request, overflow)) from error
-            raise UnusableAnswerError from error  # asked again: nobody waits for a summary
+            if (overflow := overflow_of(error)) is None:
+                raise UnusableAnswerError from error  # asked again: nobody waits for a summary
+            window = await asyncio.to_thread(self._window_after, request, overflow)
+            self._window = min(self._window or window, window)
+            raise _TooLongError from error
         if result.finish_reason == "length":
             raise UnusableAnswerError("It was cut off in the middle: write a shorter one.")
         return result
@@ -199,26 +175,19 @@ class SummaryWriter:
 
     async def _known_window(self) -> int:
         if self._window is None:
-            window = self.max_input_tokens or _DEFAULT_WINDOW
+            window = self.max_input_tokens or 8_192  # of a model that is not known: what small ones take
             if self.max_input_tokens is None and self.model:
                 from ..models.token_manager import TokenManager
 
-                window = min(_LARGEST_WINDOW, await TokenManager().get_limit(self.model))
+                # chosen, not measured: longer requests are answered late and less well
+                window = min(128_000, await TokenManager().get_limit(self.model))
             self._window = window
         return self._window
 
     def _window_after(self, request: Sequence[LLMMessage], overflow: Overflow) -> int:
-        """The window that a refused request teaches, in the tokens of the counter: always less than was sent."""
+        """Return the window that a refused request teaches, in the tokens of the counter: always less than was sent."""
         sent = self.counter.count_request(request)
-        if overflow.limit is None:
+        if overflow.limit is None:  # half of it, though the room for the answer stays
             return sent // 2 + self._held_back
         stated = overflow.limit * sent // overflow.requested if overflow.requested else overflow.limit
         return min(stated, sent * 3 // 4 + self._held_back)
-
-
-class _TooLongError(Exception):
-    """A request was refused as too long; with the window that this teaches."""
-
-    def __init__(self, window: int) -> None:
-        super().__init__(f"the window has {window} tokens")
-        self.window = window

@@ -19,14 +19,7 @@ from ..forms.form import FitStep, Form
 from .listening import EventListener
 from .redaction import redact, shown
 
-LOG_VERSION = 1
-"""Version of the format, in the first line."""
-
-RECALLED_WHY = "lines that the task asks for"
-"""The reason of what was recalled, where no texts are logged."""
-
-_MAX_CHARS = 20_000
-"""Characters of one text."""
+LOG_VERSION = 1  # of the format, in the first line
 
 
 class FitLog(EventListener):
@@ -52,7 +45,7 @@ class FitLog(EventListener):
     def __init__(self, path: str | Path, *, texts: bool = False) -> None:
         super().__init__()
         self.path = Path(path).expanduser()
-        """The file."""
+        """The file that is written."""
         self._texts = texts
         self._torn = False
         self._file: FileIO | None = None
@@ -90,8 +83,8 @@ class FitLog(EventListener):
 
     def _step(self, step: FitStep) -> dict[str, int | str]:
         written = step.as_dict()
-        if step.form is Form.RECALLED:  # it names the words that were asked for
-            written["why"] = redact(step.why) if self._texts else RECALLED_WHY
+        if step.form is Form.RECALLED:  # its reason names the words that were asked for
+            written["why"] = redact(step.why) if self._texts else "lines that the task asks for"
         return written
 
     def _write(self, line: bytes) -> None:
@@ -106,8 +99,8 @@ class FitLog(EventListener):
         self._torn = False
 
     def _opened(self) -> FileIO:
-        """The file, which has no buffer: what was refused once is not kept and tried again."""
-        if self._file is None:
+        """Return the file, opened at the first use."""
+        if self._file is None:  # without a buffer: what was refused once is not kept and tried again
             self._file = FileIO(self.path, "a", opener=private)
             size = os.fstat(self._file.fileno()).st_size
             self._torn = size > 0 and self.path.is_file() and not _ends_a_line(self.path, size)
@@ -131,11 +124,12 @@ def private(path: str, flags: int) -> int:
 
 
 def _ends_a_line(path: Path, size: int) -> bool:
-    """Return whether a file ends with a whole line: a process may have died while it wrote one."""
+    """Return whether a file ends with a whole line, and not with one whose process died while it wrote."""
     with path.open("rb") as file:
         file.seek(size - 1)
         return file.read(1) == b"\n"
 
 
 def _logged(messages: Sequence[LLMMessage]) -> list[dict[str, str]]:
-    return [{"who": who, "text": text} for who, text in (shown(message, _MAX_CHARS) for message in messages)]
+    # whole messages mostly, and a line far below what the reader takes; chosen, not measured
+    return [{"who": who, "text": text} for who, text in (shown(message, 20_000) for message in messages)]

@@ -10,16 +10,16 @@ from typing_extensions import Self
 
 from ..warn import WarnOnce
 
+# The level of an event logger that was opened here, one below INFO: a level that nobody else sets, so that it shows
+# whether the user set another since.
 _OPENED = logging.INFO - 1
-"""The level of an event logger that was opened here: a level of its own shows whether the user set another since."""
 
 
 class _Opening:
-    """Lets INFO events through while someone listens, and only to the handlers that the event logger itself has.
+    """Lets INFO events through while someone listens, and only to the handlers that the event logger itself has."""
 
-    AutoGen's events hold the texts of messages. Were its logger just set to INFO, they would all go on to the root
-    logger's handlers, and a program that prints its warnings would print its conversations.
-    """
+    # AutoGen's events hold the texts of messages. Were its logger just set to INFO, they would all go on to the root
+    # logger's handlers, and a program that prints its warnings would print its conversations.
 
     def __init__(self) -> None:
         self._logger = logging.getLogger(EVENT_LOGGER_NAME)
@@ -47,7 +47,7 @@ class _Opening:
                 self._logger.setLevel(self._level)
 
     def _keep_here(self, record: logging.LogRecord) -> bool:
-        if record.levelno >= self._floor or self._logger.level != _OPENED:
+        if record.levelno >= self._floor or self._logger.level != _OPENED:  # it would have come through anyway
             return True
         for handler in tuple(self._logger.handlers):
             if record.levelno >= handler.level:
@@ -59,22 +59,10 @@ _opening = _Opening()
 
 
 class EventListener(logging.Handler):
-    """A handler of AutoGen's event logger; what it cannot handle costs one warning and nothing else.
+    """A handler of AutoGen's event logger; what it cannot handle costs one warning and nothing else."""
 
-    Attaching makes INFO events reach the handlers of that logger, and no others: what the root logger prints stays as
-    it was. When the last listener is detached, the logger has its level back.
-
-    Example:
-        >>> heard = []
-        >>> class Ear(EventListener):
-        ...     def hear(self, event):
-        ...         heard.append(event)
-        >>> with Ear():
-        ...     logging.getLogger(EVENT_LOGGER_NAME).info("one")
-        >>> logging.getLogger(EVENT_LOGGER_NAME).info("two")
-        >>> heard
-        ['one']
-    """
+    # Attaching makes INFO events reach the handlers of that logger, and no others: what the root logger prints stays as
+    # it was. When the last listener is detached, the logger has its level back.
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -110,9 +98,5 @@ class EventListener(logging.Handler):
             self._warn("hear", f"{type(self).__name__} could not take an event ({error!r}); others may be missing, too")
 
     def hear(self, event: object) -> None:
-        """Take one event, of whatever kind.
-
-        Args:
-            event: What was logged.
-        """
+        """Take one event, of whatever kind."""
         raise NotImplementedError

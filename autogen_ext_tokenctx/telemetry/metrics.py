@@ -18,11 +18,9 @@ from .listening import EventListener
 from .prices import Prices
 from .totals import MetricsSnapshot, TokenTotals, tables_of
 
+# Agents, and teams, that have numbers of their own. Chosen, not measured: more than anyone looks at one by one, and
+# below a megabyte.
 MAX_GROUPS = 1_000
-"""How many agents, and how many teams, have numbers of their own."""
-
-_WAITING = 256
-"""Reads of contexts that may await the client's event; more only pile up where there is no client hook."""
 
 
 class TokenMetrics(EventListener, Shown):
@@ -60,7 +58,7 @@ class TokenMetrics(EventListener, Shown):
             self.release()
 
     def snapshot(self) -> MetricsSnapshot:
-        """The numbers as they are now."""
+        """Return the numbers as they are now."""
         self.acquire()
         try:
             return MetricsSnapshot(self._total, dict(sorted(self._agents.items())), dict(sorted(self._teams.items())))
@@ -68,7 +66,7 @@ class TokenMetrics(EventListener, Shown):
             self.release()
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers as they are now, as JSON values."""
+        """Return the numbers as they are now, as JSON values."""
         return self.snapshot().as_dict()
 
     def _tables(self) -> list[Grid]:
@@ -91,27 +89,28 @@ class TokenMetrics(EventListener, Shown):
         call_id = event.report.call_id
         if event.hook == "client" and call_id in self._reads:
             read, counted = self._reads.pop(call_id)
+            # the read counted alone until now, perhaps under another name: it is taken back, and the call counts whole
             self._add(read.team, read.agent, TokenTotals() - counted)
             self._add(event.team, event.agent, self._call(event, read))
             return
         call = self._call(event, None)
         self._add(event.team, event.agent, call)
         if event.hook == "context" and call_id:
-            self._reads[call_id] = replace(event, history=(), view=()), call
-            if len(self._reads) > _WAITING:
+            self._reads[call_id] = replace(event, history=(), view=()), call  # not the messages, which may be large
+            if len(self._reads) > 256:  # more only pile up where there is no client hook; chosen, not measured
                 self._reads.popitem(last=False)
 
     def _add(self, team: str, agent: str, change: TokenTotals) -> None:
         self._total += change
         for groups, name in ((self._agents, agent), (self._teams, team)):
-            groups[name] = groups.pop(name, TokenTotals()) + change
+            groups[name] = groups.pop(name, TokenTotals()) + change  # to the end: the first ones were idle longest
             if not groups[name].calls and not groups[name].billed_calls:
                 del groups[name]  # its only call was another's
             elif len(groups) > MAX_GROUPS:
                 groups.popitem(last=False)
 
     def _call(self, event: FitEvent, read: FitEvent | None) -> TokenTotals:
-        """What one call adds, by the event of the hook that saw it last, and by the context's when there are two."""
+        """Return what one call adds, by the event of the hook that saw it last, and the context's if there are two."""
         report = event.report
         reports = (report, read.report) if read else (report,)
         after = report.tokens_after

@@ -7,15 +7,16 @@ from typing import Protocol
 
 from ..warn import warn_once
 
+# Tokens between which the rates are looked up once. Providers whose prices differ for long requests begin those at
+# multiples of it, or close to one (128,000, 200,000, 272,000).
 _STEP = 4_000
-"""Prices that differ for long requests begin at multiples of it, or close to one: one look-up serves all between."""
 
 
 class Prices(Protocol):
     """Something that knows what a request costs."""
 
     def __call__(self, model: str, tokens: int, cached: int) -> float | None:
-        """The price of a request's input in US dollars, None when the model's is not known.
+        """Return the price of a request's input in US dollars, None when the model's is not known.
 
         Args:
             model: Name of the model, as given to its client.
@@ -38,34 +39,11 @@ class ListPrices:
     """
 
     def __init__(self) -> None:
-        try:
-            from genai_prices import Usage, calc_price
-        except ImportError:
-            warn_once(
-                "prices:genai-prices",
-                "no prices are known, because genai-prices is not installed: "
-                'pip install "autogen-ext-tokenctx[prices]"',
-            )
-            self._rates = _no_rates
-            return
-
-        @lru_cache(maxsize=1_024)
-        def rates(model: str, step: int) -> tuple[float, float] | None:
-            size = step * _STEP + _STEP // 2
-            for name in _spellings(model):
-                try:
-                    fresh = calc_price(Usage(input_tokens=size), name).total_price
-                    cached = calc_price(Usage(input_tokens=size, cache_read_tokens=size), name).total_price
-                except (LookupError, ValueError, ArithmeticError):
-                    continue
-                return float(fresh) / size, float(cached) / size
-            return None
-
-        rates("gpt-4o", 0)  # the data is read at the first look-up
-        self._rates = rates
+        self._rates = lru_cache(maxsize=1_024)(_rates)
+        self._rates("gpt-4o", 0)  # the data is read at the first look-up
 
     def __call__(self, model: str, tokens: int, cached: int) -> float | None:
-        """See `Prices`."""
+        """Return the price, see `Prices`."""
         rates = self._rates(model, max(0, tokens) // _STEP)
         if rates is None:
             return None
@@ -73,11 +51,22 @@ class ListPrices:
         return (tokens - cached) * fresh_rate + cached * cached_rate
 
 
-def _spellings(model: str) -> tuple[str, ...]:
-    """The name as it is, and without the provider that routers put in front."""
-    base = model.rpartition("/")[2]
-    return (model,) if base == model else (model, base)
-
-
-def _no_rates(model: str, step: int) -> tuple[float, float] | None:
+def _rates(model: str, step: int) -> tuple[float, float] | None:
+    """Return US dollars of a fresh and of a cached token in a request of that size; None where they are not known."""
+    try:
+        from genai_prices import Usage, calc_price
+    except ImportError:
+        warn_once(
+            "prices:genai-prices",
+            'no prices are known, because genai-prices is not installed: pip install "autogen-ext-tokenctx[prices]"',
+        )
+        return None
+    size = step * _STEP + _STEP // 2
+    for name in dict.fromkeys((model, model.rpartition("/")[2])):  # routers put a provider in front
+        try:
+            fresh = calc_price(Usage(input_tokens=size), name).total_price
+            cached = calc_price(Usage(input_tokens=size, cache_read_tokens=size), name).total_price
+        except (LookupError, ValueError, ArithmeticError):
+            continue
+        return float(fresh) / size, float(cached) / size
     return None

@@ -9,18 +9,19 @@ from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, Syst
 
 from ..messages.groups import pictures_of, texts
 
-REDACTED = "[redacted]"
-"""What stands where a secret was."""
+REDACTED = "[redacted]"  # stands where a secret was
 
 _VALUE = r"""(?:"(?:\\.|[^"\\\n]){1,500}"|'(?:\\.|[^'\\\n]){1,500}'|[^\s"',;&<>(){}\[\]\\]{4,})"""
+
+# A value behind a name that says what it is: ``password=…``, ``"api_key": "…"``, ``GITHUB_TOKEN: …``, also where the
+# JSON stands escaped in a JSON string.
 _NAMED = re.compile(
     r"((?:pass(?:word|wd|phrase)|pwd|secret|credential|(?:api|access|account|private|signing|auth)[_ -]?key|token(?!s))"
     r"[\w-]{0,24}[\"'\\]{0,4}\s{0,3}(?:=>|[:=])\s{0,3}\\{0,3})(" + _VALUE + r"|\"[^\"\\\n]+|'[^'\\\n]+)",
     re.IGNORECASE,
 )
-"""A value behind a name that says what it is: ``password=…``, ``"api_key": "…"``, ``GITHUB_TOKEN: …``, also where the
-JSON stands escaped in a JSON string."""
 
+# What is a secret by its shape alone.
 _SHAPED = re.compile(
     r"""
     -----BEGIN\ [A-Z ]{0,40}PRIVATE\ KEY-----[\s\S]*?(?:-----END\ [A-Z ]{0,40}PRIVATE\ KEY-----|\Z)  # PEM
@@ -33,22 +34,13 @@ _SHAPED = re.compile(
     """,
     re.VERBOSE,
 )
-"""What is a secret by its shape alone."""
-
 _BEARER = re.compile(r"\b((?:Bearer|Basic)\s{1,3})[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
-_LOGIN = re.compile(r"(://[^\s/:@]{0,64}:)[^\s/@]{1,256}(?=@)")
-"""The password in an address."""
+_LOGIN = re.compile(r"(://[^\s/:@]{0,64}:)[^\s/@]{1,256}(?=@)")  # the password in an address
 
 
 def redact(text: str) -> str:
-    """``text`` without what looks like a key, a token or a password.
-
-    It is a net, not a wall: a secret that looks like any other word, under a name that does not tell, stays.
-
-    Example:
-        >>> redact('{"user": "ann", "password": "rosebud"}')
-        '{"user": "ann", "password": [redacted]}'
-    """
+    """Return a text without what looks like a key, a token or a password."""
+    # A net, not a wall: a secret that looks like any other word, under a name that does not tell, stays.
     text = _SHAPED.sub(REDACTED, text)
     text = _LOGIN.sub(rf"\g<1>{REDACTED}", text)
     text = _BEARER.sub(rf"\g<1>{REDACTED}", text)
@@ -56,40 +48,24 @@ def redact(text: str) -> str:
 
 
 def clip(text: str, most: int) -> str:
-    """``text`` with at most ``most`` characters of it, and how many more there were.
-
-    Example:
-        >>> clip("abcdef", 4)
-        'abcd… (2 more characters)'
-    """
+    """Return at most so many characters of a text, and say how many more there were."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters)"
 
 
 def shown(message: LLMMessage, most: int) -> tuple[str, str]:
-    """Who says a message, and its text, redacted and clipped.
-
-    Args:
-        message: The message. Images are named, not shown.
-        most: Characters of the text.
-    """
+    """Return who says a message, and its text, redacted and clipped to so many characters; images are named."""
     # What is clipped first could leave half of a secret, which nothing would recognise.
     pictures = ["[image]"] * len(pictures_of([message]))
     return _who(message), clip(redact("\n".join([*texts(message), *pictures])), most)
 
 
-def newest(messages: Sequence[LLMMessage], most: int, max_tokens: int) -> list[tuple[str, str]]:
-    """The newest messages, as many as fit, in their order, each as `shown`.
-
-    Args:
-        messages: The messages.
-        most: Characters of the text of one.
-        max_tokens: Characters of all.
-    """
+def newest(messages: Sequence[LLMMessage], most: int, room: int) -> list[tuple[str, str]]:
+    """Return the newest messages as `shown`, as many as there is room for, in characters, in their order."""
     chosen: list[tuple[str, str]] = []
     for message in reversed(messages):
         who, text = shown(message, most)
-        max_tokens -= len(who) + len(text)
-        if max_tokens < 0:
+        room -= len(who) + len(text)
+        if room < 0:
             break
         chosen.append((who, text))
     return chosen[::-1]

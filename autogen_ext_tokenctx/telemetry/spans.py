@@ -6,14 +6,14 @@ out and long texts are clipped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from autogen_core.logging import LLMCallEvent, LLMStreamEndEvent
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import Span, TracerProvider
+from opentelemetry.trace import TracerProvider
 
 from ..context.events import FitEvent
 from .listening import EventListener
@@ -22,15 +22,9 @@ from .redaction import newest
 
 _VERSION = version("autogen-ext-tokenctx")
 
-SPAN = "tokenctx.fit"
-"""The name of a fit's span."""
-
-_SPAN_CHARS, _SPAN_ROOM = 1_000, 60_000
-"""Characters of one text, and of all in one attribute: exporters refuse spans of some megabytes."""
-
-_TOKEN_BOUNDS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864)
-"""As OpenTelemetry's conventions have them for ``gen_ai.client.token.usage``."""
-_SECOND_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+# The ends of the histograms' buckets: of tokens 4 to the power of 0 to 13, as OpenTelemetry's conventions have them for
+# ``gen_ai.client.token.usage``; of shares each tenth.
+_TOKEN_BOUNDS = tuple(4**power for power in range(14))
 _SHARE_BOUNDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 
 
@@ -75,38 +69,28 @@ class OpenTelemetryHandler(EventListener):
         self._texts = texts
         self._tracer = trace.get_tracer("autogen_ext_tokenctx", _VERSION, tracer_provider)
         meter = metrics.get_meter("autogen_ext_tokenctx", _VERSION, meter_provider)
-        self._usage = meter.create_histogram(
-            "tokenctx.token.usage",
-            "{token}",
-            "Input tokens of a fitted request.",
-            explicit_bucket_boundaries_advisory=_TOKEN_BOUNDS,
-        )
+
+        def histogram(name: str, unit: str, what: str, bounds: Sequence[float]) -> metrics.Histogram:
+            return meter.create_histogram(name, unit, what, explicit_bucket_boundaries_advisory=bounds)
+
+        self._usage = histogram("tokenctx.token.usage", "{token}", "Input tokens of a fitted request.", _TOKEN_BOUNDS)
         self._saved = meter.create_counter(
             "tokenctx.tokens.saved", "{token}", "Input tokens that the provider does not see."
         )
-        self._duration = meter.create_histogram(
-            "tokenctx.fit.duration",
-            "s",
-            "Time in which a view was made.",
-            explicit_bucket_boundaries_advisory=_SECOND_BOUNDS,
+        # from the shortest fit to what a user would notice
+        seconds = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+        self._duration = histogram("tokenctx.fit.duration", "s", "Time in which a view was made.", seconds)
+        self._utilization = histogram(
+            "tokenctx.utilization", "1", "Share of the budget that a fitted request uses.", _SHARE_BOUNDS
         )
-        self._utilization = meter.create_histogram(
-            "tokenctx.utilization",
-            "1",
-            "Share of the budget that a fitted request uses.",
-            explicit_bucket_boundaries_advisory=_SHARE_BOUNDS,
-        )
-        self._quality = meter.create_histogram(
+        self._quality = histogram(
             "tokenctx.quality",
             "1",
             "About the share of what the next step may need that is still in the view.",
-            explicit_bucket_boundaries_advisory=_SHARE_BOUNDS,
+            _SHARE_BOUNDS,
         )
-        self._billed = meter.create_histogram(
-            "gen_ai.client.token.usage",
-            "{token}",
-            "Number of input and output tokens used.",
-            explicit_bucket_boundaries_advisory=_TOKEN_BOUNDS,
+        self._billed = histogram(
+            "gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.", _TOKEN_BOUNDS
         )
 
     def hear(self, event: object) -> None:
@@ -120,9 +104,12 @@ class OpenTelemetryHandler(EventListener):
     def _trace(self, event: FitEvent) -> None:
         end = int(event.at * 1e9)
         start = end - int(event.report.seconds * 1e9)
-        span = self._tracer.start_span(SPAN, start_time=start, attributes=_attributes(event))
+        span = self._tracer.start_span("tokenctx.fit", start_time=start, attributes=_attributes(event))
         if self._texts and span.is_recording():
-            _add_texts(span, event)
+            for name, messages in (("tokenctx.history", event.history), ("tokenctx.view", event.view)):
+                texts = newest(messages, 1_000, 60_000)  # exporters refuse spans of some megabytes
+                # exporters refuse what is no UTF-8, which a model may well have written
+                span.set_attribute(name, [f"{who}: {text}".encode(errors="replace").decode() for who, text in texts])
         span.end(end_time=end)
 
     def _measure(self, event: FitEvent) -> None:
@@ -152,10 +139,10 @@ def _model(event: FitEvent) -> dict[str, str]:
 
 
 def _attributes(event: FitEvent) -> dict[str, Any]:
-    """Numbers and names; no text of any message."""
+    """Return numbers and names; no text of any message."""
     report = event.report
     attributes: dict[str, Any] = {
-        # Backends take operations called "chat" for model calls, and this is none.
+        # backends take operations called "chat" for model calls, and this is none
         "gen_ai.operation.name": "fit_context",
         "gen_ai.agent.name": event.agent,
         **_model(event),
@@ -182,10 +169,3 @@ def _attributes(event: FitEvent) -> dict[str, Any]:
         attributes["gen_ai.usage.input_tokens"] = report.tokens_after
         attributes["gen_ai.usage.cache_read.input_tokens"] = report.cached_tokens
     return attributes
-
-
-def _add_texts(span: Span, event: FitEvent) -> None:
-    for name, messages in (("tokenctx.history", event.history), ("tokenctx.view", event.view)):
-        texts = newest(messages, _SPAN_CHARS, _SPAN_ROOM)
-        # Exporters refuse what is no UTF-8, which a model may well have written.
-        span.set_attribute(name, [f"{who}: {text}".encode(errors="replace").decode() for who, text in texts])

@@ -8,20 +8,7 @@ from typing import Any
 
 from ..display import Grid, Shown
 
-MAX_ROWS = 25
-"""Agents and teams that are shown, those with the most tokens first."""
-
-_HEADS = (
-    "",
-    "calls ",
-    "before ",
-    "after ",
-    "saved ",
-    "cached ",
-    "compactions ",
-    "would have failed ",
-    "billed in/out ",
-)
+_HEADS = ("", *"calls ;before ;after ;saved ;cached ;compactions ;would have failed ;billed in/out ".split(";"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +89,7 @@ class TokenTotals:
         return self.priced_usd if self.priced_calls else None
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers as JSON values, those that follow from them too."""
+        """Return the numbers as JSON values, those that follow from them too."""
         return {**asdict(self), **{name: getattr(self, name) for name in _DERIVED}}
 
 
@@ -125,7 +112,7 @@ class MetricsSnapshot(Shown):
     teams: Mapping[str, TokenTotals]
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers as JSON values."""
+        """Return the numbers as JSON values."""
         return {
             "total": self.total.as_dict(),
             "agents": {name: totals.as_dict() for name, totals in self.agents.items()},
@@ -137,7 +124,7 @@ class MetricsSnapshot(Shown):
 
 
 def tables_of(snapshot: MetricsSnapshot) -> list[Grid]:
-    """All calls, by agent and by team."""
+    """Return the table of all calls, by agent and by team."""
     total = snapshot.total
     title = f"tokenctx: {total.calls:,} calls, {total.tokens_saved:,} tokens saved ({1 - total.compression:.0%})"
     if total.saved_usd is not None:
@@ -150,21 +137,13 @@ def tables_of(snapshot: MetricsSnapshot) -> list[Grid]:
 
 
 def _largest(named: Sequence[tuple[str, TokenTotals]]) -> list[tuple[str, TokenTotals]]:
-    return sorted(named, key=lambda entry: -entry[1].tokens_before)[:MAX_ROWS]
+    return sorted(named, key=lambda entry: -entry[1].tokens_before)[:25]  # more would not fit a screen
 
 
 def _row(name: str, totals: TokenTotals) -> tuple[str, ...]:
     billed = f"{totals.prompt_tokens:,} / {totals.completion_tokens:,}" if totals.billed_calls else "-"
-    numbers = (
-        totals.calls,
-        totals.tokens_before,
-        totals.tokens_after,
-        totals.tokens_saved,
-        totals.cached_tokens,
-        totals.compactions,
-        totals.would_have_failed,
-    )
-    return (name, *(f"{number:,}" for number in numbers), billed)
+    names = "calls tokens_before tokens_after tokens_saved cached_tokens compactions would_have_failed".split()
+    return (name, *(f"{getattr(totals, field):,}" for field in names), billed)
 
 
 def _note(total: TokenTotals) -> str:

@@ -68,9 +68,9 @@ async def test_a_replay_is_what_the_hook_does() -> None:
     assert [call.without for call in played] == whole
     assert max(sent) <= budget < max(whole)
     total = summed(budget, played, lambda tokens, cached: tokens - cached / 2)
-    assert total.dollars_sent == total.tokens_sent == sum(sent)
-    assert total.dollars_without_cached is not None
-    assert total.dollars_without_cached < total.tokens_without
+    assert total["dollars_sent"] == total["tokens_sent"] == sum(sent)
+    assert total["dollars_without_cached"] is not None
+    assert total["dollars_without_cached"] < total["tokens_without"]
 
 
 def test_calls_that_cannot_fit_are_exit_code_1(tmp_path: Path) -> None:

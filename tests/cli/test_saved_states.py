@@ -55,7 +55,7 @@ def test_teams(kind: Kind, hooked: Hooked) -> None:
     for history in state.histories[:2]:
         stored = saved[history.agent]["agent_state"]["llm_context"]["messages"]
         assert [message.model_dump() for message in history.messages[: history.stored]] == stored
-        assert history.has_archive == (hooked == "hooked")
+        assert ("archive" in history.extra) == (hooked == "hooked")
     if kind == "round_robin":  # the last word waits for the other agent's next turn
         assert [len(history.messages) - history.stored for history in state.histories[:2]] == [0, 1]
         assert state.histories[1].messages[-1].content == saved["bob"]["message_buffer"][0]["content"]
