@@ -230,9 +230,8 @@ class Allocation:
         called = [] if choice.repeated else [s for s, one in enumerate(utility) if one.segment.line < 0 and one.facts]
         choice.open = {s: self._worth.gain(utility[s]) for s in (*content, *called)}
         choice.gain = sum(choice.open.values())
-        if choice.form is Form.EXTRACT or (
-            self._quotes and (len(content) > 1 or choice.repeated or scored.merged or scored.group.is_exchange)
-        ):
+        has_parts = len(content) > 1 or choice.repeated or scored.merged or scored.group.is_exchange
+        if choice.form is Form.EXTRACT or (self._quotes and has_parts):
             max_tokens = 2 * self._max_tokens
             lines = content if choice.form is Form.EXTRACT else [s for s in content if s not in pictures]
             moves = {s: self._first_or_next(choice, s) for s in lines}
@@ -244,7 +243,7 @@ class Allocation:
         self._push(i, _UP, choice.gain, scored.profile.compact_tokens - choice.cost)
 
     def _first_or_next(self, choice: Choice, s: int) -> tuple[float, int]:
-        """Return the most that a line may gain for its cost, and that cost: with the call that it answers, or beside it."""
+        """Return the most that a line may gain for its cost, and that cost: with the call it answers, or beside it."""
         segments = choice.scored.profile.segments
         gain, tokens, label = choice.open[s], segments[s].tokens, segments[s].requires
         with_label = gain + choice.open.get(label, 0.0), tokens + segments[label].tokens

@@ -25,8 +25,9 @@ _REFITS = 3
 for requests that are still over."""
 
 _CAUTION = 50
-"""A fit that is over is taken to cost a 50th more, the second one four times that: a margin that hardly shrinks with what
-is left out would keep requests over in ever smaller steps. With a 50th each time 2 of 3,000 random budgets were missed."""
+"""A fit that is over is taken to cost a 50th more, the second one four times that: a margin that hardly shrinks with
+what is left out would keep requests over in ever smaller steps. With a 50th each time 2 of 3,000 random budgets were
+missed."""
 
 
 @dataclass(frozen=True, slots=True)
