@@ -63,20 +63,35 @@ def corrections(context: PrioritizedContext) -> Mapping[Place, Place]:
     people = {numbers[place] for place in context.turns.people}
     found: dict[Place, Place] = {}
     newest_of_key: dict[str, tuple[Place, str]] = {}
+    again = _called_again([context.groups[number] for number in numbers])
     said = _Said.of([context.groups[number] for number in numbers if number in people])
     for number in reversed(numbers):
         scored = context.groups[number]
         if number in people:
             found.update(said.corrected(number, scored))
         elif scored.group.is_exchange:
-            found.update(_set_anew(number, scored, newest_of_key))
+            found.update(_set_anew(number, scored, again, newest_of_key))
     return found
 
 
-def _set_anew(number: int, scored: ScoredGroup, newest: dict[str, tuple[Place, str]]) -> Iterator[tuple[Place, Place]]:
+def _called_again(groups: Iterable[ScoredGroup]) -> Set[str]:
+    """Return the labels of calls that were made more than once."""
+    calls = [
+        label
+        for scored in groups
+        for label in {passage.label for passage in scored.profile.passages if passage.slot.kind == "result"}
+    ]
+    return {label for label, times in Counter(calls).items() if times > 1}
+
+
+def _set_anew(
+    number: int, scored: ScoredGroup, again: Set[str], newest: dict[str, tuple[Place, str]]
+) -> Iterator[tuple[Place, Place]]:
     """Yield the lines of results whose key a later result of the same call has, with another value."""
     profile = scored.profile
     keys: dict[str, tuple[Place, str]] = {}
+    if again.isdisjoint([passage.label for passage in profile.passages]):
+        return
     for s, segment in enumerate(profile.segments):
         passage = profile.passages[segment.passage]
         if segment.line < 0 or passage.slot.kind != "result" or len(passage.lines) > _KEY_LINES:

@@ -240,9 +240,8 @@ class Utility:
     def _lines(self, text: _Text) -> list[LineUtility]:
         """What does not change about the utility of the segments of a text."""
         segments = text.segments
-        lines = [self._line(text, segment) for segment in segments]
         if len(segments) <= 2:  # a label and a line
-            return lines
+            return [self._line(text, segment, text.mass * segment.tokens) for segment in segments]
         wanted = self._wanted
         fits: list[float] = []
         for segment in segments:
@@ -250,7 +249,10 @@ class Utility:
             fits.append(_FIT_BASE + found / (found + 1.0))
         tokens = sum([segment.tokens for segment in segments])
         mean = sum([fit * segment.tokens for fit, segment in zip(fits, segments, strict=True)]) / tokens
-        return [line._replace(mass=line.mass * fit / mean) for fit, line in zip(fits, lines, strict=True)]
+        return [
+            self._line(text, segment, text.mass * segment.tokens * fit / mean)
+            for fit, segment in zip(fits, segments, strict=True)
+        ]
 
     def gain(self, line: LineUtility) -> float:
         """What the segment would add to the view as it is now."""
@@ -282,9 +284,10 @@ class Utility:
         longer = (1.0 + tokens / _LONG_TOKENS) ** -_LONG_BACK if self._is_trace_question else 1.0
         return tokens**-_LONG * longer
 
-    def _line(self, text: _Text, segment: Segment) -> LineUtility:
+    def _line(self, text: _Text, segment: Segment, mass: float) -> LineUtility:
         scored, rare = text.scored, self._rare
-        facts = tuple([fact for fact in (*segment.ids, *segment.names) if fact in self._fact])
+        own = segment.ids + segment.names
+        facts = tuple([fact for fact in own if fact in self._fact]) if own else ()
         per_fact = 0.0
         if facts:
             dialogue = self._dialogue
@@ -295,7 +298,7 @@ class Utility:
         weight = sum([rare[term] for term in segment.words]) or 1.0
         asked = () if self._is_trace_question else tuple([term for term in segment.words if term in self._asked])
         return LineUtility(
-            mass=text.mass * segment.tokens,
+            mass=mass,
             weight=weight,
             per_word=scored.weight * _WORDS / _STEPS,
             per_fact=per_fact,
