@@ -9,6 +9,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from autogen_core.models import FunctionExecutionResultMessage, LLMMessage, SystemMessage, UserMessage
@@ -83,31 +84,34 @@ def room(history: Sequence[LLMMessage], counter: TokenCounter) -> tuple[int, int
     return floor, counter.count_request(history) - floor
 
 
-def interval(groups: Iterable[Sequence[float]]) -> tuple[float, float, float]:
-    """Return the mean of all values, and its 95 % interval by a bootstrap that draws whole groups.
+def interval(*sets: Iterable[Sequence[float]]) -> tuple[float, float, float]:
+    """Return the mean of the means of some sets, and its 95 % interval by a bootstrap that draws whole groups.
+
+    Args:
+        sets: The values of each group of a set.
 
     Example:
         >>> interval([[1.0, 1.0], [1.0]])
         (1.0, 1.0, 1.0)
     """
-    sums = [(sum(values), len(values)) for values in groups if values]
+    sums = [[(sum(values), len(values)) for values in groups if values] for groups in sets]
     draw = random.Random(0)
-    means = sorted(_mean(draw.choices(sums, k=len(sums))) for _ in range(_RESAMPLES))
-    return _mean(sums), means[round(0.025 * _RESAMPLES)], means[round(0.975 * _RESAMPLES) - 1]
+    means = sorted(fmean(_mean(draw.choices(found, k=len(found))) for found in sums) for _ in range(_RESAMPLES))
+    return fmean(map(_mean, sums)), means[round(0.025 * _RESAMPLES)], means[round(0.975 * _RESAMPLES) - 1]
 
 
 def _mean(sums: Sequence[tuple[float, int]]) -> float:
     return sum(total for total, _ in sums) / sum(size for _, size in sums)
 
 
-def cell(groups: Iterable[Sequence[float]]) -> str:
+def cell(*sets: Iterable[Sequence[float]]) -> str:
     """Return a mean and its interval as they stand in a table.
 
     Example:
         >>> cell([[1.0], [1.0]])
         '1.00 [1.00–1.00]'
     """
-    mean, low, high = interval(groups)
+    mean, low, high = interval(*sets)
     return f"{mean:.2f} [{low:.2f}–{high:.2f}]"
 
 

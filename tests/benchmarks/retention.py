@@ -5,7 +5,9 @@ Run it with the folder of the harness and its data, which are not part of this p
     python -m tests.benchmarks.retention ../shared/eval --budgets r10,r20,r30 [--fast] [--semantic]
 
 It needs the harness's own packages (numpy, bpe-openai, langchain-core). It prints the mean of each family of case sets
-and exits with 1 if a view breaks a guarantee that the harness checks.
+with its 95 % interval (a bootstrap that draws whole conversations) and exits with 1 if a view breaks a guarantee that
+the harness checks. Other reducers are measured beside with `--beside module:function`, imported from the working
+directory or PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from autogen_core.models import (
 from autogen_core.tools import Tool, ToolSchema
 
 from autogen_ext_tokenctx import BudgetTooSmallError, ContextManager, ContextPrioritizer, MiniLMEmbedder
-from tests.benchmarks.harness import arguments, is_there
+from tests.benchmarks.harness import arguments, cell, is_there, markdown
 
 FAMILIES = {
     "chat recall": ("evidence_recall", ("locomo", "qmsum")),
@@ -155,13 +157,22 @@ def family_means(rows: Sequence[dict[str, Any]], budget: str) -> dict[str, float
 
 
 def table(rows: Sequence[dict[str, Any]], budgets: Sequence[str]) -> str:
-    """A line per family, a column per budget."""
-    lines = ["| family | metric | " + " | ".join(budgets) + " |", "|---|---|" + "---|" * len(budgets)]
-    means = [family_means(rows, budget) for budget in budgets]
+    """A line per family and method, a column per budget."""
+    lines: list[list[str]] = []
     for family, (metric, _) in FAMILIES.items():
-        cells = [f"{found[family]:.3f}" if family in found else "" for found in means]
-        lines.append(f"| {family} | {metric} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        for method in dict.fromkeys(row["method"] for row in rows):
+            own = [row for row in rows if row["method"] == method]
+            lines.append([family, metric, method.partition(":")[0], *(_cell(own, family, budget) for budget in budgets)])
+    return markdown(["family", "metric", "by", *budgets], lines)
+
+
+def _cell(rows: Sequence[dict[str, Any]], family: str, budget: str) -> str:
+    metric, sets = FAMILIES[family]
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row["dataset"] in sets and row["budget"] == budget:
+            found[row["dataset"]][row["group"]].append(float(row.get(metric, 0.0)))
+    return cell(*(groups.values() for groups in found.values())) if found else ""
 
 
 def main() -> int:
@@ -171,6 +182,7 @@ def main() -> int:
     parser.add_argument("--fast", action="store_true", help="at most 40 cases a set")
     parser.add_argument("--semantic", action="store_true", help="with MiniLM, of the extra [semantic]")
     parser.add_argument("--sets", default="", help="case sets, with commas; all if not given")
+    parser.add_argument("--beside", default="", help="other reducers, module:function, with commas")
     parser.add_argument("--procs", type=int, default=2)
     options = parser.parse_args()
     if not is_there(options.harness, "ctxbench"):
@@ -179,8 +191,10 @@ def main() -> int:
     bench: Any = importlib.import_module("ctxbench.run")
     method = f"tests.benchmarks.retention:{'reduce_semantic' if options.semantic else 'reduce'}"
     sets = options.sets.split(",") if options.sets else None
-    rows: list[dict[str, Any]] = bench.run("dev", [method], budgets, sets, fast=options.fast, procs=options.procs)
-    print(table(rows, budgets))
+    methods = [method, *filter(None, options.beside.split(","))]
+    everything: list[dict[str, Any]] = bench.run("dev", methods, budgets, sets, fast=options.fast, procs=options.procs)
+    print(table(everything, budgets))
+    rows = [row for row in everything if row["method"] == method]
     seconds = sorted(row["seconds"] * 1e3 for row in rows)
     broken = [row for row in rows if row["over_budget"] or row["tool_violations"] or not row["order_ok"]]
     refused = sum(bool(row["error"]) for row in rows)
