@@ -10,14 +10,27 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 from uuid import uuid4
 
-from autogen_core import AgentId, MessageHandlerContext
+from autogen_core import AgentId, CancellationToken, MessageHandlerContext
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage
 from autogen_core.tools import Tool, ToolSchema
+from pydantic import BaseModel
+
+from ..context.manager import ContextManager
+from ..context.request import FitRequest
+from ..models.shaping import DEFAULT_OPTIMIZER, ModelOptimizer
+from ..tokens.budget import TokenBudget, within
+from ..tokens.task import Complexity
+from .session import CallRequest, FittedCall
+from .sessions import Owner, Sessions
+from .tools import can_expand
+from .transforms import TransformChain
+from .usage import BilledTools, CallLimits, ModelUsage
 
 _TEAM_ID = re.compile(r"_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 """What AgentChat puts after the name of each participant and manager of a team: ``_`` and the team's UUID."""
@@ -129,3 +142,142 @@ def _beside(messages: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> list[
         if all(message is seen for message, seen in zip(messages[start:end], view, strict=True)):
             return [*messages[:start], *messages[end:]]
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCall:
+    """One call of a client, before it is fitted."""
+
+    owner: Owner  # who calls
+    name: str  # its name
+    team: str  # id of its team, "" outside of teams
+    messages: Sequence[LLMMessage]  # the messages as they came
+    history: Sequence[LLMMessage]  # the messages, after the transforms
+    tools: Sequence[Tool | ToolSchema]  # the tools, with all that counts like tools, see `BilledTools`
+    model: str | None  # the model of this call; None for the usual one
+    has_schema: bool  # whether the answer has a schema
+    call_id: str  # which model call it is
+    given: Mapping[str, Any]  # what goes to the inner client as it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCalls:
+    """Who calls a client and what for, and how that is fitted."""
+
+    sessions: Sessions  # fit the conversations
+    usage: ModelUsage  # counts as the models do
+    limits: CallLimits  # what the models take
+    billed: BilledTools  # what requests are billed for beside their messages
+    transforms: TransformChain  # change the messages of a call before it is fitted
+    budget: int | TokenBudget | None  # of agents without one of their own; None for what the model takes
+    agent_budgets: Mapping[str, int | TokenBudget]  # by name
+    default_agent: str  # the name of calls of which nobody knows the agent
+    complexity: Complexity | None  # how much the tasks ask for
+    recall: float  # share of the budget for what the newest turn recalls
+    optimizer: ModelOptimizer | None  # gives requests the form that the model's endpoint takes; None for none
+    bound: str | None = None  # the name that all calls go by; None where they are told apart
+
+    def __post_init__(self) -> None:
+        for given in (self.budget, *self.agent_budgets.values()):
+            if given is not None:
+                TokenBudget.of(given)  # refuses what cannot hold anything now, not at the first call
+
+    def of(
+        self,
+        messages: Sequence[LLMMessage],
+        tools: Sequence[Tool | ToolSchema],
+        tool_choice: Tool | Literal["auto", "required", "none"],
+        json_output: bool | type[BaseModel] | None,
+        extra_create_args: Mapping[str, Any] | None,
+        cancellation_token: CancellationToken | None,
+        more: Mapping[str, Any],
+    ) -> ClientCall:
+        """Return a call of the client, by the arguments of ``create``."""
+        owner = self.owner()
+        extra: Mapping[str, Any] = extra_create_args or {}
+        named = extra.get("model")
+        model = named if isinstance(named, str) else None
+        billed = self.billed.of(messages, tools, tool_choice, json_output, extra, self.usage.name_of(model))
+        return ClientCall(
+            owner=owner,
+            name=self._name(owner, messages),
+            team=team_of(current_agent()),
+            messages=messages,
+            history=self.transforms.apply(messages),
+            tools=billed.tools,
+            model=model,
+            has_schema=billed.has_schema,
+            call_id=observe(messages, billed.tools),
+            given={
+                "tools": tools,
+                "tool_choice": tool_choice,
+                "json_output": json_output,
+                "extra_create_args": extra,
+                "cancellation_token": cancellation_token,
+                **more,
+            },
+        )
+
+    async def fit(self, call: ClientCall, most: int | None = None) -> FittedCall | None:
+        """Return what a call gets; None when it could not be fitted.
+
+        Args:
+            call: The call.
+            most: Tokens that the request may have, if that is less than its budget.
+        """
+        model = self.usage.name_of(call.model)
+        asked = self._budget_of(call.owner, call.name)
+        budget, source = await self.limits.of(asked, model, call.given["extra_create_args"])
+        given = TokenBudget.of(budget)
+        if most is not None:
+            given = within(given, most)
+        allowed = self.usage.within_limit(given, call.model)
+        request = CallRequest(
+            fit=FitRequest(
+                messages=call.history,
+                budget=allowed,
+                tools=call.tools,
+                complexity=self.complexity,
+                expandable=can_expand(call.tools),
+            ),
+            given=given,
+            must_fill=not isinstance(budget, TokenBudget),
+            counter=self.usage.counter_for(call.model),
+            cache=(self.optimizer or DEFAULT_OPTIMIZER).profile(model).cache,
+            recall=self.recall,
+            settings=repr((allowed, call.model)),
+            call_id=call.call_id,
+            budget_source=source,
+            shape=self.optimizer.shape_for(model) if self.optimizer else None,
+        )
+        with self.sessions.serving(call.owner, call.name, call.messages) as session:
+            return await session.fit(request)
+
+    def owner(self) -> Owner:
+        """Return who calls, as far as that can be known."""
+        return self.bound if self.bound is not None else current_agent()
+
+    def manager(self) -> ContextManager:
+        """Return the manager of the conversation that the caller is in."""
+        conversation = self.sessions.in_use(self.owner())
+        return (conversation.session if conversation else self.sessions.new()).manager
+
+    def _name(self, owner: Owner, messages: Sequence[LLMMessage]) -> str:
+        """Return the name of who calls: an agent in another one's tool has the id of that, but a history of its own."""
+        if isinstance(owner, str):
+            return owner
+        known = agent_name(owner, self.default_agent)
+        return known if owner and self.sessions.is_first(owner, messages) else own_name(messages) or known
+
+    def _budget_of(self, owner: Owner, name: str) -> int | TokenBudget | None:
+        """Return the budget of an agent; one that has none of its own has that of the agent in whose tool it runs."""
+        known = owner if isinstance(owner, str) else agent_name(owner, self.default_agent)
+        return self.agent_budgets.get(name, self.agent_budgets.get(known, self.budget))
+
+    def own_budget(self) -> TokenBudget:
+        """Return the budget of the agent that calls, within what the model takes."""
+        owner = self.owner()
+        conversation = self.sessions.in_use(owner)
+        name = conversation.name if conversation else ""
+        budget = self.limits.last(self._budget_of(owner, name), self.usage.name_of(None))
+        return self.usage.within_limit(budget, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from operator import is_
@@ -15,6 +15,7 @@ from autogen_core import AgentId, ComponentModel
 from autogen_core.models import LLMMessage, SystemMessage
 
 from ..context.manager import ContextManager
+from ..errors import UnknownHandleError
 from ..messages.groups import begins_with, split
 from ..models.counters import counter_for_model
 from ..models.profiles import ModelProfile
@@ -128,7 +129,7 @@ class Sessions:
             raise ValueError(
                 "give counter= or manager=, not both: a manager brings its counter, ContextManager(counter=…)"
             )
-        self._brought = counter is not None or manager is not None
+        self.is_brought = counter is not None or manager is not None
         if manager is None and counter is None:
             counter = counter_for_model(model, profile)
         self._root = manager or ContextManager(counter=counter)
@@ -191,6 +192,18 @@ class Sessions:
             return own[0]
         return next((known for known in used if known in own), None)
 
+    def expand(self, handle: str, agent: str | None = None) -> list[LLMMessage]:
+        """Return what left the view of an agent of that name, or of any, under a handle.
+
+        Raises:
+            UnknownHandleError: Nothing did.
+        """
+        for conversation in self.newest_first():
+            if agent in (None, conversation.name):
+                with suppress(UnknownHandleError):
+                    return conversation.session.manager.expand(handle)
+        raise UnknownHandleError(handle)
+
     def newest_first(self) -> list[Conversation]:
         """Return all conversations."""
         with self._lock:
@@ -207,7 +220,7 @@ class Sessions:
         Raises:
             TypeError: It has functions or objects of this process.
         """
-        return self._root.dump_component() if self._brought else None
+        return self._root.dump_component() if self.is_brought else None
 
     def _known(self, owner: Owner, history: Sequence[LLMMessage]) -> Conversation | None:
         """Return the conversation that a history goes on from; the one of the longest history."""

@@ -10,7 +10,8 @@ from autogen_core.models import AssistantMessage, CreateResult, LLMMessage, User
 
 from autogen_ext_tokenctx.context.report import FitReport
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
-from autogen_ext_tokenctx.hooks.sending import CallRecord, ClientCall, RecentCalls, Sender
+from autogen_ext_tokenctx.hooks.link import ClientCall
+from autogen_ext_tokenctx.hooks.sending import CallRecord, RecentCalls, Sender
 from autogen_ext_tokenctx.hooks.session import FittedCall
 from autogen_ext_tokenctx.hooks.usage import ModelUsage
 from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
