@@ -312,7 +312,7 @@ class ContextEngine:
         """Counts what is new and takes long outside of the event loop; it is remembered by the counter."""
         new = self._histories.new(messages)
         if self._counts_anywhere and sum(map(_chars, new)) > _LONG_CHARS:
-            await asyncio.to_thread(lambda: [self.counter.count_message(message) for message in new])
+            await asyncio.to_thread(self.counter.count_messages, new)
 
 
 def _chars(message: LLMMessage) -> int:
