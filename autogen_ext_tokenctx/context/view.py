@@ -132,15 +132,7 @@ class ViewBuilder:
         outcome: int | None = None,
         block: bool = True,
     ) -> Draft:
-        """Return what stands for each group; only what another draft has not is written and counted.
-
-        Args:
-            choices: The forms, in the order of the view.
-            reasons: Groups that left for a reason of their own; they need no block.
-            held: Standing instructions; those that do not stand in their place do in the block.
-            outcome: Number of the group that tells what came of the first task. It stands beside it, before the block.
-            block: Whether a block stands for the groups that left.
-        """
+        """Return what stands for each group; only what no other draft has is written and counted anew."""
         parts: list[_Part] = []
         away: list[Choice] = []
         head: int | None = None

@@ -37,7 +37,7 @@ from .usage import GIVEN, CallLimits
 
 
 class AgentContext(ChatCompletionContext):
-    """The history of one agent, and views of it. Its arguments are those of `TokenBudgetChatCompletionContext`."""
+    """The history of one agent, and views of it; its arguments are those of `TokenBudgetChatCompletionContext`."""
 
     def __init__(
         self,
@@ -89,12 +89,12 @@ class AgentContext(ChatCompletionContext):
 
     @property
     def manager(self) -> ContextManager:
-        """The manager of this context, and with it the archive of what left the view."""
+        """Return the manager of this context, and with it the archive of what left the view."""
         return self._session.manager
 
     @property
     def last_report(self) -> FitReport | None:
-        """How the last view came out of the history: the steps of the compaction in force, tokens as of the last read.
+        """Return how the last view came about: the steps of the compaction in force, tokens as of the last read.
 
         What the turn recalls is one more step, of the form ``Form.RECALLED``.
 
@@ -104,7 +104,7 @@ class AgentContext(ChatCompletionContext):
 
     @property
     def last_view(self) -> Sequence[LLMMessage]:
-        """The messages the last read gave out."""
+        """Return the messages the last read gave out."""
         return self._last_view
 
     async def add_message(self, message: LLMMessage) -> None:
@@ -114,7 +114,7 @@ class AgentContext(ChatCompletionContext):
             await self._session.preload(message, len(self._messages) - 1)
 
     async def get_messages(self) -> list[LLMMessage]:
-        """The view: the history, fitted into the budget.
+        """Return the view: the history, fitted into the budget.
 
         Raises:
             BudgetTooSmallError: What has to be in every view does not fit the budget.
@@ -153,7 +153,7 @@ class AgentContext(ChatCompletionContext):
         await self._session.close()
 
     async def save_state(self) -> Mapping[str, Any]:
-        """The history, in AutoGen's own format, and beside it what is needed to go on with the same view."""
+        """Return the history in AutoGen's own format, and beside it what is needed to go on with the same view."""
         extra = SavedContext.of(self._session, self._messages, self._pinned, self._budget.learned)
         return {**await super().save_state(), STATE_KEY: extra.model_dump(mode="json")}
 
@@ -204,7 +204,7 @@ class AgentContext(ChatCompletionContext):
         return fitted.view
 
     async def _enough(self, error: BudgetTooSmallError) -> BudgetTooSmallError:
-        """The error with a budget that is enough at once."""
+        """Return the error with a budget that is enough at once."""
         reserve = self._budget.reserve
         if reserve >= error.budget:  # nothing was fitted: what the history needs is not in the error
             history = self._transforms.apply(self._messages)

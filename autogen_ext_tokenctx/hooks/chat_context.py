@@ -158,7 +158,7 @@ class TokenBudgetChatCompletionContext(AgentContext, Component[TokenBudgetChatCo
         self._session.view = None
 
     def expand(self, handle: str) -> list[LLMMessage]:
-        """The original messages behind a handle, as found in shortened messages and in ``last_report.steps``.
+        """Return the original messages behind a handle, as found in shortened messages and in ``last_report.steps``.
 
         Raises:
             UnknownHandleError: Nothing left this context under that handle.
@@ -166,7 +166,7 @@ class TokenBudgetChatCompletionContext(AgentContext, Component[TokenBudgetChatCo
         return self.manager.expand(handle)
 
     def tools(self) -> list[BaseTool[Any, Any]]:
-        """The tools ``expand_context`` and ``search_context`` over what left this context, for the agent itself.
+        """Return the tools ``expand_context`` and ``search_context`` over what left this context, for the agent itself.
 
         From then on marks of what was left out name the call that gives it back: an agent without the tool gets none.
 
@@ -179,7 +179,7 @@ class TokenBudgetChatCompletionContext(AgentContext, Component[TokenBudgetChatCo
         return context_tools(lambda: self.manager, lambda: self._budget.tokens)
 
     def workbench(self) -> Workbench:
-        """The same tools as a workbench, to stand beside others: an agent takes tools or workbenches, not both.
+        """Return the same tools as a workbench, to stand beside others: an agent takes tools or workbenches, not both.
 
         Example:
             >>> from autogen_core.tools import StaticWorkbench

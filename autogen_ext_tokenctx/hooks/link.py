@@ -37,7 +37,7 @@ _TEAM_ID = re.compile(r"_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
 def current_agent() -> AgentId | None:
-    """The agent whose message handler is running, or None outside a runtime."""
+    """Return the agent whose message handler is running, or None outside a runtime."""
     try:
         return MessageHandlerContext.agent_id()
     except RuntimeError:
@@ -45,35 +45,18 @@ def current_agent() -> AgentId | None:
 
 
 def agent_name(agent: AgentId | None, default: str) -> str:
-    """The name a user gave ``agent``: its type without the team's id.
-
-    Example:
-        >>> from autogen_core import AgentId
-        >>> agent_name(AgentId("code_reviewer_0b8f1c1e-5a52-4a4e-9a56-0d2b6c9f7e11", "default"), "nobody")
-        'code_reviewer'
-    """
+    """Return the name a user gave an agent: its type without the team's id."""
     return default if agent is None else _TEAM_ID.sub("", agent.type)
 
 
 def own_name(messages: Sequence[LLMMessage]) -> str:
-    """The name that an agent has in its own history, "" before it said anything: assistant messages are its own.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> own_name([UserMessage(content="Hi", source="user"), AssistantMessage(content="Hello", source="coder")])
-        'coder'
-    """
+    """Return the name that an agent has in its own history, "" before it said anything."""
+    # what others say comes as user messages
     return next((message.source for message in reversed(messages) if isinstance(message, AssistantMessage)), "")
 
 
 def team_of(agent: AgentId | None) -> str:
-    """The id of the team that ``agent`` is in, "" when it is in none.
-
-    Example:
-        >>> from autogen_core import AgentId
-        >>> team_of(AgentId("coder_0b8f1c1e-5a52-4a4e-9a56-0d2b6c9f7e11", "default"))
-        '0b8f1c1e-5a52-4a4e-9a56-0d2b6c9f7e11'
-    """
+    """Return the id of the team that an agent is in, "" when it is in none."""
     found = None if agent is None else _TEAM_ID.search(agent.type)
     return found.group()[1:] if found else ""
 
@@ -83,7 +66,7 @@ class LearnsOverhead(Protocol):
 
     @property
     def last_view(self) -> Sequence[LLMMessage]:
-        """The messages given out by the last read."""
+        """Return the messages given out by the last read."""
         ...
 
     def learn_overhead(self, beside: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> None:
@@ -107,14 +90,9 @@ def announce(context: LearnsOverhead, call_id: str) -> None:
 
 
 def observe(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) -> str:
-    """Tell the context read last what this request holds beside its view, if the view is in this request.
-
-    Only system messages and tools count as overhead: they come with every call. What a single call adds after the
-    view (a question about a retry) is that call's own, and the client hook fits such a call itself.
-
-    Returns:
-        The id of the call: that of the read, or a new one when none was read for it.
-    """
+    """Return the id of the call, and tell the context read last what this request holds beside its view."""
+    # Only system messages and tools count as overhead: they come with every call. What a single call adds after the
+    # view (a question about a retry) is that call's own, and the client hook fits such a call itself.
     last_read = _last_read.get()
     if last_read is None:
         return new_call_id()
@@ -134,7 +112,7 @@ def observe(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema]) 
 
 
 def _beside(messages: Sequence[LLMMessage], view: Sequence[LLMMessage]) -> list[LLMMessage] | None:
-    """The messages before and after ``view`` in ``messages``; None when the very objects of it are not there."""
+    """Return the messages before and after a view in some messages; None when the very objects of it are not there."""
     if not view:
         return None
     for start in range(len(messages) - len(view) + 1):
@@ -219,12 +197,7 @@ class ClientCalls:
         )
 
     async def fit(self, call: ClientCall, most: int | None = None) -> FittedCall | None:
-        """Return what a call gets; None when it could not be fitted.
-
-        Args:
-            call: The call.
-            most: Tokens that the request may have, if that is less than its budget.
-        """
+        """Return what a call gets within its budget, or within fewer tokens; None when it could not be fitted."""
         model = self.usage.name_of(call.model)
         asked = self._budget_of(call.owner, call.name)
         budget, source = await self.limits.of(asked, model, call.given["extra_create_args"])

@@ -31,6 +31,7 @@ from .transforms import detached
 from .usage import ModelUsage
 
 _REMEMBERED_CALLS = 1_000
+"""Records that a client keeps of its calls, as its documentation says."""
 
 _CALLS_TO_KNOW = 50
 """After so many calls every agent of a team has mostly called."""
@@ -86,13 +87,7 @@ class RecentCalls(deque[CallRecord]):
 
 
 class Sender:
-    """Sends the calls of one client.
-
-    Args:
-        inner: The client that calls the model.
-        usage: Learns from answers and refusals.
-        fit: Fits a call into less tokens than its budget.
-    """
+    """Sends the calls of one client."""
 
     def __init__(
         self,
@@ -226,11 +221,11 @@ class WrappingClient(ChatCompletionClient):
         return self._inner
 
     def actual_usage(self) -> RequestUsage:
-        """Usage of the inner client."""
+        """Return the usage of the inner client."""
         return self._inner.actual_usage()
 
     def total_usage(self) -> RequestUsage:
-        """Usage of the inner client."""
+        """Return the usage of the inner client."""
         return self._inner.total_usage()
 
     @property

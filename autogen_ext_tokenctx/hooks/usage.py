@@ -38,20 +38,7 @@ class Billed(NamedTuple):
 
 
 class BilledTools:
-    """What the requests of one model client are billed for beside their messages.
-
-    Args:
-        inner: The client that calls the model. Its own settings (``response_format``) are part of every request.
-
-    Example:
-        >>> from autogen_ext.models.replay import ReplayChatCompletionClient
-        >>> class Answer(BaseModel):
-        ...     city: str
-        >>> billed = BilledTools(ReplayChatCompletionClient(["ok"]))
-        >>> tools, has_schema = billed.of([], (), "auto", Answer, {}, "gpt-4o")
-        >>> [tool["name"] for tool in tools], has_schema
-        (['Answer'], True)
-    """
+    """What the requests of one model client are billed for beside their messages."""
 
     def __init__(self, inner: ChatCompletionClient) -> None:
         self._kind = _kind_of(inner)
@@ -68,17 +55,8 @@ class BilledTools:
         extra: Mapping[str, Any],
         model: str,
     ) -> Billed:
-        """Return what a request is billed for beside its messages.
-
-        Args:
-            messages: The request.
-            tools: As given to the client.
-            tool_choice: Ollama's client sends the chosen tool alone.
-            json_output: The schema of the answer, if it is a class.
-            extra: Further arguments of the call; they go before the client's own.
-            model: The model that answers.
-        """
-        settings = {**self._own, **extra}
+        """Return what a request is billed for beside its messages."""
+        settings = {**self._own, **extra}  # arguments of the call go before the client's own
         sent = [*self._sent(messages, tools, tool_choice), *given_tools(settings)]
         answer = None if self._kind in _GRAMMARS else self._answer(json_output, settings, model)
         return Billed(sent if answer is None else [*sent, answer], answer is not None)
@@ -100,6 +78,7 @@ class BilledTools:
         tools: Sequence[Tool | ToolSchema],
         tool_choice: Tool | Literal["auto", "required", "none"],
     ) -> Sequence[Tool | ToolSchema]:
+        # Ollama's client sends the chosen tool alone
         if self._kind == "ollama" and tool_choice not in ("auto", "required"):
             return [tool_choice] if isinstance(tool_choice, Tool) else []
         if self._kind == "anthropic":
@@ -110,7 +89,8 @@ class BilledTools:
 
 
 def _kind_of(client: ChatCompletionClient) -> str:
-    """Which of AutoGen's clients it is, or is derived from; "" when it is none. None of them is imported for it."""
+    """Return which of AutoGen's clients it is, or is derived from; "" when it is none."""
+    # none of them is imported for it
     modules = (cls.__module__ for cls in type(client).__mro__)
     found = (module.removeprefix(_CLIENTS).partition(".")[0] for module in modules if module.startswith(_CLIENTS))
     return next(found, "")
@@ -131,29 +111,14 @@ _REPLY_KEYS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "num_
 
 
 class CallBudget(NamedTuple):
-    """The budget of a call.
+    """The budget of a call, and where it comes from."""
 
-    Args:
-        budget: The tokens it may have; a number fills them, see `TokenBudget`.
-        source: Where the number comes from: ``"given"``, or the source of the model's limit.
-    """
-
-    budget: int | TokenBudget
-    source: str
+    budget: int | TokenBudget  # the tokens it may have; a number fills them, see `TokenBudget`
+    source: str  # where the number comes from: ``"given"``, or the source of the model's limit
 
 
 class CallLimits:
-    """Budgets within what models take.
-
-    Args:
-        client: The client that calls them, which may say how long replies are; None where it is not known.
-        manager: Finds out what a model takes; None for the default chain.
-
-    Example:
-        >>> import asyncio
-        >>> asyncio.run(CallLimits(None, None).of(None, "gpt-4", {}))
-        CallBudget(budget=6144, source='known_table')
-    """
+    """Budgets within what models take."""
 
     def __init__(self, client: ChatCompletionClient | None, manager: TokenManager | None) -> None:
         self._is_default = manager is None
@@ -163,13 +128,7 @@ class CallLimits:
         self._warn = WarnOnce()
 
     async def of(self, given: int | TokenBudget | None, model: str, extra: Mapping[str, Any]) -> CallBudget:
-        """Return the budget of a call to a model.
-
-        Args:
-            given: The budget that the user gave; None for what the model takes.
-            model: The model's name; "" where it is not known.
-            extra: Further arguments of the call, which go before the client's own.
-        """
+        """Return the budget of a call to a model, "" where that is not known; None as given is what the model takes."""
         found = self._last[repr((given, model))] = await self._of(given, model, extra)
         return found
 
@@ -179,11 +138,7 @@ class CallLimits:
         return TokenBudget.of(found.budget if found else _DEFAULT.max_input_tokens if given is None else given)
 
     def check_dumpable(self) -> None:
-        """Raise where a token manager was brought: it cannot be put into a component's config.
-
-        Raises:
-            TypeError: There is one.
-        """
+        """Raise TypeError where a token manager was brought: it cannot be put into a component's config."""
         if not self._is_default:
             raise TypeError(
                 "a hook with token_manager= cannot be dumped: the token manager is an object of this process. Build "
@@ -243,18 +198,12 @@ _SMALLER = 0.7
 
 
 class ModelUsage:
-    """The usage that providers stated, model by model, and the limits that they have shown.
-
-    Args:
-        counter: Counts tokens.
-        model: The model that answers, "" when it is not known.
-        trusted: Take the counter at its word until the usage of that model contradicts it.
-    """
+    """The usage that providers stated, model by model, and the limits that they have shown."""
 
     def __init__(self, counter: TokenCounter, model: str, *, trusted: bool) -> None:
         self._counter = counter
         self._model = model
-        self._trusted = trusted
+        self._trusted = trusted  # the counter is taken at its word until the usage of that model contradicts it
         self._counters: dict[str, CalibratedCounter] = {}
         self._limits: dict[str, int] = {}
         self._with_ceiling: set[str] = set()
@@ -280,14 +229,7 @@ class ModelUsage:
     def learn(
         self, planned: PlannedRequest, model: str | None, result: CreateResult, *, has_schema: bool
     ) -> int | None:
-        """Learn from the usage of a call; return the input tokens it states, None when it states none.
-
-        Args:
-            planned: What was sent.
-            model: The model that answered; None for the usual one.
-            result: The answer, with its usage.
-            has_schema: Whether it was sent with a schema of the answer, whose price no counter knows exactly.
-        """
+        """Learn from the usage of a call; return the input tokens it states, None when it states none."""
         # A cached result repeats the usage of another time, and some clients give 0 or nothing where they know none.
         used: Any = getattr(result.usage, "prompt_tokens", None)
         if result.cached or not isinstance(used, int) or used <= 0:
@@ -298,16 +240,9 @@ class ModelUsage:
     def learn_refusal(
         self, planned: PlannedRequest, model: str | None, overflow: Overflow, *, has_schema: bool, again: bool = False
     ) -> int:
-        """Learn from a refusal; return the tokens that the request may have when it is sent once more.
-
-        Args:
-            planned: What was sent.
-            model: The model of this call; None for the usual one.
-            overflow: What the provider says of it.
-            has_schema: As for `learn`.
-            again: Whether it was made smaller before, and refused all the same.
-        """
-        if overflow.requested is not None and not has_schema:  # it is what a usage would have said
+        """Learn from a refusal; return the tokens that the request may have when it is sent once more."""
+        # what a schema costs no counter knows exactly; else it is what a usage would have said
+        if overflow.requested is not None and not has_schema:
             self._observe(planned, model, overflow.requested, has_schema)
         sent = planned.counter.plan(planned.messages, planned.tools, planned.counted).expected.upper
         smaller = max(1, int(_SMALLER * sent))
