@@ -123,6 +123,12 @@ def test_the_block_stands_after_what_must_stay_at_the_head() -> None:
     assert prose(1, 30).splitlines()[0] in str(block.content)
 
 
+def test_the_block_stands_before_what_came_after_the_groups_in_it() -> None:
+    view = Views(HISTORY).view({0: (Form.EVICTED, set())})
+    assert view.block is not None
+    assert view.messages == [view.block.message, *HISTORY[1:]]
+
+
 def test_what_came_of_the_task_stands_before_the_block() -> None:
     views = Views(HISTORY)
     view = views.view(FORMS["left out"], outcome=5)
