@@ -52,6 +52,11 @@ class Path:
         return self.calls[f"{PACKAGE}.context.view.build"]
 
     @property
+    def drafts(self) -> int:
+        """Views that were written and counted, of which one is built."""
+        return self.calls[f"{PACKAGE}.context.view.draft"]
+
+    @property
     def counts(self) -> float:
         """Calls of `count_message` for each message."""
         return sum(count for name, count in self.calls.items() if name.endswith(".count_message")) / self.messages
@@ -62,14 +67,17 @@ class Path:
 
 
 def traced(work: Coroutine[Any, Any, object], messages: int) -> Path:
-    """Run some work in this thread and note the functions of the package it calls."""
+    """Run some work in this thread and note the functions of the package it calls; not what the provider calls."""
     path = Path(messages=messages)
     depth = 0
+    at_provider = 0  # which counts a request by the package's own counter
 
     def note(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal depth
+        nonlocal depth, at_provider
         module = frame.f_globals.get("__name__", "")
-        if not module.startswith(PACKAGE):
+        if module == StrictClient.__module__:
+            at_provider += {"call": 1, "return": -1}.get(event, 0)
+        if at_provider or not module.startswith(PACKAGE):
             return
         if event == "call":
             depth += 1
@@ -112,14 +120,14 @@ def path_of(call: str) -> Path:
 CALLS = ("get_messages", "no compaction", "gpt-4o", "claude-sonnet-4")
 
 BOUNDS: dict[str, dict[str, float]] = {
-    "get_messages": {"frames": 4, "fits": 1, "views": 2, "counts": 4.2, "modules": 68},
-    "no compaction": {"frames": 4, "fits": 1, "views": 0, "counts": 2.0, "modules": 33},
-    "gpt-4o": {"frames": 4, "fits": 1, "views": 2, "counts": 5.3, "modules": 75},
-    "claude-sonnet-4": {"frames": 4, "fits": 2, "views": 4, "counts": 7.4, "modules": 75},
+    "get_messages": {"frames": 4, "fits": 1, "views": 1, "drafts": 2, "counts": 4.2, "modules": 68},
+    "no compaction": {"frames": 4, "fits": 1, "views": 0, "drafts": 0, "counts": 2.0, "modules": 33},
+    "gpt-4o": {"frames": 4, "fits": 1, "views": 1, "drafts": 2, "counts": 4.7, "modules": 75},
+    "claude-sonnet-4": {"frames": 4, "fits": 2, "views": 2, "drafts": 5, "counts": 6.8, "modules": 75},
 }
 """Where it stands; it may only get better."""
 
-AIMS: dict[str, float] = {"frames": 4, "fits": 1, "views": 1, "counts": 1.2, "modules": 32}
+AIMS: dict[str, float] = {"frames": 4, "fits": 1, "views": 1, "drafts": 1, "counts": 1.2, "modules": 32}
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -128,9 +136,7 @@ def test_the_way_of_a_call_does_not_get_longer(call: str, what: str) -> None:
     assert getattr(path_of(call), what) <= BOUNDS[call][what]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="views are built twice and messages counted five times: counts are not kept on the groups"
-)
+@pytest.mark.xfail(strict=True, reason="messages are counted for the history, for features of groups and for the bill")
 @pytest.mark.parametrize("call", ["gpt-4o", "claude-sonnet-4"])
 def test_a_call_that_compacts_is_short(call: str) -> None:
     path = path_of(call)

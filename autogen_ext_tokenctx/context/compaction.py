@@ -17,7 +17,7 @@ from ..selection.prioritizer import PinReason, PrioritizedContext, ScoredGroup
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import CONTEXT_TYPE_OF_CATEGORY
 from .dialogue import ANSWERED_TOKENS, answers_to_pinned, judged_together
-from .view import View, ViewBuilder
+from .view import Draft, View, ViewBuilder
 
 _SPARE_TOKENS = 3
 """So much more than reckoned the head of the digest block may cost: handles differ. With a fixed 30 tokens for the head
@@ -40,7 +40,7 @@ _SLACK_TOKENS = 12
 """So few tokens left over are not worth another round."""
 
 _ROUNDS = 6
-"""Views that are built at most: costs of lines are estimates, those of views exact."""
+"""Drafts at most: costs of lines are estimates, those of drafts exact."""
 
 
 class Compaction:
@@ -82,26 +82,26 @@ class Compaction:
             goal = self._limit  # room that is left free while what must be there is cut helps nobody
         max_tokens = goal - floor - self._block
         allocation = self._allocation(whole, in_place, max(max_tokens, 0))
-        view = self._fill(allocation, goal, max_tokens)
-        if view is None:  # forms cost more than they were taken for: only what must be there is sure to fit
+        draft = self._fill(allocation, goal, max_tokens)
+        if draft is None:  # forms cost more than they were taken for: only what must be there is sure to fit
             allocation = self._allocation(whole, in_place, 0)
-            view = self._built(allocation)
-            if view.tokens > self._limit:  # nor does the block; what its mark would have taken may hold a short message
+            draft = self._drafted(allocation)
+            if draft.tokens > self._limit:  # nor does the block; what its mark would take may hold a short message
                 max_tokens = self._limit - floor
                 self.instructions = Held((), (*held.held, *held.fallen))
                 allocation = self._allocation(whole, in_place, max_tokens, quotes=False)
-                bare = self._built(allocation, block=False, marks=False)
-                view = self._fill(allocation, self._limit, max_tokens, block=False) or bare
-        return view, allocation
+                bare = self._drafted(allocation, block=False, marks=False)
+                draft = self._fill(allocation, self._limit, max_tokens, block=False) or bare
+        return self._builder.build(draft), allocation
 
     def _allocation(
         self, whole: Iterable[int], in_place: Iterable[int], max_tokens: int, *, quotes: bool = True
     ) -> Allocation:
         return Allocation(self._context, whole, in_place, self.reasons, self._corrected_by, max_tokens, quotes=quotes)
 
-    def _fill(self, allocation: Allocation, goal: int, max_tokens: int, *, block: bool = True) -> View | None:
-        """Return the fullest view within the goal; None when not even the emptiest is."""
-        best: View | None = None
+    def _fill(self, allocation: Allocation, goal: int, max_tokens: int, *, block: bool = True) -> Draft | None:
+        """Return the fullest draft within the goal; None when not even the emptiest is."""
+        best: Draft | None = None
         max_tokens -= self._grow_run(allocation, int(_RUN_SHARE * max_tokens))
         if self._allowed.shares:
             max_tokens -= self._grow_shares(allocation, goal, max_tokens)
@@ -109,10 +109,10 @@ class Compaction:
             max_tokens -= self._grow_memories(allocation, int(_MEMORY_SHARE * max_tokens))
         allocation.grow(max_tokens)
         for _ in range(_ROUNDS):
-            view = self._built(allocation, block=block)
-            slack = goal - view.tokens
-            if slack >= 0 and (best is None or view.tokens > best.tokens):
-                best = view
+            draft = self._drafted(allocation, block=block)
+            slack = goal - draft.tokens
+            if slack >= 0 and (best is None or draft.tokens > best.tokens):
+                best = draft
             if slack < 0:
                 if not allocation.shrink(-slack):
                     break
@@ -120,13 +120,13 @@ class Compaction:
                 break
         return best
 
-    def _built(self, allocation: Allocation, *, block: bool = True, marks: bool = True) -> View:
-        """Return the view of the forms chosen so far."""
+    def _drafted(self, allocation: Allocation, *, block: bool = True, marks: bool = True) -> Draft:
+        """Return the draft of the forms chosen so far."""
         choices = judged_together(
             self._context, allocation.choices, self._corrected_groups, marks=self._marks if marks else 0
         )
-        return self._builder.build(
-            choices.values(), self.reasons, self.instructions.held, outcome=self._context.outcome, block=block
+        return self._builder.draft(
+            choices.values(), self.reasons.keys(), self.instructions.held, outcome=self._context.outcome, block=block
         )
 
     def _grow_run(self, allocation: Allocation, max_tokens: int) -> int:

@@ -29,17 +29,9 @@ def judged_together(
     *,
     marks: int,
 ) -> Mapping[int, Choice]:
-    """Return the forms with no question that stands without its answer, nor an answer without its question.
-
-    Whichever stands alone goes to the shared block with the lines it has, where its speaker is named. The answer to a
-    question that must stay keeps its place: with the lines it has, or as a mark.
-
-    Args:
-        context: The groups, scored.
-        choices: Their forms by number.
-        corrected: Groups with a line that a later one corrects, each with the later one.
-        marks: How many marks there are tokens for.
-    """
+    """Return the forms with no question that stands without its answer, nor an answer without its question."""
+    # Whichever stands alone goes to the shared block with the lines it has, where its speaker is named. The answer to a
+    # question that must stay keeps its place: with the lines it has, or as a mark, while there are tokens for marks.
     numbers = list(context.groups)
     judged = dict(choices)
     pairs = [(numbers[question], numbers[answer]) for question, answer in _pairs(context.turns)]

@@ -55,10 +55,7 @@ written to take long (`tests.benchmarks.hostile`)."""
 
 
 class ContextEngine:
-    """Fits histories into budgets: what the hooks, the manager and its parts all call.
-
-    Its arguments are those of `ContextManager`. Threads may share one.
-    """
+    """Fits histories into budgets; its arguments are those of `ContextManager`, and threads may share one."""
 
     def __init__(
         self,
@@ -109,7 +106,7 @@ class ContextEngine:
         *,
         expandable: bool = True,
     ) -> Recalled | None:
-        """The lines of earlier messages that the newest ones ask for and a view lacks, as one message to put back.
+        """Return the lines of earlier messages that the newest ones ask for and a view lacks, as one message.
 
         Args:
             earlier: The history up to what asks, in full.
@@ -255,7 +252,8 @@ class ContextEngine:
         return await self._elsewhere(compacted, groups)
 
     async def _elsewhere(self, work: Callable[[], _Result], groups: Sequence[MessageGroup]) -> _Result:
-        """What takes long for some groups is done in a thread, unless it meets what the user brought."""
+        """Return what some work gives, done in a thread where it takes long."""
+        # What the user brought is called in the thread of the event loop.
         if self.prioritizer.looks_at_all or not self._counts_anywhere:
             return work()
         if (
@@ -286,7 +284,7 @@ class ContextEngine:
         return scope_of(history, task_text(request.task), request.pinned, self.prioritizer.people)
 
     async def learn(self, message: LLMMessage, number: int) -> None:
-        """Reads the next message of a history ahead of the next fit, which then takes less time.
+        """Read the next message of a history ahead of the next fit, which then takes less time.
 
         Args:
             message: The message.
@@ -309,12 +307,12 @@ class ContextEngine:
             self._profiles.get(group)
 
     async def _count_long(self, messages: Sequence[LLMMessage]) -> None:
-        """Counts what is new and takes long outside of the event loop; it is remembered by the counter."""
+        """Count what is new and takes long outside of the event loop; the counter remembers it."""
         new = self._histories.new(messages)
         if self._counts_anywhere and sum(map(_chars, new)) > _LONG_CHARS:
-            await asyncio.to_thread(lambda: [self.counter.count_message(message) for message in new])
+            await asyncio.to_thread(self.counter.count_messages, new)
 
 
 def _chars(message: LLMMessage) -> int:
-    """Characters of what a message says."""
+    """Return the characters of what a message says."""
     return sum(map(len, texts(message)))

@@ -54,7 +54,7 @@ class FitEvent:
     at: float = field(default_factory=time)
 
     def as_dict(self) -> dict[str, Any]:
-        """The event as JSON values, without texts and without the steps one by one."""
+        """Return the event as JSON values, without texts and without the steps one by one."""
         report = self.report
         forms: dict[str, dict[str, int]] = {}
         for step in report.steps:
@@ -100,17 +100,7 @@ def emit(
     history: Sequence[LLMMessage],
     view: Sequence[LLMMessage],
 ) -> None:
-    """Logs what a hook did, if anyone listens.
-
-    Args:
-        hook: Which hook.
-        agent: Name of the agent that calls.
-        team: Id of its team, "" outside of teams.
-        model: Name of the model, "" where it is not known.
-        report: What was done.
-        history: The messages that came in.
-        view: The messages that go out.
-    """
+    """Log what a hook did, if anyone listens; agent, team and model are "" where they are not known."""
     if _logger.isEnabledFor(logging.INFO):
         event = FitEvent(hook, agent, team, model, report, tuple(history), tuple(view))
         _logger.info(event)

@@ -60,7 +60,7 @@ class Failure:
 
     @property
     def working(self) -> tuple[str, ...]:
-        """Tools that gave results before, the latest first."""
+        """Return the tools that gave results before, the latest first."""
         names = [
             result.name
             for message in reversed(self.messages)
@@ -72,13 +72,7 @@ class Failure:
 
 
 def failure_of(failed: FailedResult, messages: Sequence[LLMMessage] = ()) -> Failure:
-    """Find a failure in its history, or put it at the end.
-
-    Args:
-        failed: A tool's result or the message it came in, the result of code, an exception, what a team's run gave, or
-            a text.
-        messages: The history; for a `TaskResult` its own messages are used where this is empty.
-    """
+    """Return a failure in its history, or put at its end; a `TaskResult` brings messages where there are none."""
     if isinstance(failed, FunctionExecutionResultMessage):
         return _of_results([result for result in failed.content if result.is_error] or failed.content[:1], messages)
     if isinstance(failed, FunctionExecutionResult):
@@ -118,7 +112,7 @@ def _of_results(results: Sequence[FunctionExecutionResult], messages: Sequence[L
 def _up_to(
     failed: FunctionExecutionResult, messages: Sequence[LLMMessage]
 ) -> tuple[tuple[LLMMessage, ...], tuple[LLMMessage, ...]]:
-    """The history up to a failed result, and earlier failures of the same tool; nothing where it is not there."""
+    """Return the history up to a failed result, empty where that is not in it, and earlier failures of its tool."""
     groups = split(messages)
     at = next((i for i in reversed(range(len(groups))) if failed.call_id in _results(*groups[i].messages)), None)
     if at is None:
@@ -150,12 +144,13 @@ def _call_of(result: FunctionExecutionResult, messages: Sequence[LLMMessage]) ->
 
 
 def _ends(text: str) -> str:
-    """A text's head and tail: a traceback ends with its error, and nobody searches a megabyte for a word."""
+    """Return the head and the tail of a long text."""
+    # A traceback ends with its error, and nobody searches a megabyte for a word.
     return text if len(text) <= 2 * _END_CHARS else f"{text[:_END_CHARS]}\n{text[-_END_CHARS:]}"
 
 
 def _history(result: TaskResult) -> list[LLMMessage]:
-    """The messages of a run; tool calls and their results are events there, not messages."""
+    """Return the messages of a run; tool calls and their results are events there, not messages."""
     # here and not above: who has a run has loaded this already, who has none need not wait for it
     from autogen_agentchat.messages import BaseChatMessage, ToolCallExecutionEvent, ToolCallRequestEvent
 

@@ -32,16 +32,7 @@ from .view import ViewBuilder
 
 
 class Fit:
-    """One fit of one request.
-
-    Args:
-        request: What is asked.
-        history: Its messages as they were read.
-        counter: Counts tokens.
-        compressor: Writes shorter forms.
-        archive: Takes the originals of what is shortened or left out.
-        warn: Warns once of each kind.
-    """
+    """One fit of one request, over its history as it was read."""
 
     def __init__(
         self,
@@ -64,7 +55,7 @@ class Fit:
 
     @property
     def is_within_trigger(self) -> bool:
-        """Whether the history can be sent as it is."""
+        """Return whether the history can be sent as it is."""
         return self._overhead + self._whole.tokens <= self._request.budget.trigger_tokens
 
     def untouched(self) -> FitResult:
@@ -79,11 +70,7 @@ class Fit:
         return FitResult(list(self._whole.messages), report)
 
     def newest(self) -> FitResult:
-        """Return the system messages of the head and the newest groups that fit whole: simple, so surely right.
-
-        Raises:
-            BudgetTooSmallError: Not even the newest group fits.
-        """
+        """Return the system messages of the head and the newest groups that fit whole: simple, so surely right."""
         groups, sizes = self._history.groups, self._history.sizes
         limit = self._request.budget.available - self._overhead
         head = sum(1 for _ in takewhile(lambda group: isinstance(group.head, SystemMessage), groups))
@@ -111,16 +98,7 @@ class Fit:
         return FitResult(messages, replace(report, compacted=True))
 
     def compacted(self, context: PrioritizedContext, scope: Scope, summary: Summary | None) -> FitResult:
-        """Return the view that the forms of all groups make.
-
-        Args:
-            context: The groups, scored.
-            scope: What of the history they are.
-            summary: What stands among them for the first ones; None for nothing.
-
-        Raises:
-            BudgetTooSmallError: What must be there does not fit even in its shortest form.
-        """
+        """Return the view that the forms of all groups make; a summary stands among them for the first ones."""
         builder = ViewBuilder(
             self._counter, self._compressor, self._archive, scope, expandable=self._request.expandable
         )

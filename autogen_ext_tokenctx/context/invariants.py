@@ -43,7 +43,7 @@ class Invariant(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in warnings."""
+        """Return what it is called in warnings."""
         ...
 
     def violations(self, request: FitRequest, result: FitResult) -> list[str]:
@@ -53,11 +53,7 @@ class Invariant(Protocol):
 
 @dataclass(frozen=True)
 class WithinBudget:
-    """The whole request fits, and the report says what it costs (G1).
-
-    Args:
-        counter: Counts tokens.
-    """
+    """The whole request fits, and the report says what it costs (G1)."""
 
     counter: TokenCounter
     name: str = "budget"
@@ -85,14 +81,7 @@ class Pairs:
 
 
 def unpaired(messages: Sequence[LLMMessage]) -> Iterator[str]:
-    """Yield what a provider would refuse of the calls and results of a request.
-
-    Example:
-        >>> from autogen_core import FunctionCall
-        >>> call = AssistantMessage(content=[FunctionCall(id="1", name="look", arguments="{}")], source="coder")
-        >>> list(unpaired([call]))
-        ['calls without results: 1']
-    """
+    """Yield what a provider would refuse of the calls and results of a request."""
     open_calls: set[str] = set()
     for message in messages:
         if isinstance(message, FunctionExecutionResultMessage):
@@ -169,13 +158,7 @@ def _is_newest(shown: Sequence[LLMMessage], newest: MessageGroup) -> bool:
 
 
 def stands_for(message: LLMMessage, original: LLMMessage) -> bool:
-    """Return whether a message of a view is the original, or says of itself that it is shorter.
-
-    Example:
-        >>> original = UserMessage(content="one", source="user")
-        >>> stands_for(original, original), stands_for(UserMessage(content="two", source="user"), original)
-        (True, False)
-    """
+    """Return whether a message of a view is the original, or says of itself that it is shorter."""
     if message == original or (is_call(message) and _values(message) == _values(original)):
         return True
     if message.type != original.type:
@@ -207,11 +190,7 @@ class Untouched:
 
 @dataclass(frozen=True)
 class NothingLost:
-    """Whatever left the view comes back word for word (G6).
-
-    Args:
-        expand: Gives the originals of a handle back.
-    """
+    """Whatever left the view comes back word for word (G6)."""
 
     expand: Expand
     name: str = "nothing lost"
@@ -228,11 +207,7 @@ class NothingLost:
 
 @dataclass(frozen=True)
 class Useful:
-    """A view is never empty, nor longer than the history, and no form is longer than what it shortens (G7).
-
-    Args:
-        counter: Counts tokens.
-    """
+    """A view is never empty, nor longer than the history, and no form is longer than what it shortens (G7)."""
 
     counter: TokenCounter
     name: str = "useful"
@@ -257,11 +232,7 @@ class Useful:
 
 @dataclass(frozen=True)
 class RequestStays:
-    """What the agent works on is there, whole or with a beginning and an end of its own (G9).
-
-    Args:
-        people: Sources that are people's, too.
-    """
+    """What the agent works on is there, whole or with a beginning and an end of its own (G9)."""
 
     people: tuple[str, ...] = ()
     name: str = "current request"
@@ -280,11 +251,7 @@ class RequestStays:
 
 @dataclass(frozen=True)
 class DialogueStays:
-    """No question stands without its answer or a mark in its place, where there are tokens for one (G10).
-
-    Args:
-        people: Sources that are people's, too.
-    """
+    """No question stands without its answer or a mark in its place, where there are tokens for one (G10)."""
 
     people: tuple[str, ...] = ()
     name: str = "dialogue"

@@ -36,6 +36,7 @@ CONTEXT_TOKENS = 8_192
 """Default budget of a request that nobody says more of: what the smallest models take that are still served."""
 
 _QUERY_CHARS = 2_000
+"""So much of a failure is looked for: more words only take time."""
 
 
 class ContextManagerConfig(StrictConfig):
@@ -223,7 +224,7 @@ class ContextManager(ContextEngine, ComponentBase[ContextManagerConfig], Compone
         return TokenBudgetManager().get_token_budget(task, free)
 
     def expand(self, handle: str) -> list[LLMMessage]:
-        """The originals that a handle stands for, in this archive or in one of the agents' made from here.
+        """Return the originals that a handle stands for, in this archive or in one of the agents' made from here.
 
         Raises:
             UnknownHandleError: Nothing was archived under it.
@@ -236,7 +237,7 @@ class ContextManager(ContextEngine, ComponentBase[ContextManagerConfig], Compone
         return self.archive.get(handle)
 
     def search(self, query: str, *, most: int = 5) -> list[SearchHit]:
-        """What left the view and answers a query best, by words.
+        """Return what left the view and answers a query best, by words.
 
         Args:
             query: Words, names or ids.
@@ -259,7 +260,7 @@ class ContextManager(ContextEngine, ComponentBase[ContextManagerConfig], Compone
         budget: int | TokenBudget = RECOVERY_TOKENS,
         task: str | TaskDefinition | None = None,
     ) -> FitResult:
-        """The view of a history that explains a failure: what failed, the task, what touched the same things.
+        """Return the view of a history that explains a failure: what failed, the task, what touched the same things.
 
         Args:
             failed_result: A tool's result or the message it came in, the result of code, an exception, a team's

@@ -20,6 +20,7 @@ from .report import FitResult
 from .request import FitRequest
 
 _WHAT_CHARS = 60
+"""So much is shown of what a priority is of."""
 
 
 @dataclass(frozen=True, slots=True)

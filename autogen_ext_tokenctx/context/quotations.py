@@ -41,13 +41,7 @@ _HEAD = re.compile(
 
 
 def quotable_texts(message: LLMMessage) -> list[str]:
-    """Return every text of a message that a view may quote lines of; of a call its arguments.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> quotable_texts(UserMessage(content="Hello", source="user"))
-        ['Hello']
-    """
+    """Return every text of a message that a view may quote lines of; of a call its arguments."""
     if isinstance(message, FunctionExecutionResultMessage):
         return [result.content for result in message.content]
     if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
@@ -58,17 +52,7 @@ def quotable_texts(message: LLMMessage) -> list[str]:
 
 
 class Source:
-    """The lines of some messages, as they are and in compact notation.
-
-    Args:
-        messages: The messages.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> source = Source([UserMessage(content="one\\ntwo\\nthree", source="user")])
-        >>> "two" in source, source.has_neighbours("one", "three")
-        (True, False)
-    """
+    """The lines of some messages, as they are and in compact notation."""
 
     def __init__(self, messages: Sequence[LLMMessage]) -> None:
         parts = [text for message in messages for text in quotable_texts(message)]
@@ -89,13 +73,7 @@ class Source:
         return line in self._lines or line in self._all
 
     def has_fragments(self, row: str) -> bool:
-        """Return whether a row is pieces of one of the texts in their order, with signs of gaps between them.
-
-        Example:
-            >>> from autogen_core.models import UserMessage
-            >>> Source([UserMessage(content="Up since nine, all is well.", source="ann")]).has_fragments("Up … well.")
-            True
-        """
+        """Return whether a row is pieces of one of the texts in their order, with signs of gaps between them."""
         pieces = row.split(FRAGMENTS)
         return len(pieces) > 1 and any(_in_order(pieces, text) for text in self._parts)
 
@@ -115,22 +93,12 @@ def _in_order(pieces: Sequence[str], text: str) -> bool:
 
 
 def is_mark(line: str) -> bool:
-    """Return whether a line, without the spaces around it, is a gap sign or says what is missing.
-
-    Example:
-        >>> is_mark("…"), is_mark('[9 lines omitted: expand_context("c0ffee00")]'), is_mark("[one]")
-        (True, True, False)
-    """
+    """Return whether a line, without the spaces around it, is a gap sign or says what is missing."""
     return _MARK.fullmatch(line) is not None
 
 
 def misquoted(text: str, sources: Sequence[Source]) -> Iterator[str]:
-    """Yield a fault for each row of a block of quotations that is not what the one it names said.
-
-    Args:
-        text: The block.
-        sources: The messages that it may quote, each with the labels of who said them.
-    """
+    """Yield a fault for each row of a block of quotations that is not what the one it names said."""
     by_label: dict[str, list[Source]] = {}
     for source in sources:
         for label in source.labels:
@@ -153,13 +121,8 @@ def misquoted(text: str, sources: Sequence[Source]) -> Iterator[str]:
 
 
 def false_neighbours(text: str, sources: Sequence[Source], *, labelled: bool = False) -> Iterator[str]:
-    """Yield a fault for rows that stand together though they are neighbours in no source.
-
-    Args:
-        text: What a view quotes.
-        sources: What it may quote.
-        labelled: Whether the rows of each source come below the label of who said them.
-    """
+    """Yield a fault for rows that stand together though they are neighbours in no source."""
+    # below the label of who said them the rows of each source begin anew
     labels = {label for source in sources for label in source.labels} if labelled else set[str]()
     for above, below in pairwise(_rows(text)):
         if _MARK.fullmatch(above) or _MARK.fullmatch(below):
@@ -182,11 +145,7 @@ def is_told(shown: Sequence[LLMMessage], originals: Sequence[LLMMessage]) -> boo
 
 @dataclass
 class OrderAndTruth:
-    """What stays is in order, nothing is invented, and what is shortened says so and can be had back (G4).
-
-    Args:
-        expand: Gives the originals of a handle back.
-    """
+    """What stays is in order, nothing is invented, and what is shortened says so and can be had back (G4)."""
 
     expand: Expand
     name: str = "order"

@@ -15,6 +15,7 @@ MAX_ROWS = 50
 """Steps that are shown; what they come to is in the totals."""
 
 _MAX_CHARS = 120
+"""So much of a text is shown in a cell."""
 
 UNWEIGHED = "unweighed"
 """Where the tokens of groups are counted that no fit has weighed."""
@@ -84,12 +85,7 @@ class FitReport(Shown):
         return self.tokens_after / self.budget
 
     def with_unweighed(self, tokens: int, groups: int = 0) -> FitReport:
-        """The report of a view that more was added to, as it is.
-
-        Args:
-            tokens: What was added; negative for what was taken away.
-            groups: Number of groups of it.
-        """
+        """Return the report of a view that more was added to as it is; negative tokens are taken away."""
         before, after = self.categories.get(UNWEIGHED, (0, 0))
         return replace(
             self,
@@ -100,7 +96,7 @@ class FitReport(Shown):
         )
 
     def going_on(self) -> FitReport:
-        """The report of a call that goes on with the view: nothing was fitted for it."""
+        """Return the report of a call that goes on with the view: nothing was fitted for it."""
         return replace(self, compacted=False, seconds=0.0)
 
     @property
@@ -114,12 +110,7 @@ class FitReport(Shown):
         return self.tokens_before - self.tokens_after
 
     def _tables(self) -> list[Grid]:
-        """The totals above the steps, then the categories; a notebook and rich show them.
-
-        Example:
-            >>> FitReport(budget=100, tokens_before=90, tokens_after=90)._tables()[0].title
-            'fit: 90 > 90 of 100 tokens (90%), level none'
-        """
+        """Return the totals above the steps, then the categories; a notebook and rich show them."""
         title = (
             f"fit: {self.tokens_before:,} > {self.tokens_after:,} of {self.budget:,} tokens "
             f"({self.utilization:.0%}), level {self.level.name.lower()}"

@@ -15,31 +15,18 @@ from ..tokens.task import Complexity, TaskDefinition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitRequest:
-    """What one call asks of a fit, which changes nothing of it. The arguments are those of `ContextManager.fit`.
+    """What one call asks of a fit, which changes nothing of it; the fields are arguments of `ContextManager.fit`."""
 
-    Args:
-        messages: The history. Only the messages it has when the fit begins count.
-        budget: Input tokens of the whole request, by the counter of the manager.
-        tools: The tools sent along; their schemas are counted.
-        task: What the agent works on; without it the newest messages tell.
-        pinned: Messages to keep word for word.
-        summary: What a model said of the first messages. It goes into a view that has to be shorter, where its
-            tokens remain, and what it says already counts less.
-        complexity: How much the task asks for, "low", "medium" or "high": the budget is divided among kinds of context
-            by it. ``"auto"`` has it estimated. None: only a budget with ``shares="auto"`` is divided.
-        expandable: Whether who reads the view has the tool ``expand_context``: only then do marks name its call.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> FitRequest(messages=[UserMessage(content="Hi", source="user")], budget=TokenBudget.of(100)).budget.limit
-        100
-    """
-
-    messages: Sequence[LLMMessage]
-    budget: TokenBudget
-    tools: Sequence[Tool | ToolSchema] = ()
-    task: str | TaskDefinition | None = None
-    pinned: Sequence[LLMMessage] = ()
+    messages: Sequence[LLMMessage]  # the history. Only the messages it has when the fit begins count
+    budget: TokenBudget  # input tokens of the whole request, by the counter of the manager
+    tools: Sequence[Tool | ToolSchema] = ()  # the tools sent along; their schemas are counted
+    task: str | TaskDefinition | None = None  # what the agent works on; without it the newest messages tell
+    pinned: Sequence[LLMMessage] = ()  # messages to keep word for word
+    # what a model said of the first messages. It goes into a view that has to be shorter, where its tokens remain,
+    # and what it says already counts less
     summary: Summary | None = None
+    # how much the task asks for, "low", "medium" or "high": the budget is divided among kinds of context by it.
+    # ``"auto"`` has it estimated. None: only a budget with ``shares="auto"`` is divided
     complexity: Complexity | None = None
+    # whether who reads the view has the tool ``expand_context``: only then do marks name its call
     expandable: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -29,22 +29,41 @@ _A_HANDLE = "5e0d27c9"
 """Costs what handles cost."""
 
 
-class _Changed(NamedTuple):
-    """A group that is not in the view as it was, its form there, and its tokens."""
+class _Counted(NamedTuple):
+    """Messages and their exact tokens."""
 
-    scored: ScoredGroup
-    form: Form
+    messages: tuple[LLMMessage, ...]
     tokens: int
 
 
+class _Part(NamedTuple):
+    """What stands for one group in its place, the form it has there, and its exact tokens."""
+
+    scored: ScoredGroup
+    messages: tuple[LLMMessage, ...]
+    form: Form
+    tokens: int
+    in_block: int  # tokens of its lines in the shared block, about
+
+
 class _Block(NamedTuple):
-    """The shared block: how many messages it stands for, their handle, and its tokens without and with lines."""
+    """The shared block: how many messages it stands for, their handle, and its exact tokens."""
 
     message: UserMessage
     stands_for: int
     handle: str
-    head_tokens: int
     tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A view before it is built: what stands for each group, counted exactly."""
+
+    parts: Sequence[_Part]
+    head: int  # parts that stand before the block
+    block: _Block | None  # stands for the groups that left their place
+    is_spaced: bool  # whether a spacer stands after the block
+    tokens: int  # of the messages, exactly; tools and reply priming are not in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +71,14 @@ class View:
     """A list of messages for one call."""
 
     messages: list[LLMMessage]
-    tokens: int  # of the messages, exactly; tools and reply priming are not in it
-    changed: tuple[_Changed, ...]
-    block: _Block | None  # stands for the groups that left their place
+    tokens: int
+    changed: Sequence[_Part]  # of the groups of the history that are not as they were
+    block: _Block | None
 
     def is_lossless(self, repeats: Set[int]) -> bool:
-        """Whether nothing but notation went, and groups that later ones repeat word for word."""
+        """Return whether nothing but notation went, and groups that later ones repeat word for word."""
         return all(
-            changed.form in (Form.REPAIRED, Form.COMPACT) or changed.scored.group.index in repeats
-            for changed in self.changed
+            part.form in (Form.REPAIRED, Form.COMPACT) or part.scored.group.index in repeats for part in self.changed
         )
 
 
@@ -81,130 +99,136 @@ class ViewBuilder:
         self._compressor = compressor
         self._archive = archive
         self._scope = scope
-        self._without_noise: dict[int, tuple[tuple[LLMMessage, ...], int]] = {}
-        self._extracts: dict[tuple[int, frozenset[int]], tuple[tuple[LLMMessage, ...], int]] = {}
+        self._written: dict[Hashable, _Counted] = {}
+        self._quotes: dict[tuple[int, frozenset[int]], list[DigestEntry]] = {}
 
     def placeholder_tokens(self, scored: ScoredGroup) -> int:
         """Return the exact tokens of the shortest form of a group that keeps its place."""
-        return self._extract(scored, frozenset())[1]
+        return self._extract(scored, frozenset()).tokens
 
     def head_tokens(self) -> int:
         """Return the tokens of the head of the block, about: it says how many messages left, and a handle."""
         left_out = sum(len(group.originals) for group in self._scope.groups) + len(self._scope.not_considered)
-        return self._cost([self._compressor.digest((), left_out, _A_HANDLE if self._expandable else "")])
+        return self._empty_tokens(left_out, _A_HANDLE)
 
-    def without_noise(self, scored: ScoredGroup) -> tuple[tuple[LLMMessage, ...], int]:
-        """Return the compact form of a group, with what brings its noise back, and its exact tokens."""
-        group = scored.group
-        known = self._without_noise.get(group.index)
-        if known is None:
-            compact = self._compressor.compact(group, scored.profile.passages, self._named(group)) or group.messages
-            known = self._without_noise[group.index] = compact, self._cost(compact)
-        return known
+    def without_noise(self, scored: ScoredGroup) -> _Counted:
+        """Return the compact form of a group, with what brings its noise back."""
+        group, passages = scored.group, scored.profile.passages
+        return self._once(
+            (group.index, Form.COMPACT),
+            lambda: self._compressor.compact(group, passages, self._named(group)) or group.messages,
+        )
 
     def _cost(self, messages: Sequence[LLMMessage]) -> int:
         """Return the exact tokens of some messages."""
         return sum(map(self._counter.count_message, messages))
 
-    def build(
+    def draft(
         self,
         choices: Iterable[Choice],
-        reasons: dict[int, str],
+        reasons: Set[int],
         held: Iterable[StandingInstruction] = (),
         *,
         outcome: int | None = None,
         block: bool = True,
-    ) -> View:
-        """Return the view of these forms, in its order.
-
-        Args:
-            choices: The forms.
-            reasons: Why groups left for a reason of their own; they need no block.
-            held: Standing instructions; those that do not stand in their place do in the block.
-            outcome: Number of the group that tells what came of the first task. It stands beside it, before the block.
-            block: Whether a block stands for the groups that left.
-        """
-        head: list[LLMMessage] = []
-        tail: list[LLMMessage] = []
-        changed: list[_Changed] = []
+    ) -> Draft:
+        """Return what stands for each group; only what no other draft has is written and counted anew."""
+        parts: list[_Part] = []
         away: list[Choice] = []
-        tokens = 0
-        shared: _Block | None = None
-        in_head = True
+        head: int | None = None
         for place, choice in enumerate(choices):
             group = choice.scored.group
-            messages, form, cost = self._written(choice)
-            tokens += cost
-            if group.index == outcome:
-                (head if in_head else tail).extend(messages)
-            elif messages and (tail or away or not choice.scored.pinned or group.index != place):
-                in_head = False
-                tail.extend(messages)
-            else:
-                head.extend(messages)
-            is_away = choice.form in (Form.DIGEST, Form.PLACEHOLDER) or form is Form.EVICTED
+            part = self._part(choice)
+            is_first = not away and choice.scored.pinned and group.index == place
+            if head is None and part.messages and group.index != outcome and not is_first:
+                head = place
+            is_away = choice.form in (Form.DIGEST, Form.PLACEHOLDER) or part.form is Form.EVICTED
             if is_away and group.messages and (choice.form is not Form.EVICTED or group.index not in reasons):
                 away.append(choice)
-            if form is not Form.FULL and group.index != NOTE:
-                changed.append(_Changed(choice.scored, form, choice.cost if form is Form.DIGEST else cost))
-        if (away or self._scope.not_considered) and block:
-            shared = self._block(away, held)
-            tokens += shared.tokens
-            head.append(shared.message)
-            if tail and isinstance(tail[0], UserMessage) and self._alternates:
-                tail.insert(0, SPACER)
-                tokens += self._counter.count_message(SPACER)
-        return View([*head, *tail], tokens, tuple(changed), shared)
+            parts.append(part)
+        tail = next(iter(parts[head].messages), None) if head is not None else None
+        shared = self._block(away, held) if (away or self._scope.not_considered) and block else None
+        is_spaced = shared is not None and isinstance(tail, UserMessage) and self._alternates
+        tokens = sum(part.tokens for part in parts)
+        tokens += shared.tokens if shared else 0
+        tokens += self._spacer_tokens if is_spaced else 0
+        return Draft(parts, len(parts) if head is None else head, shared, is_spaced, tokens)
+
+    def build(self, draft: Draft) -> View:
+        """Return the view of a draft."""
+        head, tail = (
+            [message for part in parts for message in part.messages]
+            for parts in (draft.parts[: draft.head], draft.parts[draft.head :])
+        )
+        block = [draft.block.message] if draft.block else []
+        spacer = [SPACER] if draft.is_spaced else []
+        changed = [part for part in draft.parts if part.form is not Form.FULL and part.scored.group.index != NOTE]
+        return View([*head, *block, *spacer, *tail], draft.tokens, changed, draft.block)
 
     def steps(self, view: View, reasons: dict[int, str]) -> tuple[FitStep, ...]:
-        """Return what was done to each group that changed, and why; the same ``reasons`` as for `build`."""
-        steps = [self._step(changed, reasons) for changed in view.changed]
+        """Return what was done to each group that changed, and why."""
+        steps = [self._step(part, reasons) for part in view.changed]
         if view.block is not None:
-            steps = _sharing(steps, view.block)
+            steps = _sharing(steps, view.block, self._empty_tokens(view.block.stands_for, view.block.handle))
         return tuple(sorted([*steps, *self._unseen], key=lambda step: step.group))
 
-    def _written(self, choice: Choice) -> tuple[tuple[LLMMessage, ...], Form, int]:
-        """Return the messages of a form, the form it came out as, and its exact tokens."""
+    def _part(self, choice: Choice) -> _Part:
+        """Return what stands for a group in its place; without messages where nothing does."""
         scored, form = choice.scored, choice.form
         group, profile = scored.group, scored.profile
+        messages: tuple[LLMMessage, ...] = ()
+        tokens = 0
         if not group.messages:
-            return (), Form.REPAIRED, 0
-        if form is Form.PLACEHOLDER:
-            mark = self._compressor.answered(group)
-            cost = self._cost([mark])
-            if cost < profile.tokens:
-                return (mark,), Form.PLACEHOLDER, cost
-            form = Form.FULL
-        if form is Form.EXTRACT:
-            shortened, cost = self._extract(scored, frozenset(choice.kept))
-            if cost < profile.compact_tokens:
-                return shortened, Form.EXTRACT if choice.kept else Form.PLACEHOLDER, cost
-            form = Form.COMPACT  # shortening must never make a message longer
+            form = Form.REPAIRED
+        elif form is Form.PLACEHOLDER:
+            messages, tokens = self._mark(scored)
+            if tokens >= profile.tokens:
+                form = Form.FULL
+        elif form is Form.EXTRACT:
+            messages, tokens = self._extract(scored, frozenset(choice.kept))
+            if tokens >= profile.compact_tokens:
+                form = Form.COMPACT  # shortening must never make a message longer
+            elif not choice.kept:
+                form = Form.PLACEHOLDER
         if form is Form.COMPACT and profile.compact is not None:
-            if not profile.noise:
-                return profile.compact, Form.COMPACT, profile.compact_tokens
-            marked, cost = self.without_noise(scored)
-            return marked, Form.EXTRACT, cost
-        if form in (Form.FULL, Form.COMPACT):
-            return group.messages, Form.REPAIRED if group.repaired else Form.FULL, profile.tokens
-        return (), form, 0
+            if profile.noise:
+                form = Form.EXTRACT
+                messages, tokens = self.without_noise(scored)
+            else:
+                messages, tokens = profile.compact, profile.compact_tokens
+        elif form in (Form.FULL, Form.COMPACT):
+            form = Form.REPAIRED if group.repaired else Form.FULL
+            messages, tokens = group.messages, profile.tokens
+        return _Part(scored, messages, form, tokens, choice.cost)
 
-    def _extract(self, scored: ScoredGroup, kept: frozenset[int]) -> tuple[tuple[LLMMessage, ...], int]:
-        """Return a group with some of its segments in place, and its exact tokens."""
-        known = self._extracts.get((scored.group.index, kept))
-        if known is None:  # several views are tried, and most of their forms are the same
-            lines = kept_lines(scored.profile.segments, kept)
-            group = scored.group
-            messages = self._compressor.extract(group, scored.profile.passages, lines, self._named(group))
-            known = self._extracts[group.index, kept] = messages, self._cost(messages)
-        return known
+    def _mark(self, scored: ScoredGroup) -> _Counted:
+        """Return the mark of an answer that is left out."""
+        group = scored.group
+        return self._once((group.index, Form.PLACEHOLDER), lambda: (self._compressor.answered(group),))
 
-    def _step(self, changed: _Changed, reasons: dict[int, str]) -> FitStep:
-        scored, form = changed.scored, changed.form
+    def _extract(self, scored: ScoredGroup, kept: frozenset[int]) -> _Counted:
+        """Return a group with some of its segments in place."""
+        group, profile = scored.group, scored.profile
+
+        def extract() -> tuple[LLMMessage, ...]:
+            lines = kept_lines(profile.segments, kept)
+            return self._compressor.extract(group, profile.passages, lines, self._named(group))
+
+        return self._once((group.index, Form.EXTRACT, kept), extract)
+
+    def _once(self, key: Hashable, write: Callable[[], tuple[LLMMessage, ...]]) -> _Counted:
+        """Return what is written, with its exact tokens: drafts of one view have most of their forms in common."""
+        if key not in self._written:
+            messages = write()
+            self._written[key] = _Counted(messages, self._cost(messages))
+        return self._written[key]
+
+    def _step(self, part: _Part, reasons: dict[int, str]) -> FitStep:
+        scored, form = part.scored, part.form
         group = scored.group
         why = reasons.get(group.index) or (group.repaired if form is Form.REPAIRED else scored.why())
         before = scored.profile.tokens if group.messages else self._cost(group.originals)
-        after = min(before, changed.tokens) if form is Form.DIGEST else changed.tokens
+        after = min(before, part.in_block) if form is Form.DIGEST else part.tokens
         return FitStep(group.index, label_of(group), form, before, after, why, self._handle(group))
 
     def _block(self, away: Sequence[Choice], held: Iterable[StandingInstruction]) -> _Block:
@@ -213,13 +237,8 @@ class ViewBuilder:
         for instruction in held:
             rules.setdefault(instruction.group, []).append(instruction)
         for choice in away:
-            profile = choice.scored.profile
             entries += _rules(choice, rules.get(choice.scored.group.index, ()))
-            labels = {profile.segments[s].passage for s in choice.kept if profile.segments[s].line < 0}
-            lines = kept_lines(profile.segments, choice.kept)
-            for number in sorted(labels | lines.keys()):
-                passage = profile.passages[number]
-                entries.append(DigestEntry(one_line(passage.label), quoted(passage.lines, lines.get(number, ()))))
+            entries += self._quoted(choice.scored, frozenset(choice.kept))
         groups = [choice.scored.group for choice in away]
         handles = {group.index: self._handle(group) for group in groups} | {
             step.group: step.handle for step in self._unseen
@@ -227,10 +246,28 @@ class ViewBuilder:
         handle = self._archive.put_group([handles[number] for number in sorted(handles)])
         not_considered = (group for group, _ in self._scope.not_considered)
         left_out = sum(len(group.originals) for group in (*groups, *not_considered))
-        named = handle if self._expandable else ""
-        message = self._compressor.digest(entries, left_out, named)
-        head = self._cost([self._compressor.digest((), left_out, named)])
-        return _Block(message, left_out, handle, head, self._cost([message]))
+        message = self._compressor.digest(entries, left_out, handle if self._expandable else "")
+        return _Block(message, left_out, handle, self._cost([message]))
+
+    def _quoted(self, scored: ScoredGroup, kept: frozenset[int]) -> list[DigestEntry]:
+        """Return some segments of a group as the block has them, written once."""
+        group, profile = scored.group, scored.profile
+        if (group.index, kept) not in self._quotes:
+            labels = {profile.segments[s].passage for s in kept if profile.segments[s].line < 0}
+            lines = kept_lines(profile.segments, kept)
+            passages = [(profile.passages[number], lines.get(number, ())) for number in sorted(labels | lines.keys())]
+            self._quotes[group.index, kept] = [
+                DigestEntry(one_line(passage.label), quoted(passage.lines, own)) for passage, own in passages
+            ]
+        return self._quotes[group.index, kept]
+
+    def _empty_tokens(self, stands_for: int, handle: str) -> int:
+        """Return the tokens of a block without lines."""
+        return self._cost([self._compressor.digest((), stands_for, handle if self._expandable else "")])
+
+    @cached_property
+    def _spacer_tokens(self) -> int:
+        return self._counter.count_message(SPACER)
 
     @cached_property
     def _alternates(self) -> bool:
@@ -274,10 +311,10 @@ def _rules(choice: Choice, held: Iterable[StandingInstruction]) -> Iterator[Dige
             yield DigestEntry(speaker(instruction.speaker), (instruction.text,))
 
 
-def _sharing(steps: Sequence[FitStep], block: _Block) -> list[FitStep]:
+def _sharing(steps: Sequence[FitStep], block: _Block, head_tokens: int) -> list[FitStep]:
     """Return the steps with one for the block: its lines have their share of its tokens, it has the rest."""
     about = sum(step.tokens_after for step in steps if step.form is Form.DIGEST)
-    lines = block.tokens - block.head_tokens
+    lines = block.tokens - head_tokens
     shared: list[FitStep] = []
     left = block.tokens
     for step in steps:

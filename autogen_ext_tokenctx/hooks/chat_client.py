@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from copy import copy
+from dataclasses import replace
 from typing import Any, Literal
 
 from autogen_core import CancellationToken, Component, ComponentModel
-from autogen_core.models import (
-    ChatCompletionClient,
-    CreateResult,
-    LLMMessage,
-    ModelCapabilities,  # pyright: ignore[reportDeprecated]
-    ModelInfo,
-    RequestUsage,
-)
+from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage
 from autogen_core.tools import BaseTool, StaticWorkbench, Tool, ToolSchema, Workbench
 from pydantic import BaseModel, Field
 from typing_extensions import Self
@@ -23,8 +17,7 @@ from typing_extensions import Self
 from ..context.events import DEFAULT_AGENT
 from ..context.manager import ContextManager
 from ..context.report import FitReport
-from ..context.request import FitRequest
-from ..errors import StrictConfig, UnknownHandleError
+from ..errors import StrictConfig
 from ..models.counters import is_exact
 from ..models.names import model_of
 from ..models.profile_table import profile_of
@@ -32,17 +25,16 @@ from ..models.shaping import DEFAULT_OPTIMIZER, ModelOptimizer, checked_optimize
 from ..models.token_manager import TokenManager
 from ..summary.background import checked_summarizer
 from ..summary.summarizer import ContextSummarizer
-from ..tokens.budget import TokenBudget, within
+from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
 from ..tokens.task import Complexity, complexity_of
-from .limits import CallLimits, check_dumpable
-from .link import agent_name, current_agent, observe, own_name, team_of
-from .sending import CallRecord, ClientCall, Sender
-from .session import RECALL, CallRequest, FittedCall, share_of_recall
-from .sessions import Owner, Sessions
-from .tools import ExpandContextTool, SearchContextTool, can_expand, page_tokens
+from .link import ClientCalls
+from .sending import CallRecord, Sender, WrappingClient
+from .session import RECALL, share_of_recall
+from .sessions import Sessions
+from .tools import context_tools
 from .transforms import Transform, TransformChain
-from .usage import BilledTools, ModelUsage
+from .usage import BilledTools, CallLimits, ModelUsage
 
 
 class TokenBudgetChatCompletionClientConfig(StrictConfig):
@@ -62,7 +54,7 @@ class TokenBudgetChatCompletionClientConfig(StrictConfig):
     agent: str | None = None
 
 
-class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudgetChatCompletionClientConfig]):
+class TokenBudgetChatCompletionClient(WrappingClient, Component[TokenBudgetChatCompletionClientConfig]):
     """A model client around another one that fits every request into the calling agent's token budget.
 
     It sees whole requests, system messages, memory and tools included, from every agent, selector and orchestrator
@@ -140,55 +132,31 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         optimizer: ModelOptimizer | None = DEFAULT_OPTIMIZER,
         token_manager: TokenManager | None = None,
     ) -> None:
-        if not isinstance(inner, ChatCompletionClient):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                "the first argument is the model client to wrap, such as OpenAIChatCompletionClient(model='gpt-4o'); "
-                f"got {inner!r}"
-            )
-        self._complexity: Complexity | None = complexity_of(complexity)
-        self._recall = share_of_recall(recall)
-        self._summarizer = checked_summarizer(summarizer)
-        self._optimizer = checked_optimizer(optimizer)
-        self._inner = inner
-        self._budget = budget
-        self._agent_budgets = dict(agent_budgets or {})
-        for given in (budget, *self._agent_budgets.values()):
-            if given is not None:
-                TokenBudget.of(given)  # refuses what cannot hold anything now, not at the first call
-        self._token_manager = token_manager
-        self._limits = CallLimits(inner, token_manager)
+        super().__init__(inner)
         self._model = model
-        self._default_agent = default_agent
-        self._transforms = TransformChain(transforms)
-        self._billed = BilledTools(inner)
-        self._named = named = model or model_of(inner)
-        brought = counter is not None or manager is not None
-        self._profiles = self._optimizer or DEFAULT_OPTIMIZER
-        own = self._profiles.own_profile(named)
+        named = model or model_of(inner)
+        self._summarizer = checked_summarizer(summarizer)
+        own = (checked_optimizer(optimizer) or DEFAULT_OPTIMIZER).own_profile(named)
         known = model or (named if is_exact(named) or profile_of(named).family != "unknown" else None)
-        self._sessions = Sessions(known, counter, manager, self._summarizer, open_ended=True, profile=own)
-        trusted = brought or not named or is_exact(named)
-        self._usage = ModelUsage(self._sessions.counter, named, trusted=trusted)
-        self._sender = Sender(inner, self._usage, self._fit)
-        self._bound: str | None = None
+        sessions = Sessions(known, counter, manager, self._summarizer, open_ended=True, profile=own)
+        self._calls = ClientCalls(
+            sessions=sessions,
+            usage=ModelUsage(sessions.counter, named, trusted=sessions.is_brought or not named or is_exact(named)),
+            limits=CallLimits(inner, token_manager),
+            billed=BilledTools(inner),
+            transforms=TransformChain(transforms),
+            budget=budget,
+            agent_budgets=dict(agent_budgets or {}),
+            default_agent=default_agent,
+            complexity=complexity_of(complexity),
+            recall=share_of_recall(recall),
+            optimizer=optimizer,
+        )
+        self._sender = Sender(inner, self._calls.usage, self._calls.fit)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._named or type(self._inner).__name__!r}, budget={self._budget!r})"
-
-    def __getattr__(self, name: str) -> Any:
-        """Give what this client does not know of, such as ``get_create_args``, as the inner client has it.
-
-        Raises:
-            AttributeError: The inner client has none either, or the name is private.
-        """
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(self._inner, name)
-
-    @property
-    def inner(self) -> ChatCompletionClient:
-        """The client that calls the model."""
-        return self._inner
+        named = self._calls.usage.name_of(None) or type(self._inner).__name__
+        return f"{type(self).__name__}({named!r}, budget={self._calls.budget!r})"
 
     @property
     def recent(self) -> Sequence[CallRecord]:
@@ -214,13 +182,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             UnknownHandleError: Nothing left the view of such an agent under that handle.
         """
-        for conversation in self._sessions.newest_first():
-            if agent in (None, conversation.name):
-                try:
-                    return conversation.session.manager.expand(handle)
-                except UnknownHandleError:
-                    continue
-        raise UnknownHandleError(handle)
+        return self._calls.sessions.expand(handle, agent)
 
     def for_agent(self, name: str) -> Self:
         """Return this client for one agent: all its calls go by that name, and are fitted to the budget of that name.
@@ -239,7 +201,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             ...     return client.for_agent("coder")
         """
         bound = copy(self)
-        bound._bound = name
+        bound._calls = replace(self._calls, bound=name)
         return bound
 
     def tools(self, agent: str | None = None) -> list[BaseTool[Any, Any]]:
@@ -254,14 +216,8 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             >>> def names(client: TokenBudgetChatCompletionClient) -> list[str]:
             ...     return [tool.name for tool in client.tools()]
         """
-
-        client = self if agent is None else self.for_agent(agent)
-
-        def manager() -> ContextManager:
-            conversation = client._sessions.in_use(client._owner())
-            return (conversation.session if conversation else client._sessions.new()).manager
-
-        return [ExpandContextTool(manager, lambda: page_tokens(client._own_budget())), SearchContextTool(manager)]
+        calls = self._calls if agent is None else replace(self._calls, bound=agent)
+        return context_tools(calls.manager, calls.own_budget)
 
     def workbench(self, agent: str | None = None) -> Workbench:
         """Return the same tools as a workbench, to stand beside others: an agent takes tools or workbenches, not both.
@@ -293,9 +249,9 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
-        call = self._call(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token, more)
-        self._sender.note(call.name, self._agent_budgets)
-        return await self._sender.create(call, await self._fit(call))
+        call = self._calls.of(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token, more)
+        self._sender.note(call.name, self._calls.agent_budgets)
+        return await self._sender.create(call, await self._calls.fit(call))
 
     async def create_stream(
         self,
@@ -315,34 +271,26 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
         Raises:
             BudgetTooSmallError: What has to be in the request does not fit the agent's budget.
         """
-        call = self._call(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token, more)
-        self._sender.note(call.name, self._agent_budgets)
-        async with aclosing(self._sender.stream(call, await self._fit(call))) as stream:
+        call = self._calls.of(messages, tools, tool_choice, json_output, extra_create_args, cancellation_token, more)
+        self._sender.note(call.name, self._calls.agent_budgets)
+        async with aclosing(self._sender.stream(call, await self._calls.fit(call))) as stream:
             async for chunk in stream:
                 yield chunk
 
     async def close(self) -> None:
         """Close the inner client, and give up the summaries in the making."""
-        self._sender.warn_of_unused(self._agent_budgets)
-        await self._sessions.close()
+        self._sender.warn_of_unused(self._calls.agent_budgets)
+        await self._calls.sessions.close()
         await self._inner.close()
-
-    def actual_usage(self) -> RequestUsage:
-        """Usage of the inner client."""
-        return self._inner.actual_usage()
-
-    def total_usage(self) -> RequestUsage:
-        """Usage of the inner client."""
-        return self._inner.total_usage()
 
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
         """Return the tokens that the provider would count for a request as it stands, by what is known of it."""
-        return self._usage.counter_for(None).plan(messages, tools).expected.tokens
+        return self._calls.usage.counter_for(None).plan(messages, tools).expected.tokens
 
     def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = ()) -> int:
         """Return the tokens that the caller's budget has left beside a request; negative when it would be compacted."""
-        planned = self._usage.counter_for(None).plan(messages, tools)
-        return self._own_budget().available - planned.expected.upper
+        planned = self._calls.usage.counter_for(None).plan(messages, tools)
+        return self._calls.own_budget().available - planned.expected.upper
 
     def dump_calibration(self) -> dict[str, Any]:
         """Return what was learned of the providers' token counts, by model, as JSON values: keep it over a restart.
@@ -352,7 +300,7 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             >>> def save(client: TokenBudgetChatCompletionClient) -> str:
             ...     return json.dumps(client.dump_calibration())
         """
-        return self._usage.dump()
+        return self._calls.usage.dump()
 
     def load_calibration(self, state: Mapping[str, Any]) -> None:
         """Go on from what `dump_calibration` gave. What is broken in it is left out, with one warning.
@@ -362,33 +310,24 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             >>> def restore(client: TokenBudgetChatCompletionClient, saved: str) -> None:
             ...     client.load_calibration(json.loads(saved))
         """
-        self._usage.load(state)
-
-    @property
-    def capabilities(self) -> ModelCapabilities:  # pyright: ignore[reportDeprecated]
-        """Capabilities of the inner client."""
-        return self._inner.capabilities
-
-    @property
-    def model_info(self) -> ModelInfo:
-        """Model info of the inner client."""
-        return self._inner.model_info
+        self._calls.usage.load(state)
 
     def _to_config(self) -> TokenBudgetChatCompletionClientConfig:
-        check_dumpable(self._token_manager)
+        calls = self._calls
+        calls.limits.check_dumpable()
         return TokenBudgetChatCompletionClientConfig(
             inner=self._inner.dump_component(),
-            budget=self._budget,
-            agent_budgets=self._agent_budgets,
+            budget=calls.budget,
+            agent_budgets=dict(calls.agent_budgets),
             model=self._model,
-            transforms=self._transforms.dump(),
-            default_agent=self._default_agent,
-            complexity=self._complexity,
-            recall=self._recall,
+            transforms=calls.transforms.dump(),
+            default_agent=calls.default_agent,
+            complexity=calls.complexity,
+            recall=calls.recall,
             summarizer=self._summarizer.dump_component() if self._summarizer else None,
-            manager=self._sessions.dumped_manager(),
-            optimizer=is_default(self._optimizer),
-            agent=self._bound,
+            manager=calls.sessions.dumped_manager(),
+            optimizer=is_default(calls.optimizer),
+            agent=calls.bound,
         )
 
     @classmethod
@@ -407,97 +346,3 @@ class TokenBudgetChatCompletionClient(ChatCompletionClient, Component[TokenBudge
             optimizer=DEFAULT_OPTIMIZER if config.optimizer else None,
         )
         return client if config.agent is None else client.for_agent(config.agent)
-
-    def _call(
-        self,
-        messages: Sequence[LLMMessage],
-        tools: Sequence[Tool | ToolSchema],
-        tool_choice: Tool | Literal["auto", "required", "none"],
-        json_output: bool | type[BaseModel] | None,
-        extra_create_args: Mapping[str, Any] | None,
-        cancellation_token: CancellationToken | None,
-        more: Mapping[str, Any],
-    ) -> ClientCall:
-        owner = self._owner()
-        extra: Mapping[str, Any] = extra_create_args or {}
-        named = extra.get("model")
-        model = named if isinstance(named, str) else None
-        billed = self._billed.of(messages, tools, tool_choice, json_output, extra, self._usage.name_of(model))
-        return ClientCall(
-            owner=owner,
-            name=self._name(owner, messages),
-            team=team_of(current_agent()),
-            messages=messages,
-            history=self._transforms.apply(messages),
-            tools=billed.tools,
-            model=model,
-            has_schema=billed.has_schema,
-            call_id=observe(messages, billed.tools),
-            given={
-                "tools": tools,
-                "tool_choice": tool_choice,
-                "json_output": json_output,
-                "extra_create_args": extra,
-                "cancellation_token": cancellation_token,
-                **more,
-            },
-        )
-
-    async def _fit(self, call: ClientCall, most: int | None = None) -> FittedCall | None:
-        """Return what a call gets; None when it could not be fitted.
-
-        Args:
-            call: The call.
-            most: Tokens that the request may have, if that is less than its budget.
-        """
-        model = self._usage.name_of(call.model)
-        asked = self._budget_of(call.owner, call.name)
-        budget, source = await self._limits.of(asked, model, call.given["extra_create_args"])
-        given = TokenBudget.of(budget)
-        if most is not None:
-            given = within(given, most)
-        allowed = self._usage.within_limit(given, call.model)
-        request = CallRequest(
-            fit=FitRequest(
-                messages=call.history,
-                budget=allowed,
-                tools=call.tools,
-                complexity=self._complexity,
-                expandable=can_expand(call.tools),
-            ),
-            given=given,
-            must_fill=not isinstance(budget, TokenBudget),
-            counter=self._usage.counter_for(call.model),
-            cache=self._profiles.profile(model).cache,
-            recall=self._recall,
-            settings=repr((allowed, call.model)),
-            call_id=call.call_id,
-            budget_source=source,
-            shape=self._optimizer.shape_for(model) if self._optimizer else None,
-        )
-        with self._sessions.serving(call.owner, call.name, call.messages) as session:
-            return await session.fit(request)
-
-    def _owner(self) -> Owner:
-        """Return who calls, as far as that can be known."""
-        return self._bound if self._bound is not None else current_agent()
-
-    def _name(self, owner: Owner, messages: Sequence[LLMMessage]) -> str:
-        """Return the name of who calls: an agent in another one's tool has the id of that, but a history of its own."""
-        if isinstance(owner, str):
-            return owner
-        known = agent_name(owner, self._default_agent)
-        return known if owner and self._sessions.is_first(owner, messages) else own_name(messages) or known
-
-    def _budget_of(self, owner: Owner, name: str) -> int | TokenBudget | None:
-        """Return the budget of an agent; one that has none of its own has that of the agent in whose tool it runs."""
-        known = owner if isinstance(owner, str) else agent_name(owner, self._default_agent)
-        return self._agent_budgets.get(name, self._agent_budgets.get(known, self._budget))
-
-    def _own_budget(self) -> TokenBudget:
-        """Return the budget of the agent that calls, within what the model takes."""
-        owner = self._owner()
-        conversation = self._sessions.in_use(owner)
-        name = conversation.name if conversation else ""
-        budget = self._limits.last(self._budget_of(owner, name), self._usage.name_of(None))
-        return self._usage.within_limit(budget, None)

@@ -22,31 +22,20 @@ from ..tokens.counting import TokenCounter
 
 @dataclass(frozen=True, slots=True)
 class TurnRecall:
-    """What one turn recalls. It is looked for once, so that the block stays as it is while the turn lasts.
+    """What one turn recalls, looked for once, so that the block stays as it is while the turn lasts."""
 
-    Args:
-        turn: The turn; None when there is none.
-        place: Number of the message of the view before which the block stands.
-        found: The block; None when there is none.
-        spacer: Tokens of what stands between the block and a user message, in a history of turns; 0 for none.
-    """
-
-    turn: Turn | None
-    place: int
-    found: Recalled | None
-    spacer: int = 0
+    turn: Turn | None  # the turn; None when there is none
+    place: int  # number of the message of the view before which the block stands
+    found: Recalled | None  # the block; None when there is none
+    spacer: int = 0  # tokens of what stands between the block and a user message, in a history of turns; 0 for none
 
     def moved(self, more: int) -> TurnRecall:
-        """The same, for a view and a history with that many messages more at their head."""
+        """Return the same for a view and a history with so many messages more at their head."""
         turn = self.turn and Turn(self.turn.start + more, self.turn.newest + more)
         return replace(self, turn=turn, place=self.place + more if self.found else self.place)
 
     def restored(self, view: Sequence[LLMMessage], counter: TokenCounter) -> TurnRecall:
-        """The same for a view that was saved with it, counted anew.
-
-        Raises:
-            ValueError: It has no place in the view.
-        """
+        """Return the same for a view that was saved with it, counted anew."""
         if not 0 <= self.place <= len(view) or _is_result(view[self.place : self.place + 1]):
             raise ValueError(f"a block cannot stand before message {self.place} of the saved view")
         if self.found is None:
@@ -57,57 +46,43 @@ class TurnRecall:
 
 @dataclass(frozen=True, slots=True)
 class IncrementalView:
-    """A view, and the first messages of the history that it stands for.
+    """A view, and the first messages of the history that it stands for."""
 
-    Args:
-        covered: The first messages of the history. They end with a whole group, never with an open tool call.
-        view: What stands for them in a request.
-        report: What the fit that made the view did, its token counts kept up to date.
-        settings: The budget and task the fit worked with; a view made with others does not serve.
-        recalled: What the newest turn recalls. It is given out beside the view and is never part of it.
-        added: Tokens that came since the view was made, and in how many calls.
-        beside: Tokens of the report that are of tools and reply priming.
-    """
-
+    # the first messages of the history. They end with a whole group, never with an open tool call
     covered: tuple[LLMMessage, ...]
-    view: tuple[LLMMessage, ...]
-    report: FitReport
-    settings: str
+    view: tuple[LLMMessage, ...]  # what stands for them in a request
+    report: FitReport  # what the fit that made the view did, its token counts kept up to date
+    settings: str  # the budget and task the fit worked with; a view made with others does not serve
+    # what the newest turn recalls. It is given out beside the view and is never part of it
     recalled: TurnRecall | None = None
-    added: tuple[int, int] = (0, 0)
-    beside: int = 0
+    added: tuple[int, int] = (0, 0)  # tokens that came since the view was made, and in how many calls
+    beside: int = 0  # tokens of the report that are of tools and reply priming
 
     @property
     def growth(self) -> float:
-        """Tokens that came with a call, on average."""
+        """Return the tokens that came with a call, on average."""
         tokens, calls = self.added
         return tokens / calls if calls else 0.0
 
     @property
     def recalled_tokens(self) -> int:
-        """Tokens of what is recalled."""
+        """Return the tokens of what is recalled."""
         if self.recalled is None or self.recalled.found is None:
             return 0
         return self.recalled.found.step.tokens_after + self.recalled.spacer
 
     @property
     def is_compacted(self) -> bool:
-        """Whether the view differs from what it stands for."""
+        """Return whether the view differs from what it stands for."""
         return not same_objects(self.view, self.covered)
 
     def extended(
         self, history: Sequence[LLMMessage], counter: TokenCounter
     ) -> tuple[IncrementalView, Sequence[LLMMessage]] | None:
-        """Return the view with what ``history`` holds beyond it, counting only that.
-
-        System messages at the head may have changed (a clock, retrieved memory): the new ones take their place.
-
-        Returns:
-            The view to remember, and an open tool call at the end of the history: it is given out with a placeholder
-            result and not remembered. None when ``history`` no longer begins with what the view stands for.
-        """
+        """Return the view with what a history holds beyond it, and an open call at its end; None if that cannot be."""
         known = self
         if not begins_with(history, self.covered):
+            # system messages at the head may have changed (a clock, retrieved memory): the new ones take their place
             headed = self._with_head(history, counter)
             if headed is None or not begins_with(history, headed.covered):
                 return None
@@ -115,14 +90,13 @@ class IncrementalView:
         new = history[len(known.covered) :]
         if _answers_one_given_up(known.covered[-2 * MOST_BETWEEN :], new[:MOST_BETWEEN]):
             return None
+        # an open call is given out with a placeholder result and not remembered
         closed, still_open = split_open_call(new)
         return known.plus(closed, counter), still_open
 
     def _with_head(self, history: Sequence[LLMMessage], counter: TokenCounter) -> IncrementalView | None:
-        """Return the view with the system messages that ``history`` begins with; None when it cannot have them.
-
-        What the view shows of the old ones has to be all of them as they were: else they were shortened for room.
-        """
+        """Return the view with the system messages that a history begins with; None when it cannot have them."""
+        # What the view shows of the old ones has to be all of them as they were: else they were shortened for room.
         old, new = head_of(self.covered), head_of(history)
         if len(old) == len(self.covered) or not begins_with(self.view, old):
             return None
@@ -176,7 +150,7 @@ class IncrementalView:
 
     @property
     def shortens_newest(self) -> bool:
-        """Whether the newest message is not in the view with all that it says."""
+        """Return whether the newest message is not in the view with all that it says."""
         newest = self.report.groups - 1
         lossless = (Form.FULL, Form.COMPACT, Form.REPAIRED)
         return any(step.group == newest and step.form not in lossless for step in self.report.steps)
@@ -201,11 +175,7 @@ class IncrementalView:
         return [*self.view[:place], found.message, *spacer, *self.view[place:]], report
 
     def _place(self, start: int) -> int:
-        """Where what stands for the history from a message on begins in the view.
-
-        Args:
-            start: Number of the message of the history.
-        """
+        """Return where what stands for the history from a message on begins in the view."""
         away = {step.group for step in self.report.steps if step.form in (Form.DIGEST, Form.EVICTED)}
         tail = split(self.covered[start:])
         first = self.report.groups - len(tail)
@@ -213,7 +183,7 @@ class IncrementalView:
 
 
 def head_of(messages: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]:
-    """The system messages at the head."""
+    """Return the system messages at the head."""
     return tuple(takewhile(lambda message: isinstance(message, SystemMessage), messages))
 
 
@@ -234,20 +204,7 @@ _CHANGED_HEAD = (
 
 
 class SentPrefix:
-    """Remembers the last request of one agent.
-
-    Args:
-        counter: Counts tokens.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
-        >>> cache = PromptCache(automatic=True, minimum=0, granularity=1, discount=0.5)
-        >>> dialogue = [UserMessage(content="Hello there", source="user")]
-        >>> prefix, tokens = SentPrefix(EstimatedTokenCounter()), EstimatedTokenCounter().count_request(dialogue)
-        >>> prefix.served(dialogue, tokens, (), cache), prefix.served(dialogue, tokens, (), cache) == tokens
-        (0, True)
-    """
+    """The last request of one agent."""
 
     def __init__(self, counter: TokenCounter) -> None:
         self._counter = counter
@@ -260,14 +217,7 @@ class SentPrefix:
     def served(
         self, messages: Sequence[LLMMessage], tokens: int, tools: Sequence[Tool | ToolSchema], cache: PromptCache
     ) -> int:
-        """Tokens of a request that the provider's cache can serve, at best; it is the last request from now on.
-
-        Args:
-            messages: The messages of the request, in order.
-            tokens: What it counts as a whole.
-            tools: Its tools. Providers put them before the messages, so other tools leave nothing to serve.
-            cache: What the provider caches.
-        """
+        """Return the tokens of a request that the provider's cache can serve, at best; it is the last one now."""
         before, self._messages = self._messages, messages
         tokens_before, self._tokens = self._tokens, tokens
         tools_before, self._tools = self._tools, list(tools)

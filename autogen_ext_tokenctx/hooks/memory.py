@@ -155,7 +155,7 @@ class ProjectContextMemory(Memory, Component[ProjectContextMemoryConfig]):
         self._project.clear()
 
     async def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there is nothing to release."""
 
     def _to_config(self) -> ProjectContextMemoryConfig:
         sections = [section.data() for section in self._project.sections]
@@ -166,7 +166,7 @@ class ProjectContextMemory(Memory, Component[ProjectContextMemoryConfig]):
         return cls(ProjectContext(section.section() for section in config.sections), name=config.name)
 
     async def _held(self, model_context: ChatCompletionContext) -> dict[str, SectionText]:
-        """The newest version of each section that a context holds; to be kept up to date by the caller."""
+        """Return the newest version of each section that a context holds; the caller keeps it up to date."""
         manager = model_context.manager if isinstance(model_context, TokenBudgetChatCompletionContext) else None
         if manager is not None and manager in self._entered:
             return self._entered[manager]

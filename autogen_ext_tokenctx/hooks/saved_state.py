@@ -27,8 +27,10 @@ STATE_KEY = "autogen_ext_tokenctx"
 """Where it stands in the state of a context; AutoGen's own contexts read past it."""
 
 _VERSION = 1
+"""Of the format that is saved; states of later ones are refused."""
 
 _FAULT_CHARS = 200
+"""So much is told of what is wrong with a state: it may quote a message."""
 
 
 class _SavedView(BaseModel):
@@ -67,14 +69,7 @@ class SavedContext(BaseModel):
     def of(
         cls, session: Session, messages: Sequence[LLMMessage], pinned: Iterable[LLMMessage], learned: Sequence[int]
     ) -> Self:
-        """Return what is to be saved.
-
-        Args:
-            session: The session.
-            messages: The history as it is saved.
-            pinned: What the user pinned of it.
-            learned: The reserves that the last calls needed.
-        """
+        """Return what is to be saved of a session, with what is pinned of its history and the reserves it learned."""
         view, saved = session.view, None
         if view is not None:
             saved = _SavedView(
@@ -94,16 +89,8 @@ class SavedContext(BaseModel):
         )
 
     def restore(self, session: Session, messages: Sequence[LLMMessage], history: Sequence[LLMMessage]) -> None:
-        """Have a new session go on from here.
-
-        Args:
-            session: The session.
-            messages: The history as it was saved.
-            history: The same after the transforms.
-
-        Raises:
-            ValueError: It is not of this history.
-        """
+        """Have a new session go on from here; a ValueError says that it is not of this history."""
+        # ``messages`` are the history as it was saved, ``history`` the same after the transforms
         session.manager.archive.load(self.archive, messages)
         if self.summary is not None and session.summaries is not None:
             session.summaries.restore(self.summary, history)
@@ -142,11 +129,8 @@ def _check(
     recalled: TurnRecall | None,
     expand: Expand,
 ) -> None:
-    """Raise where a view is none of its history: whoever writes the file must not decide what an agent reads.
-
-    Raises:
-        ValueError: And what is wrong.
-    """
+    """Raise ValueError where a view is none of its history."""
+    # Whoever writes the file must not decide what an agent reads.
     own = [message for message in view if not _is_of(message, SUMMARY_SOURCE)]
     budget = TokenBudget(limit=max(1, report.budget))
     request = FitRequest(messages=covered, budget=budget, expandable=False)  # whether it was is not known

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateResult, LLMMessage
-from autogen_core.tools import Tool, ToolSchema
+from autogen_core.models import (
+    AssistantMessage,
+    ChatCompletionClient,
+    CreateResult,
+    LLMMessage,
+    ModelCapabilities,  # pyright: ignore[reportDeprecated]
+    ModelInfo,
+    RequestUsage,
+)
 
 from ..context.events import emit
 from ..context.report import FitReport
@@ -18,12 +25,13 @@ from ..messages.groups import repair
 from ..models.overflow import overflow_of
 from ..tokens.calibrated import PlannedRequest
 from ..warn import WarnOnce
+from .link import ClientCall
 from .session import FittedCall
-from .sessions import Owner
 from .transforms import detached
 from .usage import ModelUsage
 
 _REMEMBERED_CALLS = 1_000
+"""Records that a client keeps of its calls, as its documentation says."""
 
 _CALLS_TO_KNOW = 50
 """After so many calls every agent of a team has mostly called."""
@@ -52,50 +60,14 @@ class CallRecord:
     refused: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientCall:
-    """One call of a client, before it is fitted.
-
-    Args:
-        owner: Who calls.
-        name: Its name.
-        team: Id of its team, "" outside of teams.
-        messages: The messages as they came.
-        history: The messages, after the transforms.
-        tools: The tools, with all that counts like tools, see `BilledTools`.
-        model: The model of this call; None for the usual one.
-        has_schema: Whether the answer has a schema.
-        call_id: Which model call it is.
-        given: What goes to the inner client as it is.
-    """
-
-    owner: Owner
-    name: str
-    team: str
-    messages: Sequence[LLMMessage]
-    history: Sequence[LLMMessage]
-    tools: Sequence[Tool | ToolSchema]
-    model: str | None
-    has_schema: bool
-    call_id: str
-    given: Mapping[str, Any]
-
-
 @dataclass(frozen=True, slots=True)
 class SentCall:
-    """A call as it is sent.
+    """A call as it is sent."""
 
-    Args:
-        call: What was asked.
-        view: The messages that are sent.
-        planned: What they are expected to cost; None when the call could not be fitted.
-        record: What users see of it; None then.
-    """
-
-    call: ClientCall
-    view: list[LLMMessage]
-    planned: PlannedRequest | None
-    record: CallRecord | None
+    call: ClientCall  # what was asked
+    view: list[LLMMessage]  # the messages that are sent
+    planned: PlannedRequest | None  # what they are expected to cost; None when the call could not be fitted
+    record: CallRecord | None  # what users see of it; None then
 
 
 class RecentCalls(deque[CallRecord]):
@@ -115,13 +87,7 @@ class RecentCalls(deque[CallRecord]):
 
 
 class Sender:
-    """Sends the calls of one client.
-
-    Args:
-        inner: The client that calls the model.
-        usage: Learns from answers and refusals.
-        fit: Fits a call into less tokens than its budget.
-    """
+    """Sends the calls of one client."""
 
     def __init__(
         self,
@@ -226,6 +192,51 @@ class Sender:
         if sent.planned is not None and sent.record is not None:
             used = self._usage.learn(sent.planned, sent.call.model, result, has_schema=sent.call.has_schema)
             self.recent.amend(sent.record, billed=used)
+
+
+class WrappingClient(ChatCompletionClient):
+    """A client that is as another one, but for what it does to requests."""
+
+    def __init__(self, inner: ChatCompletionClient) -> None:
+        if not isinstance(inner, ChatCompletionClient):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                "the first argument is the model client to wrap, such as OpenAIChatCompletionClient(model='gpt-4o'); "
+                f"got {inner!r}"
+            )
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        """Give what this client does not know of, such as ``get_create_args``, as the inner client has it.
+
+        Raises:
+            AttributeError: The inner client has none either, or the name is private.
+        """
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._inner, name)
+
+    @property
+    def inner(self) -> ChatCompletionClient:
+        """The client that calls the model."""
+        return self._inner
+
+    def actual_usage(self) -> RequestUsage:
+        """Return the usage of the inner client."""
+        return self._inner.actual_usage()
+
+    def total_usage(self) -> RequestUsage:
+        """Return the usage of the inner client."""
+        return self._inner.total_usage()
+
+    @property
+    def capabilities(self) -> ModelCapabilities:  # pyright: ignore[reportDeprecated]
+        """Capabilities of the inner client."""
+        return self._inner.capabilities
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """Model info of the inner client."""
+        return self._inner.model_info
 
 
 def _sendable(messages: Sequence[LLMMessage]) -> list[LLMMessage]:

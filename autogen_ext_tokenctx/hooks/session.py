@@ -34,11 +34,7 @@ _PICTURES = 2
 
 
 def share_of_recall(recall: float) -> float:
-    """Return ``recall``, if it can be a share of the budget.
-
-    Raises:
-        ValueError: It is no such share.
-    """
+    """Return ``recall``; raise ValueError where it cannot be a share of the budget."""
     if isinstance(recall, str) or not 0.0 <= recall < 1.0:
         raise ValueError(f"recall is a share of the budget, 0 to below 1, such as 0.15; got {recall!r}")
     return recall
@@ -46,47 +42,30 @@ def share_of_recall(recall: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRequest:
-    """What one call asks of the session of its agent.
+    """What one call asks of the session of its agent."""
 
-    Args:
-        fit: What is to be fitted, its budget in the tokens of the model that answers.
-        given: The budget as it was given, where ``fit`` has less of it for a limit that was learned.
-        must_fill: Whether a view that goes on from no other fills the budget: it was given as a number, whose target
-            is for views that will grow.
-        counter: Counts in the tokens of the model that answers.
-        cache: How the provider bills what it has seen before.
-        recall: Share of the budget that what the newest turn recalls may cost; 0 for none.
-        settings: What a view depends on beside the history; one made with others does not serve.
-        call_id: Which model call it is.
-        budget_source: Where the budget comes from.
-        shape: Gives the request the shape that the model's endpoint takes; None where it takes any.
-    """
-
-    fit: FitRequest
-    given: TokenBudget
+    fit: FitRequest  # what is to be fitted, its budget in the tokens of the model that answers
+    given: TokenBudget  # the budget as it was given, where ``fit`` has less of it for a limit that was learned
+    # whether a view that goes on from no other fills the budget: it was given as a number, whose target is for views
+    # that will grow
     must_fill: bool
-    counter: CalibratedCounter
-    cache: PromptCache
-    recall: float
-    settings: str
-    call_id: str
-    budget_source: str
+    counter: CalibratedCounter  # counts in the tokens of the model that answers
+    cache: PromptCache  # how the provider bills what it has seen before
+    recall: float  # share of the budget that what the newest turn recalls may cost; 0 for none
+    settings: str  # what a view depends on beside the history; one made with others does not serve
+    call_id: str  # which model call it is
+    budget_source: str  # where the budget comes from
+    # gives the request the shape that the model's endpoint takes; None where it takes any
     shape: Callable[[Sequence[LLMMessage]], list[LLMMessage]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FittedCall:
-    """What a call gets.
+    """What a call gets."""
 
-    Args:
-        view: The messages.
-        report: What was done, in the tokens of the model that answers.
-        planned: What the call is expected to cost.
-    """
-
-    view: list[LLMMessage]
-    report: FitReport
-    planned: PlannedRequest
+    view: list[LLMMessage]  # the messages
+    report: FitReport  # what was done, in the tokens of the model that answers
+    planned: PlannedRequest  # what the call is expected to cost
 
 
 class _Made(NamedTuple):
@@ -100,21 +79,13 @@ class _Made(NamedTuple):
 
 
 class Session:
-    """The calls of one agent, and the manager that has the archive of what left their views.
-
-    Nothing of a call is remembered before all of it has succeeded.
-
-    Args:
-        manager: Fits; it serves this agent alone.
-        open_ended: Whether the newest message may be of one call alone, such as an orchestrator's question.
-        summaries: Has the history summarised in the background; None for none.
-    """
+    """The calls of one agent, and the manager that has the archive of what left their views."""
 
     def __init__(self, manager: ContextManager, *, open_ended: bool, summaries: Summaries | None) -> None:
         self.manager = manager
         self.summaries = summaries
-        self.view: IncrementalView | None = None
-        self._open_ended = open_ended
+        self.view: IncrementalView | None = None  # as of the last call that succeeded
+        self._open_ended = open_ended  # the newest message may be of one call alone, as an orchestrator's question
         self._prefix = SentPrefix(manager.counter)
         self._warn = WarnOnce()
 
@@ -123,7 +94,7 @@ class Session:
 
     @property
     def is_blank(self) -> bool:
-        """Whether nothing of its history is remembered that another one may not see."""
+        """Return whether nothing of its history is remembered that another one may not see."""
         return not self.manager.archive and (self.summaries is None or self.summaries.is_blank)
 
     async def preload(self, message: LLMMessage, number: int) -> None:
@@ -142,11 +113,7 @@ class Session:
             await self.summaries.close()
 
     async def fit(self, call: CallRequest) -> FittedCall | None:
-        """Return what a call gets; None, with one warning, when its history could not be fitted.
-
-        Raises:
-            BudgetTooSmallError: What has to be in the request does not fit.
-        """
+        """Return what a call gets; None, with one warning, when its history could not be fitted."""
         continued = self._continued(call)
         made = await self._grown(*continued, call) if continued else None
         if made is None:
@@ -191,11 +158,7 @@ class Session:
         return _Made(view.plus(still_open, counter), view)
 
     async def _compacted(self, call: CallRequest, *, goes_on: bool, reserved: int = 0) -> _Made | None:
-        """Return a view made anew that leaves ``reserved`` tokens to what is recalled; None when that failed.
-
-        Raises:
-            BudgetTooSmallError: What has to be there does not fit.
-        """
+        """Return a view made anew that leaves ``reserved`` tokens to what is recalled; None when that failed."""
         asked, allowed = call.fit, call.fit.budget
         summary = await self.summaries.for_compaction(asked.messages, allowed) if self.summaries else None
         # What goes on from no view will not grow either, as far as anyone knows: nothing is to be left for that.

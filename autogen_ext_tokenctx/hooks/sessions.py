@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from operator import is_
@@ -15,6 +15,7 @@ from autogen_core import AgentId, ComponentModel
 from autogen_core.models import LLMMessage, SystemMessage
 
 from ..context.manager import ContextManager
+from ..errors import UnknownHandleError
 from ..messages.groups import begins_with, split
 from ..models.counters import counter_for_model
 from ..models.profiles import ModelProfile
@@ -38,40 +39,28 @@ Owner: TypeAlias = AgentId | str | None
 
 @dataclass(eq=False)
 class Conversation:
-    """One history that goes on from call to call, and the session that fits it.
+    """One history that goes on from call to call, and the session that fits it."""
 
-    Args:
-        owner: Who calls.
-        session: Fits the history.
-        is_first: Whether it is the first one of its owner.
-        name: What its agent is called.
-        seen: The messages of the last call, without system messages.
-        is_busy: Whether a call is being fitted.
-    """
-
-    owner: Owner
-    session: Session
-    is_first: bool
-    name: str = ""
-    seen: Sequence[LLMMessage] = ()
-    is_busy: bool = False
+    owner: Owner  # who calls
+    session: Session  # fits the history
+    is_first: bool  # whether it is the first one of its owner
+    name: str = ""  # what its agent is called
+    seen: Sequence[LLMMessage] = ()  # the messages of the last call, without system messages
+    is_busy: bool = False  # whether a call is being fitted
 
     @property
     def is_idle(self) -> bool:
-        """Return whether there is nothing to remember: nothing left its view, or each call of its owner is of its own.
-
-        A selector, say, puts all it knows into one message. Whoever's tool this task runs in is still at work.
-        """
+        """Return whether there is nothing to remember of it."""
+        # Nothing left its view, or each call of its owner is of its own: a selector, say, puts all it knows into one
+        # message. Whoever's tool this task runs in is still at work.
         if self.is_busy or any(used() is self for used in _in_use.get()):
             return False
         return self.session.is_blank or (self.owner is not None and len(self.seen) <= 1)
 
     def goes_on(self, history: Sequence[LLMMessage]) -> bool:
-        """Return whether a history, without system messages, is this one and what came since.
-
-        The newest message may be of one call alone, such as an orchestrator's question. A history that lost its
-        beginning has to hold the very objects of the end of this one: equal texts may be another conversation's.
-        """
+        """Return whether a history, without system messages, is this one and what came since."""
+        # The newest message may be of one call alone, such as an orchestrator's question. A history that lost its
+        # beginning has to hold the very objects of the end of this one: equal texts may be another conversation's.
         if not self.seen:
             return False
         if begins_with(history, self.seen[:-1] or self.seen):
@@ -95,24 +84,11 @@ _IN_USE = 8
 
 
 class Sessions:
-    """One session for each conversation of each agent.
+    """One session for each conversation of each agent."""
 
-    An agent of a runtime is known by its id. Agents that run inside of its tools have that id too, and outside of a
-    runtime there is none: there a conversation is known by how its history goes on. None is fitted by two calls at
-    once, whichever threads they are of: the second one begins a session of its own.
-
-    Args:
-        model: Name of the model, for its tokenizer.
-        counter: A counter to use instead of the model's.
-        manager: A manager to use instead of a new one. Siblings of it are used, which share its counter, caches
-            and strategies, and have archives of their own.
-        summarizer: Has a model summarise what is about to leave the views; None for none.
-        open_ended: As for `Session`.
-        profile: What a program says of the model; None to go by its name.
-
-    Raises:
-        ValueError: Both ``counter`` and ``manager`` are given.
-    """
+    # An agent of a runtime is known by its id. Agents that run inside of its tools have that id too, and outside of a
+    # runtime there is none: there a conversation is known by how its history goes on. None is fitted by two calls at
+    # once, whichever threads they are of: the second one begins a session of its own.
 
     def __init__(
         self,
@@ -128,7 +104,7 @@ class Sessions:
             raise ValueError(
                 "give counter= or manager=, not both: a manager brings its counter, ContextManager(counter=…)"
             )
-        self._brought = counter is not None or manager is not None
+        self.is_brought = counter is not None or manager is not None
         if manager is None and counter is None:
             counter = counter_for_model(model, profile)
         self._root = manager or ContextManager(counter=counter)
@@ -139,7 +115,7 @@ class Sessions:
 
     @property
     def counter(self) -> TokenCounter:
-        """The counter that all sessions count with; its manager guards it, so it never raises."""
+        """Return the counter that all sessions count with; its manager guards it, so it never raises."""
         return self._root.counter
 
     def new(self) -> Session:
@@ -157,13 +133,7 @@ class Sessions:
 
     @contextmanager
     def serving(self, owner: Owner, name: str, messages: Sequence[LLMMessage]) -> Generator[Session]:
-        """Give the session of the conversation that a history is of; no other call gets it meanwhile.
-
-        Args:
-            owner: Who calls.
-            name: What the agent is called.
-            messages: The history as it came.
-        """
+        """Give the session of the conversation that a history is of; no other call gets it meanwhile."""
         history = _without_system(messages)
         with self._lock:
             conversation = self._known(owner, history) or self._begun(owner)
@@ -180,16 +150,21 @@ class Sessions:
             conversation.is_busy = False
 
     def in_use(self, owner: Owner) -> Conversation | None:
-        """Return the conversation that this task had fitted last, of an owner or an agent of that name.
-
-        In a task that had none fitted it is the one conversation that there is. None where nobody knows which is meant.
-        """
+        """Return the conversation of an owner, or agent of that name, that this task had fitted last; None if none."""
         with self._lock:
             own = [known for known in self._conversations if owner in (known.name, known.owner)]
         used = [known() for known in _in_use.get()]
-        if not used and len(own) == 1:
+        if not used and len(own) == 1:  # a task that had none fitted can only mean that one
             return own[0]
         return next((known for known in used if known in own), None)
+
+    def expand(self, handle: str, agent: str | None = None) -> list[LLMMessage]:
+        """Return what left the view of an agent of that name, or of any, under a handle; raise UnknownHandleError."""
+        for conversation in self.newest_first():
+            if agent in (None, conversation.name):
+                with suppress(UnknownHandleError):
+                    return conversation.session.manager.expand(handle)
+        raise UnknownHandleError(handle)
 
     def newest_first(self) -> list[Conversation]:
         """Return all conversations."""
@@ -202,12 +177,8 @@ class Sessions:
             await conversation.session.close()
 
     def dumped_manager(self) -> ComponentModel | None:
-        """Return the counter or manager that the user brought as plain data; None for none.
-
-        Raises:
-            TypeError: It has functions or objects of this process.
-        """
-        return self._root.dump_component() if self._brought else None
+        """Return the counter or manager that the user brought as plain data; None for none."""
+        return self._root.dump_component() if self.is_brought else None
 
     def _known(self, owner: Owner, history: Sequence[LLMMessage]) -> Conversation | None:
         """Return the conversation that a history goes on from; the one of the longest history."""

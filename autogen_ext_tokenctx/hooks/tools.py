@@ -15,6 +15,9 @@ from ..errors import UnknownHandleError
 from ..messages.pages import EXPAND_TOOL, GOES_ON, SEARCH_TOOL, expand_call, page, page_lines
 from ..tokens.budget import TokenBudget
 
+_PAGES = 3
+"""So many pages may fill what a compaction goes down to."""
+
 
 class ExpandContextArgs(BaseModel):
     """Arguments of ``expand_context``."""
@@ -46,7 +49,7 @@ class TextTool(BaseTool[ArgsT, ToolText]):
         super().__init__(args, ToolText, name, description)
 
     def return_value_as_string(self, value: Any) -> str:
-        """The text."""
+        """Return the text."""
         return value.text if isinstance(value, ToolText) else str(value)
 
 
@@ -59,22 +62,9 @@ class _ArchiveTool(TextTool[ArgsT]):
 
 
 class ExpandContextTool(_ArchiveTool[ExpandContextArgs]):
-    """Gives an agent what was shortened or left out of its view, a page of lines at a time.
+    """Gives an agent what was shortened or left out of its view, a page of lines at a time."""
 
-    Every page says which lines it shows of how many, and how to go on. A page is small enough to stand in the view
-    whole, so that everything can be read, however small the budget is beside it.
-
-    Args:
-        manager: Gives the manager of the agent's context, and with it the agent's own archive.
-        page_tokens: Gives the tokens that one page may have; see `page_tokens`.
-
-    Example:
-        >>> from autogen_ext_tokenctx.hooks.tools import ExpandContextTool
-        >>> ExpandContextTool(ContextManager, lambda: 600).name
-        'expand_context'
-    """
-
-    def __init__(self, manager: Callable[[], ContextManager], page_tokens: Callable[[], int]) -> None:
+    def __init__(self, manager: Callable[[], ContextManager], budget: Callable[[], TokenBudget]) -> None:
         super().__init__(
             manager,
             ExpandContextArgs,
@@ -83,10 +73,10 @@ class ExpandContextTool(_ArchiveTool[ExpandContextArgs]):
             f'{EXPAND_TOOL}("id"). The two numbers of {EXPAND_TOOL}("id", 50, 99) are start and end. Each page says '
             f"how to go on. What begins with {GOES_ON.strip()} goes on in the line before it.",
         )
-        self._page_tokens = page_tokens
+        self._budget = budget
 
     async def run(self, args: ExpandContextArgs, cancellation_token: CancellationToken) -> ToolText:
-        """One page of the originals as text, or a sentence that says why there is none."""
+        """Return one page of the originals as text, or a sentence that says why there is none."""
         handle = args.handle.strip().strip("\"'")
         manager = self._manager()
         try:
@@ -94,21 +84,14 @@ class ExpandContextTool(_ArchiveTool[ExpandContextArgs]):
             lines = await asyncio.to_thread(lambda: page_lines(manager.expand(handle)))
         except UnknownHandleError as error:
             return ToolText(text=str(error))
+        # a page stands in the view whole, beside system messages, the task and tools, and often the page before it does
+        tokens = self._budget().target_tokens // _PAGES
         count = manager.counter.count_text
-        return ToolText(text=page(handle, lines, args.start, args.end, tokens=self._page_tokens(), count=count))
+        return ToolText(text=page(handle, lines, args.start, args.end, tokens=tokens, count=count))
 
 
 class SearchContextTool(_ArchiveTool[SearchContextArgs]):
-    """Lets an agent look for words in what left its view.
-
-    Args:
-        manager: Gives the manager of the agent's context, and with it the agent's own archive.
-
-    Example:
-        >>> from autogen_ext_tokenctx.hooks.tools import SearchContextTool
-        >>> SearchContextTool(ContextManager).name
-        'search_context'
-    """
+    """Lets an agent look for words in what left its view."""
 
     def __init__(self, manager: Callable[[], ContextManager]) -> None:
         super().__init__(
@@ -120,7 +103,7 @@ class SearchContextTool(_ArchiveTool[SearchContextArgs]):
         )
 
     async def run(self, args: SearchContextArgs, cancellation_token: CancellationToken) -> ToolText:
-        """The best lines with handle and range, best first, a line each."""
+        """Return the best lines with handle and range, best first, a line each."""
         hits = await asyncio.to_thread(self._manager().search, args.query)  # all that left the view is read for it
         found = "\n".join(
             f"{expand_call(hit.handle, hit.first, hit.last)} of {hit.total} lines: {hit.excerpt}" for hit in hits
@@ -128,23 +111,11 @@ class SearchContextTool(_ArchiveTool[SearchContextArgs]):
         return ToolText(text=found or "nothing found")
 
 
+def context_tools(manager: Callable[[], ContextManager], budget: Callable[[], TokenBudget]) -> list[BaseTool[Any, Any]]:
+    """Return the tools over one agent's archive, whose pages fit its budget."""
+    return [ExpandContextTool(manager, budget), SearchContextTool(manager)]
+
+
 def can_expand(tools: Iterable[Tool | ToolSchema]) -> bool:
-    """Return whether ``expand_context`` is among some tools.
-
-    Example:
-        >>> can_expand([ExpandContextTool(ContextManager, lambda: 600)]), can_expand([])
-        (True, False)
-    """
+    """Return whether ``expand_context`` is among some tools."""
     return any((tool.name if isinstance(tool, Tool) else tool["name"]) == EXPAND_TOOL for tool in tools)
-
-
-def page_tokens(budget: TokenBudget) -> int:
-    """Tokens that a page may have under a budget: a third of what a compaction goes down to.
-
-    So it fits whole beside system messages, the task and the tools' schemas, and the page before it often does too.
-
-    Example:
-        >>> page_tokens(TokenBudget(limit=3_000))
-        600
-    """
-    return budget.target_tokens // 3

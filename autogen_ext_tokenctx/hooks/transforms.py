@@ -43,7 +43,7 @@ class MessageTransform(Protocol):
     """
 
     def apply_transform(self, messages: list[LLMMessage]) -> list[LLMMessage]:
-        """The messages as they should go on.
+        """Return the messages as they should go on.
 
         Args:
             messages: Copies of the messages as they came from the transform before.
@@ -53,7 +53,7 @@ class MessageTransform(Protocol):
     def get_logs(
         self, pre_transform_messages: list[LLMMessage], post_transform_messages: list[LLMMessage]
     ) -> tuple[str, bool]:
-        """What the transform did, in words, and whether it did anything.
+        """Return what the transform did, in words, and whether it did anything.
 
         Args:
             pre_transform_messages: The messages it was given.
@@ -94,18 +94,7 @@ class _FunctionTransform:
 
 
 class TransformChain:
-    """Runs transforms one after the other and keeps each one's faults to itself.
-
-    Args:
-        transforms: The transforms, first one first.
-
-    Raises:
-        TypeError: One is neither a function from messages to messages nor a `MessageTransform`, or it is in no list.
-
-    Example:
-        >>> TransformChain().apply([])
-        []
-    """
+    """Runs transforms one after the other and keeps each one's faults to itself."""
 
     def __init__(self, transforms: Sequence[Transform] = ()) -> None:
         if callable(transforms) or isinstance(transforms, MessageTransform):
@@ -115,15 +104,13 @@ class TransformChain:
 
     @property
     def is_active(self) -> bool:
-        """Whether there is any transform."""
+        """Return whether there is any transform."""
         return bool(self._transforms)
 
     def apply(self, messages: Sequence[LLMMessage]) -> list[LLMMessage]:
-        """What the transforms make of ``messages``; the very objects where a transform changed nothing.
-
-        A transform that raises, or returns something else than messages, is left out with one warning. A call at
-        the end that still waits for its results is given on as it is.
-        """
+        """Return what the transforms make of some messages; the very objects where a transform changed nothing."""
+        # A transform that raises, or returns something else than messages, is left out with one warning. A call at
+        # the end that still waits for its results is given on as it is.
         if not self._transforms or not messages:
             return list(messages)
         current = _repaired(messages)
@@ -141,11 +128,7 @@ class TransformChain:
         return current
 
     def dump(self) -> list[ComponentModel]:
-        """The transforms as AutoGen components.
-
-        Raises:
-            TypeError: A transform is no component.
-        """
+        """Return the transforms as AutoGen components; raise TypeError where one cannot be dumped."""
         models: list[ComponentModel] = []
         for transform in self._transforms:
             if not is_component_instance(transform):
@@ -162,12 +145,12 @@ class TransformChain:
 
     @staticmethod
     def load(models: Sequence[ComponentModel]) -> list[MessageTransform]:
-        """The transforms that `dump` made ``models`` of."""
+        """Return the transforms that `dump` made component models of."""
         return [ComponentLoader.load_component(model, MessageTransform) for model in models]
 
 
 def detached(message: LLMMessage) -> LLMMessage:
-    """A copy of ``message`` that can be changed, its parts too, without a trace in the original."""
+    """Return a copy of a message that can be changed, its parts too, without a trace in the original."""
     if isinstance(message.content, str):
         return message.model_copy()
     # Images stay as they are: they are large, and only equal to themselves.
@@ -176,11 +159,7 @@ def detached(message: LLMMessage) -> LLMMessage:
 
 
 def _as_transform(given: Transform) -> MessageTransform:
-    """The transform that a user gave; a function is wrapped.
-
-    Raises:
-        TypeError: It is neither.
-    """
+    """Return what a user gave as a transform; raise TypeError where it is none."""
     # a class has the methods too, but what it makes is meant
     unmade = isinstance(given, type) and hasattr(given, "apply_transform")
     if isinstance(given, MessageTransform) and not unmade:
@@ -195,7 +174,7 @@ def _as_transform(given: Transform) -> MessageTransform:
 
 
 def _name(transform: MessageTransform) -> str:
-    """What logs and warnings call a transform."""
+    """Return what logs and warnings call a transform."""
     if isinstance(transform, _FunctionTransform):
         return getattr(transform.function, "__name__", type(transform.function).__name__)
     return type(transform).__name__

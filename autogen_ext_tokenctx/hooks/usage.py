@@ -1,4 +1,4 @@
-"""What requests are billed for, and what was learned of the models behind a client: what they count and take."""
+"""What requests are billed for and may cost: what is known, and was learned, of what models count and take."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from autogen_core.tools import Tool, ToolSchema
 from pydantic import BaseModel
 
 from ..models.counters import is_exact
+from ..models.limits import ModelLimits
 from ..models.names import settings_of
 from ..models.overflow import Overflow
 from ..models.profile_table import profile_of
 from ..models.schemas import answer_schema, as_text, as_tool, given_tools
+from ..models.token_manager import TokenManager
 from ..tokens.budget import TokenBudget, within
 from ..tokens.calibrated import CalibratedCounter, PlannedRequest
 from ..tokens.calibration import Calibration
@@ -36,20 +38,7 @@ class Billed(NamedTuple):
 
 
 class BilledTools:
-    """What the requests of one model client are billed for beside their messages.
-
-    Args:
-        inner: The client that calls the model. Its own settings (``response_format``) are part of every request.
-
-    Example:
-        >>> from autogen_ext.models.replay import ReplayChatCompletionClient
-        >>> class Answer(BaseModel):
-        ...     city: str
-        >>> billed = BilledTools(ReplayChatCompletionClient(["ok"]))
-        >>> tools, has_schema = billed.of([], (), "auto", Answer, {}, "gpt-4o")
-        >>> [tool["name"] for tool in tools], has_schema
-        (['Answer'], True)
-    """
+    """What the requests of one model client are billed for beside their messages."""
 
     def __init__(self, inner: ChatCompletionClient) -> None:
         self._kind = _kind_of(inner)
@@ -66,17 +55,8 @@ class BilledTools:
         extra: Mapping[str, Any],
         model: str,
     ) -> Billed:
-        """Return what a request is billed for beside its messages.
-
-        Args:
-            messages: The request.
-            tools: As given to the client.
-            tool_choice: Ollama's client sends the chosen tool alone.
-            json_output: The schema of the answer, if it is a class.
-            extra: Further arguments of the call; they go before the client's own.
-            model: The model that answers.
-        """
-        settings = {**self._own, **extra}
+        """Return what a request is billed for beside its messages."""
+        settings = {**self._own, **extra}  # arguments of the call go before the client's own
         sent = [*self._sent(messages, tools, tool_choice), *given_tools(settings)]
         answer = None if self._kind in _GRAMMARS else self._answer(json_output, settings, model)
         return Billed(sent if answer is None else [*sent, answer], answer is not None)
@@ -98,6 +78,7 @@ class BilledTools:
         tools: Sequence[Tool | ToolSchema],
         tool_choice: Tool | Literal["auto", "required", "none"],
     ) -> Sequence[Tool | ToolSchema]:
+        # Ollama's client sends the chosen tool alone
         if self._kind == "ollama" and tool_choice not in ("auto", "required"):
             return [tool_choice] if isinstance(tool_choice, Tool) else []
         if self._kind == "anthropic":
@@ -108,10 +89,104 @@ class BilledTools:
 
 
 def _kind_of(client: ChatCompletionClient) -> str:
-    """Which of AutoGen's clients it is, or is derived from; "" when it is none. None of them is imported for it."""
+    """Return which of AutoGen's clients it is, or is derived from; "" when it is none."""
+    # none of them is imported for it
     modules = (cls.__module__ for cls in type(client).__mro__)
     found = (module.removeprefix(_CLIENTS).partition(".")[0] for module in modules if module.startswith(_CLIENTS))
     return next(found, "")
+
+
+GIVEN = "given"
+"""Where a budget comes from that the user gave."""
+
+_GUESSES = frozenset({"name_pattern", "default"})
+"""Sources that do not know the model itself: a given budget is not cut for a guess."""
+
+_REPLY_TOKENS, _REPLY_SHARE = 4_096, 0.25
+"""What the reply needs of a window that input and output share, where nobody says: AutoGen's Anthropic client asks for
+as many; and never more than this share of it."""
+
+_REPLY_KEYS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "num_predict")
+"""What the tokens of a reply are called in the settings of a call."""
+
+
+class CallBudget(NamedTuple):
+    """The budget of a call, and where it comes from."""
+
+    budget: int | TokenBudget  # the tokens it may have; a number fills them, see `TokenBudget`
+    source: str  # where the number comes from: ``"given"``, or the source of the model's limit
+
+
+class CallLimits:
+    """Budgets within what models take."""
+
+    def __init__(self, client: ChatCompletionClient | None, manager: TokenManager | None) -> None:
+        self._is_default = manager is None
+        self._manager = manager if manager is not None else TokenManager(client=client)
+        self._own: Mapping[str, Any] = {} if client is None else settings_of(client)
+        self._last: dict[str, CallBudget] = {}
+        self._warn = WarnOnce()
+
+    async def of(self, given: int | TokenBudget | None, model: str, extra: Mapping[str, Any]) -> CallBudget:
+        """Return the budget of a call to a model, "" where that is not known; None as given is what the model takes."""
+        found = self._last[repr((given, model))] = await self._of(given, model, extra)
+        return found
+
+    def last(self, given: int | TokenBudget | None, model: str) -> TokenBudget:
+        """Return the budget of the last call to a model, and before there was one what may be taken for it."""
+        found = self._last.get(repr((given, model)))
+        return TokenBudget.of(found.budget if found else _DEFAULT.max_input_tokens if given is None else given)
+
+    def check_dumpable(self) -> None:
+        """Raise TypeError where a token manager was brought: it cannot be put into a component's config."""
+        if not self._is_default:
+            raise TypeError(
+                "a hook with token_manager= cannot be dumped: the token manager is an object of this process. Build "
+                "the hook without it, or give it again in code after loading."
+            )
+
+    async def _of(self, given: int | TokenBudget | None, model: str, extra: Mapping[str, Any]) -> CallBudget:
+        if given is not None and not model:
+            return CallBudget(given, GIVEN)
+        limits = await self._limits(model)
+        reply = _reply_of({**self._own, **extra})
+        if given is None:
+            most = limits.max_input_tokens
+            if most >= limits.context_window:  # the reply comes out of the same window
+                share = int(_REPLY_SHARE * limits.context_window)
+                most -= min(reply or _REPLY_TOKENS, share)
+            return CallBudget(max(1, most), limits.source)
+        most = min(limits.max_input_tokens, limits.context_window - (reply or 0))
+        budget = TokenBudget.of(given)
+        if limits.source in _GUESSES or budget.limit <= most or most <= 0:
+            return CallBudget(given, GIVEN)
+        self._warn(
+            f"limit {model}",
+            f"a budget of {budget.limit} tokens is more than {model!r} takes: {most} input tokens, by the source "
+            f"{limits.source!r}. That is its budget now: give budget={most} or less, or correct the limit "
+            "(TokenManager().explain(model) names where it is from)",
+        )
+        if isinstance(given, int):
+            return CallBudget(most, limits.source)
+        return CallBudget(within(given, max(1, most - given.reserve)), limits.source)
+
+    async def _limits(self, model: str) -> ModelLimits:
+        try:
+            return await self._manager.get_limits(model or "unknown")
+        except Exception as error:  # no agent must die because nobody knows its model
+            self._warn("limits", f"the limits of {model!r} are not known ({error!r}); the default is taken")
+            return _DEFAULT
+
+
+_DEFAULT = ModelLimits(8_192, 8_192, source="default")
+
+
+def _reply_of(settings: Mapping[str, Any]) -> int | None:
+    """Return the tokens of a reply, where the settings of a call say so."""
+    options = settings.get("options")
+    places: list[Any] = [settings, options if isinstance(options, Mapping) else {}]
+    found = (place.get(key) for place in places for key in _REPLY_KEYS)
+    return next((tokens for tokens in found if isinstance(tokens, int) and tokens > 0), None)
 
 
 logger = logging.getLogger(__name__)
@@ -123,18 +198,12 @@ _SMALLER = 0.7
 
 
 class ModelUsage:
-    """The usage that providers stated, model by model, and the limits that they have shown.
-
-    Args:
-        counter: Counts tokens.
-        model: The model that answers, "" when it is not known.
-        trusted: Take the counter at its word until the usage of that model contradicts it.
-    """
+    """The usage that providers stated, model by model, and the limits that they have shown."""
 
     def __init__(self, counter: TokenCounter, model: str, *, trusted: bool) -> None:
         self._counter = counter
         self._model = model
-        self._trusted = trusted
+        self._trusted = trusted  # the counter is taken at its word until the usage of that model contradicts it
         self._counters: dict[str, CalibratedCounter] = {}
         self._limits: dict[str, int] = {}
         self._with_ceiling: set[str] = set()
@@ -160,14 +229,7 @@ class ModelUsage:
     def learn(
         self, planned: PlannedRequest, model: str | None, result: CreateResult, *, has_schema: bool
     ) -> int | None:
-        """Learn from the usage of a call; return the input tokens it states, None when it states none.
-
-        Args:
-            planned: What was sent.
-            model: The model that answered; None for the usual one.
-            result: The answer, with its usage.
-            has_schema: Whether it was sent with a schema of the answer, whose price no counter knows exactly.
-        """
+        """Learn from the usage of a call; return the input tokens it states, None when it states none."""
         # A cached result repeats the usage of another time, and some clients give 0 or nothing where they know none.
         used: Any = getattr(result.usage, "prompt_tokens", None)
         if result.cached or not isinstance(used, int) or used <= 0:
@@ -178,16 +240,9 @@ class ModelUsage:
     def learn_refusal(
         self, planned: PlannedRequest, model: str | None, overflow: Overflow, *, has_schema: bool, again: bool = False
     ) -> int:
-        """Learn from a refusal; return the tokens that the request may have when it is sent once more.
-
-        Args:
-            planned: What was sent.
-            model: The model of this call; None for the usual one.
-            overflow: What the provider says of it.
-            has_schema: As for `learn`.
-            again: Whether it was made smaller before, and refused all the same.
-        """
-        if overflow.requested is not None and not has_schema:  # it is what a usage would have said
+        """Learn from a refusal; return the tokens that the request may have when it is sent once more."""
+        # what a schema costs no counter knows exactly; else it is what a usage would have said
+        if overflow.requested is not None and not has_schema:
             self._observe(planned, model, overflow.requested, has_schema)
         sent = planned.counter.plan(planned.messages, planned.tools, planned.counted).expected.upper
         smaller = max(1, int(_SMALLER * sent))

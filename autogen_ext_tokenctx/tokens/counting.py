@@ -6,7 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from autogen_core import FunctionCall, Image
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
@@ -28,6 +28,8 @@ _PER_RESULT = 6  # the recipient, the channel and the "functions." before the to
 _TOOLS_FRAME = "# Tools\n\n## functions\n\nnamespace functions {\n\n} // namespace functions"
 # From OpenAI's vision guide, for gpt-4o, gpt-4.1 and their like.
 _GPT_4O_IMAGES = TiledImages(85, 170)
+
+_Count = TypeVar("_Count")
 
 _MessageKey = tuple["str | tuple[int, int]", ...]
 
@@ -243,11 +245,15 @@ class GuardedTokenCounter:
         """Tokens of a message with its overhead."""
         return self._guarded(lambda counter: counter.count_message(message))
 
+    def count_messages(self, messages: Sequence[LLMMessage]) -> list[int]:
+        """Return the tokens of each of some messages with its overhead."""
+        return self._guarded(lambda counter: [counter.count_message(message) for message in messages])
+
     def count_request(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema] = ()) -> int:
         """Tokens of a whole request."""
         return self._guarded(lambda counter: counter.count_request(messages, tools))
 
-    def _guarded(self, count: Callable[[TokenCounter], int]) -> int:
+    def _guarded(self, count: Callable[[TokenCounter], _Count]) -> _Count:
         if not self._failed:
             try:
                 return count(self._counter)

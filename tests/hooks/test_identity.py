@@ -254,4 +254,4 @@ async def test_system_messages_tell_no_chats_apart() -> None:
     client = TokenBudgetChatCompletionClient(StrictClient(window=BUDGET), BUDGET, recall=0.0)
     for turns in range(20, 26):
         await client.create([SystemMessage(content=f"It is {turns} o'clock."), *conversation(turns)])
-    assert len(client._sessions.newest_first()) == 1  # pyright: ignore[reportPrivateUsage]
+    assert len(client._calls.sessions.newest_first()) == 1  # pyright: ignore[reportPrivateUsage]

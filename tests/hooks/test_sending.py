@@ -10,7 +10,8 @@ from autogen_core.models import AssistantMessage, CreateResult, LLMMessage, User
 
 from autogen_ext_tokenctx.context.report import FitReport
 from autogen_ext_tokenctx.errors import BudgetTooSmallError
-from autogen_ext_tokenctx.hooks.sending import CallRecord, ClientCall, RecentCalls, Sender
+from autogen_ext_tokenctx.hooks.link import ClientCall
+from autogen_ext_tokenctx.hooks.sending import CallRecord, RecentCalls, Sender
 from autogen_ext_tokenctx.hooks.session import FittedCall
 from autogen_ext_tokenctx.hooks.usage import ModelUsage
 from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
@@ -174,6 +175,27 @@ async def test_a_limit_that_did_not_do_once_is_not_believed_again() -> None:
     with pytest.raises(RuntimeError):
         await ask(sender, fitter.of(HISTORY), stream=False)
     assert fitter.allowed[1] < 0.75 * COUNTER.count_request(provider.requests[1].messages)
+
+
+class Exact(Provider):
+    """Says how long each request is, and that the model takes a little less."""
+
+    def _answer(self, *args: Any, **kwargs: Any) -> CreateResult:
+        tokens = COUNTER.count_request(args[0])
+        self.says = f"prompt is too long: {tokens} tokens > {tokens - 9} maximum"
+        return super()._answer(*args, **kwargs)
+
+
+async def test_a_stated_limit_is_believed_once_and_no_more() -> None:
+    """What is refused again though it kept to the limit is not counted as the provider says."""
+    provider = Exact(9)
+    sender, fitter = made(provider)
+    with pytest.raises(RuntimeError):
+        await ask(sender, fitter.of(HISTORY), stream=False)
+    sent = [COUNTER.count_request(request.messages) for request in provider.requests]
+    shares = [allowed / tokens for allowed, tokens in zip(fitter.allowed, sent, strict=False)]
+    assert shares[0] > 0.9
+    assert all(share < 0.75 for share in shares[1:])
 
 
 @BOTH
