@@ -28,7 +28,7 @@ from ..retrieval.pictures import with_pictures
 from ..retrieval.query import asked_picture, question
 from ..retrieval.recall import Recalled, recall, said_in
 from ..selection.prioritizer import GroupPrioritizer, PinReason, PrioritizedContext
-from ..selection.scope import Scope, scope_of, whole_of
+from ..selection.scope import NOTE, Scope, scope_of, whole_of
 from ..selection.similar import without_copies
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
@@ -235,17 +235,20 @@ class ContextEngine:
             note = request.summary.message()
             try:
                 with_note = replace(request, pinned=(*request.pinned, note))
-                return await self._compacted(fit, scope.with_extra(note), with_note)
+                return await self._compacted(fit, history, scope.with_extra(note), with_note)
             except BudgetTooSmallError:
                 pass  # what must be there leaves it nothing
-        return await self._compacted(fit, scope, replace(request, summary=None))
+        return await self._compacted(fit, history, scope, replace(request, summary=None))
 
-    async def _compacted(self, fit: Fit, scope: Scope, request: FitRequest) -> FitResult:
+    async def _compacted(self, fit: Fit, history: HistoryIndex, scope: Scope, request: FitRequest) -> FitResult:
         """Return the view of what is looked at of a history."""
         groups, task, pinned = scope.groups, request.task, request.pinned
         await self.prioritizer.prepare(groups, task, profiles=self._profiles)
 
         def compacted() -> FitResult:
+            for group in groups:
+                if group.index != NOTE and not self.counter.estimates:
+                    self._profiles.get(group, history.sizes[group.index])
             context = self.prioritizer.prioritize(groups, task, profiles=self._profiles, pinned=pinned)
             return fit.compacted(without_copies(context), scope, request.summary)
 

@@ -110,23 +110,23 @@ class FeatureCache:
         """Return the exact tokens of the group in full."""
         return sum(map(self._counter.count_message, group.messages))
 
-    def get(self, group: MessageGroup) -> GroupFeatures:
-        """Return the group's features."""
+    def get(self, group: MessageGroup, tokens: int | None = None) -> GroupFeatures:
+        """Return the group's features; ``tokens`` are those of the group in full, where they are known."""
         with self._lock:
             found = self._known.get(group.key)
             if found is not None:
                 self._known.move_to_end(group.key)
                 return found
-        found = self._profile(group)  # two threads may both do this; that is no harm
+        tokens = self.tokens(group) if tokens is None else tokens
+        found = self._profile(group, tokens)  # two threads may both do this; that is no harm
         with self._lock:
             self._known[group.key] = found
             if len(self._known) > self._size:
                 self._known.popitem(last=False)
         return found
 
-    def _profile(self, group: MessageGroup) -> GroupFeatures:
+    def _profile(self, group: MessageGroup, tokens: int) -> GroupFeatures:
         read = self._compressor.read(group)
-        tokens = self.tokens(group)
         compact = self._compressor.compact(group, read, _ANY_HANDLE)
         compact_tokens = sum(map(self._counter.count_message, compact)) if compact else tokens
         if compact_tokens >= tokens:

@@ -112,7 +112,7 @@ class HistoryIndex:
 
     def _read(self, messages: Sequence[LLMMessage]) -> None:
         for group in split(messages, first=len(self.groups)):
-            size = sum(map(self._counter.count_message, group.messages))
+            size = sum(self._counter.count_messages(group.messages))
             self.groups.append(group)
             self.sizes.append(size)
             self.tokens += self._cost(group, size)

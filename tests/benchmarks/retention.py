@@ -162,7 +162,8 @@ def table(rows: Sequence[dict[str, Any]], budgets: Sequence[str]) -> str:
     for family, (metric, _) in FAMILIES.items():
         for method in dict.fromkeys(row["method"] for row in rows):
             own = [row for row in rows if row["method"] == method]
-            lines.append([family, metric, method.partition(":")[0], *(_cell(own, family, budget) for budget in budgets)])
+            cells = [_cell(own, family, budget) for budget in budgets]
+            lines.append([family, metric, method.partition(":")[0], *cells])
     return markdown(["family", "metric", "by", *budgets], lines)
 
 
