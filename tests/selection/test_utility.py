@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -167,6 +168,23 @@ async def test_what_a_tool_was_called_with_is_kept_before_records(price: int) ->
     whole = manager.counter.count_request(history)
     view = (await manager.for_agent().fit(history, whole // (5 * price))).messages
     assert "invite(Ottoline Brask, harbour gala)" in "\n".join(map(text_of, split(view)))
+
+
+@pytest.mark.parametrize(("said", "is_more"), [(user, True), (agent, True), (None, False)])
+def test_new_words_of_what_is_said_gain_more_as_long_as_it_is_open_what_is_asked(
+    said: Callable[[str], LLMMessage] | None, is_more: bool
+) -> None:
+    """No tool brings that back; what a result says may be looked up again."""
+    text = "The orchard fence becomes cobalt."
+    told = [said(text)] if said else exchange(text)
+    start, end = [user("Plan the gala."), *exchange("on duty: Ines"), *told], exchange("ok")
+
+    def per_word(*messages: LLMMessage) -> float:
+        context = scored(*messages)
+        return lines_of(Utility(context), context.groups[2])[0].per_word
+
+    is_open, asked = per_word(*start, *end), per_word(*start, *end, user(f"{QUESTION} And who mends it by Monday?"))
+    assert (is_open > 2 * asked) == is_more
 
 
 def test_facts_that_the_view_has_gain_nothing() -> None:
