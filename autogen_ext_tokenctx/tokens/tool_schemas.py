@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-_NUMBERS = {"integer": "number"}
 # Keywords that narrow a type. That OpenAI shows them is not documented; showing them errs on the high side.
 _CONSTRAINTS = (
     *("default", "format", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
@@ -15,30 +14,10 @@ _CONSTRAINTS = (
 
 
 def render_tool(name: str, description: str, parameters: Mapping[str, object]) -> str:
-    """Write one tool as the TypeScript-like type that OpenAI puts into the prompt.
-
-    OpenAI does not document the format; it was inferred from models that repeat their prompt and from billed counts,
-    and is published for gpt-oss as the "harmony" format. Nested objects are written out in place; a ``$ref`` is looked
-    up in ``parameters`` and one that leads back to itself is written as its name.
-
-    Args:
-        name: The tool's name.
-        description: What the tool does; may be empty.
-        parameters: A JSON schema of type "object"; may be empty.
-
-    Returns:
-        The declaration, ending in an empty line.
-
-    Example:
-        >>> schema = {"properties": {"unit": {"enum": ["C", "F"]}, "days": {"type": "integer"}}, "required": ["days"]}
-        >>> print(render_tool("forecast", "Weather to come.", schema), end="")
-        // Weather to come.
-        type forecast = (_: {
-        unit?: "C" | "F",
-        days: number,
-        }) => any;
-        <BLANKLINE>
-    """
+    """Return one tool as the TypeScript-like type, ending in an empty line, that OpenAI puts into the prompt."""
+    # OpenAI does not document the format; it was inferred from models that repeat their prompt and from billed counts,
+    # and is published for gpt-oss as the "harmony" format. Nested objects are written out in place; a "$ref" is looked
+    # up in the parameters, and one that leads back to itself is written as its name.
     properties = _Renderer(parameters).properties(parameters, indent=0)
     arguments = f"_: {{\n{properties}\n}}" if properties else ""
     return f"{_comment(description, 0)}type {name} = ({arguments}) => any;\n\n"
@@ -94,7 +73,7 @@ class _Renderer:
             return self._object(schema, indent)
         if kind == "array":
             return self._array(schema, indent)
-        return _NUMBERS.get(kind, kind)
+        return "number" if kind == "integer" else kind
 
     def _object(self, schema: Mapping[str, object], indent: int) -> str:
         properties = self.properties(schema, indent + 2)
