@@ -1,7 +1,4 @@
-"""What a family of models accepts: the form its quirks have as data.
-
-The data itself is in `profile_table`; what is done with it to a request, in `shaping`.
-"""
+"""What a family of models accepts: the form of the data in `profile_table`, which `shaping` goes by."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Where a model's limits come from, apart from its API: environment, files, tables, its name, a default.
-
-Each source takes a `ModelName` and gives a `LimitAnswer`; `default_sources` has their order.
-"""
+"""Where a model's limits come from, apart from its API: environment, files, tables, its name, a default."""
 
 from __future__ import annotations
 
@@ -36,16 +33,9 @@ _FILE_KEYS = ("context_window", "max_input_tokens", "max_output_tokens")
 
 
 class EnvironmentSource:
-    """Reads ``MODEL_LIMIT_<NAME>=<tokens>``; names compare by their letters and digits.
+    """Reads `MODEL_LIMIT_<NAME>=<tokens>`; names compare by their letters and digits."""
 
-    Args:
-        environment: The variables; the process's own by default, read anew at each look-up.
-
-    Example:
-        >>> asyncio.run(EnvironmentSource({"MODEL_LIMIT_GPT4": "6000"})(ModelName.parse("gpt-4"))).note
-        'MODEL_LIMIT_GPT4'
-    """
-
+    # The variables are the process's own by default, read anew at each look-up.
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
 
@@ -71,17 +61,10 @@ def _tokens_in_text(text: str) -> int | None:
 
 
 class FileSource:
-    """Reads JSON files that map model names to limits; of several files the first that knows a model counts.
+    """Reads JSON files that map model names to limits; of several files the first that knows a model counts."""
 
-    A value is a number of tokens, or an object with any of ``context_window``, ``max_input_tokens`` and
-    ``max_output_tokens``. What cannot be used is named in one warning, and the rest still counts. Files are read again
-    when they change.
-
-    Args:
-        path: The only file to read. Without it ``./model_limits.json``, ``~/.autogen/model_limits.json`` and
-            ``/etc/autogen/model_limits.json`` are read, as far as they are there.
-    """
-
+    # A value is a number of tokens, or an object with any of _FILE_KEYS. What cannot be used is named in one warning,
+    # and the rest still counts.
     def __init__(self, path: str | Path | None = None) -> None:
         self._given = None if path is None else Path(path).expanduser()
         self._files = _Files()
@@ -141,15 +124,11 @@ class _Files:
         return self._read[path][1]
 
 
-_MOST_BYTES = 10_000_000
-"""A larger file is no table of models."""
-
-
 def _read_file(path: Path) -> _Table:
     """Return the usable entries of a file."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
+        if path.stat().st_size > 10_000_000:  # no table of models: a thousand times ours
+            raise ValueError("it has more than 10,000,000 bytes")
         content: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         warn_once(f"file:{path}", f"{path} cannot be read ({type(error).__name__}: {error}): it is ignored.")
@@ -207,16 +186,8 @@ def refreshed_paths() -> list[Path]:
     return [place / "model_limits.refreshed.json" for place in _places()]
 
 
-_OLD_DAYS = 90
-"""Makers bring new models out every few months."""
-
-
 class TableSource:
-    """Looks the name up in our own table and a refreshed one, the newer of them first, then in genai-prices.
-
-    A refreshed table is what ``tokenctx limits --refresh`` wrote, in ``~/.autogen`` or ``/etc/autogen``, the newer of
-    these; genai-prices is looked into if it is installed (extra ``prices``).
-    """
+    """Looks the name up in our own table and a refreshed one, the newer of them first, then in genai-prices."""
 
     def __init__(self) -> None:
         self._files = _Files()
@@ -267,7 +238,7 @@ async def _in_own(name: ModelName) -> LimitAnswer | None:
 @cache
 def _tell_age(days: int) -> None:
     """Say, once a day, that the table is old."""
-    if days > _OLD_DAYS:
+    if days > 90:  # makers bring new models out every few months
         logger.info(
             "the table of model limits is %d days old: newer models may be missing; update autogen-ext-tokenctx, run "
             "tokenctx limits --refresh, or state limits in model_limits.json",
@@ -300,11 +271,7 @@ class PatternSource:
 
 
 class DefaultSource:
-    """Gives every model the same limit.
-
-    Args:
-        tokens: The limit.
-    """
+    """Gives every model the same limit."""
 
     def __init__(self, tokens: int) -> None:
         self._limits = ModelLimits(tokens, tokens)

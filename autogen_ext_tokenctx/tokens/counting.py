@@ -20,6 +20,8 @@ from .tool_schemas import render_tool
 # Tokens of a message. From the OpenAI cookbook, "How to count tokens with tiktoken", checked there against the API.
 _PER_MESSAGE = 3
 
+_GPT_4O_IMAGES = TiledImages(85, 170)  # from OpenAI's vision guide, for gpt-4o, gpt-4.1 and their like
+
 _Key = tuple["str | tuple[int, int]", ...]
 
 
@@ -77,8 +79,7 @@ class RequestTokenCounter(ABC):
         17
     """
 
-    # The rule of gpt-4o, gpt-4.1 and their like: from OpenAI's vision guide.
-    def __init__(self, images: ImageCost = TiledImages(85, 170)) -> None:  # noqa: B008
+    def __init__(self, images: ImageCost = _GPT_4O_IMAGES) -> None:
         self._images = images
         self._messages = _CountCache()
         self._tools = _CountCache()

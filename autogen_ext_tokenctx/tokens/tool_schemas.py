@@ -34,8 +34,8 @@ class _Renderer:
     def properties(self, schema: Mapping[str, object], indent: int) -> str:
         required = _sequence(schema.get("required"))
         lines: list[str] = []
-        for name, value in _mapping(schema.get("properties")).items():
-            prop = _mapping(value)
+        for name, value in as_mapping(schema.get("properties")).items():
+            prop = as_mapping(value)
             optional = "" if name in required else "?"
             description = str(prop.get("description", ""))
             lines.append(
@@ -62,7 +62,7 @@ class _Renderer:
             return " | ".join(map(_literal, _sequence(schema["enum"])))
         for keyword, sign in (("anyOf", " | "), ("oneOf", " | "), ("allOf", " & ")):
             if keyword in schema:
-                return sign.join(self.type_of(_mapping(option), indent) for option in _sequence(schema[keyword]))
+                return sign.join(self.type_of(as_mapping(option), indent) for option in _sequence(schema[keyword]))
         kind = schema.get("type", "object" if "properties" in schema else "any")
         if isinstance(kind, str):
             return self._named_type(kind, schema, indent)
@@ -81,14 +81,14 @@ class _Renderer:
             return f"{{\n{properties}\n{' ' * indent}}}"
         values = schema.get("additionalProperties")
         if isinstance(values, Mapping):
-            return f"Record<string, {self.type_of(_mapping(cast(object, values)), indent)}>"
+            return f"Record<string, {self.type_of(as_mapping(cast(object, values)), indent)}>"
         return "object"
 
     def _array(self, schema: Mapping[str, object], indent: int) -> str:
         if "prefixItems" in schema:
-            members = (self.type_of(_mapping(item), indent) for item in _sequence(schema["prefixItems"]))
+            members = (self.type_of(as_mapping(item), indent) for item in _sequence(schema["prefixItems"]))
             return f"[{', '.join(members)}]"
-        item = self.type_of(_mapping(schema.get("items")), indent)
+        item = self.type_of(as_mapping(schema.get("items")), indent)
         return f"({item})[]" if " | " in item else f"{item}[]"
 
     def _reference(self, reference: str, indent: int) -> str:
@@ -100,7 +100,7 @@ class _Renderer:
     def _target(self, reference: str) -> Mapping[str, object]:
         target: Mapping[str, object] = self._root
         for key in reference.removeprefix("#").strip("/").split("/"):
-            target = _mapping(target.get(key.replace("~1", "/").replace("~0", "~")))
+            target = as_mapping(target.get(key.replace("~1", "/").replace("~0", "~")))
         return target
 
 
@@ -117,7 +117,8 @@ def _literal(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _mapping(value: object) -> Mapping[str, object]:
+def as_mapping(value: object) -> Mapping[str, object]:
+    """Return a JSON object as it is, and an empty one for anything else."""
     return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
 
 
