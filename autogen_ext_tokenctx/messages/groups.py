@@ -1,9 +1,4 @@
-"""Groups: the smallest pieces of a history that are kept or left out, and the repair of broken ones.
-
-A group is one message, or a tool-calling assistant message together with all its results. Splitting and repairing
-are one step, because what is broken about a history is exactly what does not form a group: a call without its
-result (a cancelled run), a result without its call, an assistant message that calls nothing.
-"""
+"""Groups: the smallest pieces of a history that are kept or left out, and the repair of broken ones."""
 
 from __future__ import annotations
 
@@ -29,11 +24,11 @@ from .quoting import one_line, quote
 
 MessageKey: TypeAlias = tuple[Hashable, ...]
 
+# What stands for a missing tool result.
 NO_RESULT = "[No result recorded: the call was probably interrupted]"
-"""What stands for a missing tool result."""
 
+# Source of the user message that a result without its call becomes.
 STRAY_SOURCE = "tool_result"
-"""Source of the user message that a result without its call becomes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,20 +67,10 @@ class MessageGroup:
 
 
 def split(messages: Sequence[LLMMessage], first: int = 0) -> list[MessageGroup]:
-    """The groups of a history, each one repaired where it was broken.
-
-    Args:
-        messages: A history, broken or not. It is not changed.
-        first: Number of the first group.
-
-    Returns:
-        The groups in order. Their ``originals``, put end to end, are ``messages``.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> [group.repaired for group in split([UserMessage(content="hi", source="user")])]
-        ['']
-    """
+    """Return the groups of a history, numbered from `first`, each one repaired where it was broken."""
+    # Splitting and repairing are one step, because what is broken about a history is exactly what does not form a
+    # group: a call without its result (a cancelled run), a result without its call, an assistant message that calls
+    # nothing.
     groups: list[MessageGroup] = []
     start = 0
     while start < len(messages):
@@ -101,32 +86,17 @@ def split(messages: Sequence[LLMMessage], first: int = 0) -> list[MessageGroup]:
 
 
 def repair(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
-    """A history that a provider accepts: every call answered, every result called for.
-
-    Args:
-        messages: A history, broken or not. It is not changed.
-
-    Returns:
-        The same objects where nothing is broken. An open call gets a result that says there was none; a stray
-        result becomes a user message; assistant messages that call nothing, and user messages without any
-        content, go; tool-call ids that are empty or used twice in a message are renamed.
-
-    Example:
-        >>> from autogen_core import FunctionCall, Image
-        >>> from autogen_core.models import AssistantMessage
-        >>> call = AssistantMessage(content=[FunctionCall(id="1", name="look", arguments="{}")], source="coder")
-        >>> [message.type for message in repair([call])]
-        ['AssistantMessage', 'FunctionExecutionResultMessage']
-    """
+    """Return a history that a provider accepts: every call answered, every result called for."""
+    # The same objects where nothing is broken. An open call gets a result that says there was none; a stray result
+    # becomes a user message; assistant messages that call nothing, and user messages without any content, go; ids of
+    # calls that are empty or used twice in a message are renamed.
     return [message for group in split(messages) for message in group.messages]
 
 
 def message_key(message: LLMMessage) -> MessageKey:
-    """A key that is equal for messages of equal content and the same images, cheap to make and to hash.
-
-    Strings keep their hash, so a key of a long message costs no more than one of a short message. An image goes by
-    its identity: whoever remembers something about an image's content by this key has to hold the image.
-    """
+    """Return what is equal for messages of equal content and the same images, cheap to make and to hash."""
+    # Strings keep their hash, so a key of a long message costs no more than one of a short message. An image goes by
+    # its identity: whoever remembers something about an image's content by this key has to hold the image.
     if isinstance(message, UserMessage) and not isinstance(message.content, str):
         parts = tuple(part if isinstance(part, str) else (part.image.size, id(part)) for part in message.content)
         return ("user", message.source, parts)
@@ -134,14 +104,7 @@ def message_key(message: LLMMessage) -> MessageKey:
 
 
 def common_prefix(messages: Sequence[LLMMessage], others: Sequence[LLMMessage]) -> int:
-    """Return with how many of the same messages two histories begin.
-
-    Example:
-        >>> from autogen_core.models import SystemMessage
-        >>> one, other = (SystemMessage(content=text) for text in "ab")
-        >>> common_prefix([one, other], [one, one])
-        1
-    """
+    """Return with how many of the same messages two histories begin."""
     return sum(1 for _ in takewhile(_are_same, zip(messages, others, strict=False)))
 
 
@@ -160,7 +123,7 @@ def same_objects(messages: Sequence[LLMMessage], others: Sequence[LLMMessage]) -
 
 
 def texts(message: LLMMessage) -> Iterator[str]:
-    """Everything that a message says: its content, calls with their arguments, results, the thought beside calls."""
+    """Yield all that a message says: its content, calls with their arguments, results, the thought beside calls."""
     if isinstance(message.content, str):
         yield message.content
         return
@@ -176,12 +139,7 @@ def texts(message: LLMMessage) -> Iterator[str]:
 
 
 def pictures_of(messages: Iterable[LLMMessage]) -> list[Image]:
-    """All pictures in some messages, in order.
-
-    Example:
-        >>> pictures_of([UserMessage(content="no picture", source="user")])
-        []
-    """
+    """Return all pictures in some messages, in order."""
     contents = (message.content for message in messages if isinstance(message, UserMessage))
     return [
         part
@@ -193,18 +151,12 @@ def pictures_of(messages: Iterable[LLMMessage]) -> list[Image]:
 
 
 def text_of(group: MessageGroup) -> str:
-    """Everything that a group says as it can be sent."""
+    """Return everything that a group says as it can be sent."""
     return "\n".join(text for message in group.messages for text in texts(message))
 
 
 def content_hash(messages: Iterable[LLMMessage]) -> str:
-    """SHA-256 of everything the messages say, images included, as 64 hexadecimal digits.
-
-    Example:
-        >>> from autogen_core.models import SystemMessage
-        >>> content_hash([SystemMessage(content="a")]) == content_hash([SystemMessage(content="a")])
-        True
-    """
+    """Return the SHA-256 of everything the messages say, images included, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for message in messages:
         fields = repr(_text_key(message))
@@ -264,7 +216,7 @@ def _repair(originals: tuple[LLMMessage, ...]) -> tuple[tuple[LLMMessage, ...], 
 def _is_clean(
     calls: list[FunctionCall], messages: tuple[LLMMessage, ...], results: list[FunctionExecutionResult]
 ) -> bool:
-    """Whether ids are there, are different, and are answered once each, with no empty result message."""
+    """Return whether ids are there, are different, and are answered once each, with no empty result message."""
     ids = {call.id for call in calls}
     return (
         "" not in ids
@@ -277,7 +229,7 @@ def _is_clean(
 def _paired(
     message: AssistantMessage, calls: list[FunctionCall], results: list[FunctionExecutionResult]
 ) -> tuple[tuple[LLMMessage, ...], str]:
-    """The exchange with ids that differ and one result for each call, then what answers no call."""
+    """Return the exchange with ids that differ and one result for each call, then what answers no call."""
     taken: set[str] = {call.id for call in calls}
     renamed: list[FunctionCall] = []
     seen: set[str] = set()
