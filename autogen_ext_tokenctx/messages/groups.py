@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from operator import is_
@@ -97,10 +97,7 @@ def message_key(message: LLMMessage) -> MessageKey:
     """Return what is equal for messages of equal content and the same images, cheap to make and to hash."""
     # Strings keep their hash, so a key of a long message costs no more than one of a short message. An image goes by
     # its identity: whoever remembers something about an image's content by this key has to hold the image.
-    if isinstance(message, UserMessage) and not isinstance(message.content, str):
-        parts = tuple(part if isinstance(part, str) else (part.image.size, id(part)) for part in message.content)
-        return ("user", message.source, parts)
-    return _text_key(message)
+    return _key(message, lambda image: (image.image.size, id(image)))
 
 
 def common_prefix(messages: Sequence[LLMMessage], others: Sequence[LLMMessage]) -> int:
@@ -159,7 +156,7 @@ def content_hash(messages: Iterable[LLMMessage]) -> str:
     """Return the SHA-256 of everything the messages say, images included, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for message in messages:
-        fields = repr(_text_key(message))
+        fields = repr(_key(message, lambda image: ("image", image.image.size)))
         digest.update(f"{len(fields)}:{fields}".encode("utf-8", "surrogatepass"))
         if isinstance(message, UserMessage) and not isinstance(message.content, str):
             for part in message.content:
@@ -168,14 +165,14 @@ def content_hash(messages: Iterable[LLMMessage]) -> str:
     return digest.hexdigest()
 
 
-def _text_key(message: LLMMessage) -> MessageKey:
+def _key(message: LLMMessage, of_image: Callable[[Image], MessageKey]) -> MessageKey:
     if isinstance(message, SystemMessage):
         return ("system", message.content)
     if isinstance(message, UserMessage):
         if isinstance(message.content, str):
             return ("user", message.source, message.content)
-        texts = (part if isinstance(part, str) else ("image", part.image.size) for part in message.content)
-        return ("user", message.source, tuple(texts))
+        parts = tuple(part if isinstance(part, str) else of_image(part) for part in message.content)
+        return ("user", message.source, parts)
     if isinstance(message, AssistantMessage):
         if isinstance(message.content, str):
             return ("assistant", message.source, message.thought, message.content)

@@ -48,15 +48,10 @@ class TokenBudget(StrictConfig):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: int
-    """Input tokens of the whole request."""
     reserve: int = Field(default=0, ge=0)
-    """Tokens of ``limit`` held back for what the history does not contain."""
     trigger: float = Field(default=1.0, gt=0.0, le=1.0)
-    """Share of ``available`` above which compaction starts."""
     target: float = Field(default=TARGET, gt=0.0, le=1.0)
-    """Share of ``available`` a compaction goes down to."""
     shares: Mapping[str, float] | Literal["auto"] = Field(default_factory=dict[str, float])
-    """Guaranteed minima of the target for kinds of context; ``"auto"`` by the task's complexity."""
 
     @field_validator("limit", "reserve", mode="before")
     @classmethod

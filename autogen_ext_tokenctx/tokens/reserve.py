@@ -61,8 +61,15 @@ class ReservedBudget:
         self._learned.extend(learned)
 
     def explained(self, error: BudgetTooSmallError) -> BudgetTooSmallError:
-        """Return the error of a call with a budget that is enough though the first reserve grows with it."""
-        return with_growing_reserve(error) if self.is_learned and not self._learned else error
+        """Return the error of a call with a budget that is enough although the first reserve grows with it."""
+        if not self.is_learned or self._learned:
+            return error
+        reserve = first_reserve(error.budget)
+        view = needed = error.needed - reserve
+        while (missing := view - (needed - first_reserve(needed))) > 0:
+            needed += missing
+        before, after = (f"the reserve ({tokens} tokens)" for tokens in (reserve, first_reserve(needed)))
+        return BudgetTooSmallError(error.budget, needed, [after if name == before else name for name in error.what])
 
 
 def first_reserve(budget: int) -> int:
@@ -80,13 +87,3 @@ def with_reserve(budget: int | TokenBudget, reserve: int | None) -> TokenBudget:
     if reserve >= budget.limit:
         raise BudgetTooSmallError(budget.limit, reserve + 1, [f"the reserve of {reserve} tokens"])
     return budget.model_copy(update={"reserve": reserve})
-
-
-def with_growing_reserve(error: BudgetTooSmallError) -> BudgetTooSmallError:
-    """Return an error with a budget that is enough although the first reserve grows with it."""
-    reserve = first_reserve(error.budget)
-    view = needed = error.needed - reserve
-    while (missing := view - (needed - first_reserve(needed))) > 0:
-        needed += missing
-    before, after = (f"the reserve ({tokens} tokens)" for tokens in (reserve, first_reserve(needed)))
-    return BudgetTooSmallError(error.budget, needed, [after if name == before else name for name in error.what])

@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 
 class TaskComplexity(str, Enum):
@@ -38,11 +38,8 @@ class TaskDefinition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     description: str
-    """What is to be done."""
-    requirements: tuple[str, ...] = Field(default=())
-    """What the result has to satisfy, one sentence each."""
+    requirements: tuple[str, ...] = ()
     complexity: TaskComplexity | None = None
-    """How much the task asks for; None lets it be estimated."""
 
     def text(self) -> str:
         """Description and requirements, a line each."""
