@@ -102,16 +102,13 @@ def message_key(message: LLMMessage) -> MessageKey:
 
 def common_prefix(messages: Sequence[LLMMessage], others: Sequence[LLMMessage]) -> int:
     """Return with how many of the same messages two histories begin."""
-    return sum(1 for _ in takewhile(_are_same, zip(messages, others, strict=False)))
+    pairs = zip(messages, others, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1] or pair[0] == pair[1], pairs))
 
 
 def begins_with(history: Sequence[LLMMessage], known: Sequence[LLMMessage]) -> bool:
     """Return whether a history goes on from these messages."""
     return common_prefix(history, known) == len(known)
-
-
-def _are_same(pair: tuple[LLMMessage, LLMMessage]) -> bool:
-    return pair[0] is pair[1] or pair[0] == pair[1]
 
 
 def same_objects(messages: Sequence[LLMMessage], others: Sequence[LLMMessage]) -> bool:

@@ -53,7 +53,8 @@ class GuardedStore:
     """A user's store that never raises. The archives of all agents which write to it share one of these."""
 
     def __init__(self, store: ContextStore) -> None:
-        if not isinstance(store, ContextStore) or _is_async(store):  # pyright: ignore[reportUnnecessaryIsInstance]
+        is_one = isinstance(store, ContextStore)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not is_one or any(map(inspect.iscoroutinefunction, (store.get, store.set))):
             raise TypeError(
                 "store= takes an object with get(key) and set(key, value), not async, see ContextStore; an AutoGen "
                 f"CacheStore is one; got {store!r}"
@@ -88,7 +89,3 @@ class GuardedStore:
             except Exception as error:
                 self._warn("get", f"{self._name} could not give back what left a view ({error!r}); it is not expanded")
                 return None
-
-
-def _is_async(store: ContextStore) -> bool:
-    return inspect.iscoroutinefunction(store.get) or inspect.iscoroutinefunction(store.set)

@@ -74,15 +74,7 @@ class TiktokenCounter(RequestTokenCounter):
         return self._encoding is not None
 
     def count_text(self, text: str) -> int:
-        """Return the tokens of a bare text; "<|endoftext|>" and its like are text.
-
-        Args:
-            text: Any text, of any length; lone surrogates are allowed.
-
-        Example:
-            >>> TiktokenCounter().count_text("tiktoken is great!")
-            6
-        """
+        """Return the tokens of a bare text of any length; "<|endoftext|>" and its like are text."""
         return estimate_tokens(text) if self._encoding is None else count_tokens(self._encoding, text)
 
 

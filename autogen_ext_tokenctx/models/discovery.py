@@ -6,8 +6,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeVar, get_args
@@ -209,7 +208,13 @@ async def _ask(endpoint: Endpoint, timeout: float, questions: Iterable[_Question
     if host.endswith(_MUTE_HOSTS):
         raise _NoAnswerError(f"{host} states no limits")
     try:
-        async with _http(endpoint, timeout) as client:
+        import httpx
+
+        verify = await asyncio.to_thread(_certificates)  # 40 ms the first time: not on the event loop
+        # A client belongs to the event loop it is used on, so none is kept.
+        async with httpx.AsyncClient(
+            verify=verify, timeout=timeout, headers=endpoint.headers(), auth=endpoint.login
+        ) as client:
             return await asyncio.wait_for(_ask_each(client, host, questions), timeout)
     except (_NoAnswerError, ImportError):
         raise
@@ -237,19 +242,6 @@ async def _ask_each(
         problems.append(f"{path}: {problem}")
         logger.debug("asking %s: %s", host, problems[-1])
     raise _NoAnswerError(f"{host} did not say ({'; '.join(problems)})", fault=failed)
-
-
-@asynccontextmanager
-async def _http(endpoint: Endpoint, timeout: float) -> AsyncGenerator[httpx.AsyncClient, None]:
-    """Give a client for one look-up."""
-    import httpx
-
-    # A client belongs to the event loop it is used on, so none is kept.
-    verify = await asyncio.to_thread(_certificates)  # 40 ms the first time: not on the event loop
-    async with httpx.AsyncClient(
-        verify=verify, timeout=timeout, headers=endpoint.headers(), auth=endpoint.login
-    ) as client:
-        yield client
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -98,7 +99,12 @@ def model_of(client: ChatCompletionClient) -> str:
     """Return the name of the model behind a client, as its configuration has it; "" when it has none."""
     name: object = settings_of(client).get("model")
     if not isinstance(name, str):
-        name = _configured(client)
+        name = None
+        # A client that is no component, or whose credentials cannot be dumped, has no name. Dumping warns of the names
+        # of AutoGen's own modules.
+        with suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            name = client.dump_component().config.get("model")
     # A client around another one, such as this package's, that names no model of its own has the other's.
     inner: object = getattr(client, "inner", None)
     if name is None and isinstance(inner, ChatCompletionClient):
@@ -111,13 +117,3 @@ def settings_of(client: ChatCompletionClient) -> Mapping[str, Any]:
     # Read where its clients keep them: to dump a client warns, and fails for some.
     own: object = getattr(client, "_create_args", None)
     return cast("Mapping[str, Any]", own) if isinstance(own, Mapping) else {}
-
-
-def _configured(client: ChatCompletionClient) -> object:
-    """Return the model in a client's configuration; None where it has none, or cannot be dumped."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the names of AutoGen's own modules
-            return client.dump_component().config.get("model")
-    except Exception:  # a client that is no component, or whose credentials cannot be dumped
-        return None

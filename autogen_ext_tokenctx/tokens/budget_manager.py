@@ -158,7 +158,12 @@ class TokenBudgetManager:
             {'lead': 3000, 'ann': 6000}
         """
         names = list(agents)
-        _check_team(names, {**(weights or {}), **(roles or {})})
+        if not names:
+            raise ValueError("a team needs at least one agent")
+        if len(set(names)) < len(names):
+            raise ValueError(f"agents' names must differ, they are: {', '.join(names)}")
+        if strangers := [name for name in {**(weights or {}), **(roles or {})} if name not in names]:
+            raise ValueError(f"not in the team: {', '.join(strangers)}")
         if minimum < 0:
             raise ValueError(f"minimum must not be negative, it is {minimum}")
         least = max(minimum, 1) * len(names)
@@ -171,16 +176,6 @@ class TokenBudgetManager:
         _check_weights(weight_of)
         rest = _split(total - minimum * len(names), weight_of)
         return {name: minimum + rest[name] for name in names}
-
-
-def _check_team(names: list[str], mentioned: Mapping[str, object]) -> None:
-    if not names:
-        raise ValueError("a team needs at least one agent")
-    if len(set(names)) < len(names):
-        raise ValueError(f"agents' names must differ, they are: {', '.join(names)}")
-    strangers = [name for name in mentioned if name not in names]
-    if strangers:
-        raise ValueError(f"not in the team: {', '.join(strangers)}")
 
 
 def _check_weights(weights: Mapping[str, float]) -> None:

@@ -86,11 +86,7 @@ class RequestTokenCounter(ABC):
 
     @abstractmethod
     def count_text(self, text: str) -> int:
-        """Return the tokens of a bare text.
-
-        Args:
-            text: Any text.
-        """
+        """Return the tokens of a bare text."""
 
     def count_message(self, message: LLMMessage) -> int:
         """Return the tokens one message adds to a request: its content and its envelope.
@@ -180,15 +176,7 @@ class EstimatedTokenCounter(RequestTokenCounter):
     """
 
     def count_text(self, text: str) -> int:
-        """Return the estimated tokens of a bare text, on the high side.
-
-        Args:
-            text: Any text.
-
-        Example:
-            >>> EstimatedTokenCounter().count_text("")
-            0
-        """
+        """Return the estimated tokens of a bare text, on the high side."""
         return estimate_tokens(text)
 
 
@@ -210,15 +198,15 @@ class GuardedTokenCounter:
         return self._failed
 
     def count_text(self, text: str) -> int:
-        """Tokens of a text."""
+        """Return the tokens of a text."""
         return self._guarded(lambda counter: counter.count_text(text))
 
     def count_message(self, message: LLMMessage) -> int:
-        """Tokens of a message with its overhead."""
+        """Return the tokens of a message with its overhead."""
         return self._guarded(lambda counter: counter.count_message(message))
 
     def count_request(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema] = ()) -> int:
-        """Tokens of a whole request."""
+        """Return the tokens of a whole request."""
         return self._guarded(lambda counter: counter.count_request(messages, tools))
 
     def _guarded(self, count: Callable[[TokenCounter], int]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import NamedTuple
 
 # Bills over which the highest ratio counts: what a price may be is not forgotten by a few cheap requests. Chosen.
@@ -26,6 +27,9 @@ class _Bill(NamedTuple):
     @property
     def ratio(self) -> float:
         return self.billed / self.counted
+
+
+_counted = attrgetter("counted")
 
 
 class Credibility:
@@ -131,10 +135,6 @@ class Credibility:
             return False
         # Caches serve in blocks: OpenAI's of 128 tokens are the coarsest that are documented.
         return bill.billed <= 2 * (self.highest * bill.fresh + 128)
-
-
-def _counted(bill: _Bill) -> int:
-    return bill.counted
 
 
 def _slope(small: _Bill, large: _Bill) -> float:

@@ -69,39 +69,29 @@ class _Renderer:
         return " | ".join(self._named_type(str(option), schema, indent) for option in _sequence(kind))
 
     def _named_type(self, kind: str, schema: Mapping[str, object], indent: int) -> str:
-        if kind == "object":
-            return self._object(schema, indent)
         if kind == "array":
-            return self._array(schema, indent)
-        return "number" if kind == "integer" else kind
-
-    def _object(self, schema: Mapping[str, object], indent: int) -> str:
-        properties = self.properties(schema, indent + 2)
-        if properties:
+            if "prefixItems" in schema:
+                members = (self.type_of(as_mapping(item), indent) for item in _sequence(schema["prefixItems"]))
+                return f"[{', '.join(members)}]"
+            item = self.type_of(as_mapping(schema.get("items")), indent)
+            return f"({item})[]" if " | " in item else f"{item}[]"
+        if kind != "object":
+            return "number" if kind == "integer" else kind
+        if properties := self.properties(schema, indent + 2):
             return f"{{\n{properties}\n{' ' * indent}}}"
         values = schema.get("additionalProperties")
         if isinstance(values, Mapping):
             return f"Record<string, {self.type_of(as_mapping(cast(object, values)), indent)}>"
         return "object"
 
-    def _array(self, schema: Mapping[str, object], indent: int) -> str:
-        if "prefixItems" in schema:
-            members = (self.type_of(as_mapping(item), indent) for item in _sequence(schema["prefixItems"]))
-            return f"[{', '.join(members)}]"
-        item = self.type_of(as_mapping(schema.get("items")), indent)
-        return f"({item})[]" if " | " in item else f"{item}[]"
-
     def _reference(self, reference: str, indent: int) -> str:
         if reference not in self._known:
             self._known[reference] = reference.rsplit("/", 1)[-1]  # what it reads as inside of itself
-            self._known[reference] = self.type_of(self._target(reference), indent)
+            target = self._root
+            for key in reference.removeprefix("#").strip("/").split("/"):
+                target = as_mapping(target.get(key.replace("~1", "/").replace("~0", "~")))
+            self._known[reference] = self.type_of(target, indent)
         return self._known[reference]
-
-    def _target(self, reference: str) -> Mapping[str, object]:
-        target: Mapping[str, object] = self._root
-        for key in reference.removeprefix("#").strip("/").split("/"):
-            target = as_mapping(target.get(key.replace("~1", "/").replace("~0", "~")))
-        return target
 
 
 def _comment(text: str, indent: int) -> str:
