@@ -11,6 +11,7 @@ from typing import TypeVar
 from autogen_core import FunctionCall
 from autogen_core.models import (
     AssistantMessage,
+    FunctionExecutionResult,
     FunctionExecutionResultMessage,
     LLMMessage,
     SystemMessage,
@@ -28,16 +29,16 @@ def is_call(message: LLMMessage) -> bool:
     return isinstance(message, AssistantMessage) and not isinstance(message.content, str)
 
 
+def results_in(messages: Iterable[LLMMessage]) -> list[FunctionExecutionResult]:
+    """Return all tool results in some messages, in order."""
+    found = (message.content for message in messages if isinstance(message, FunctionExecutionResultMessage))
+    return [result for content in found for result in content]
+
+
 def open_calls(messages: Sequence[LLMMessage]) -> set[str]:
     """Return the ids of the calls of the first message that no result of the others answers."""
-    calls = messages[0].content
-    answered = {
-        result.call_id
-        for message in messages[1:]
-        if isinstance(message, FunctionExecutionResultMessage)
-        for result in message.content
-    }
-    return {call.id for call in calls if isinstance(call, FunctionCall)} - answered - {""}
+    answered = {result.call_id for result in results_in(messages[1:])}
+    return {call.id for call in messages[0].content if isinstance(call, FunctionCall)} - answered - {""}
 
 
 def end_of_exchange(messages: Sequence[LLMMessage], start: int) -> int:
@@ -62,8 +63,7 @@ def answers(messages: Iterable[LLMMessage], still_open: Set[str]) -> bool:
     for message in messages:
         if is_call(message) and message.content:
             return False
-        results = message.content if isinstance(message, FunctionExecutionResultMessage) else ()
-        if any(result.call_id in still_open for result in results):
+        if any(result.call_id in still_open for result in results_in([message])):
             return True
     return False
 
@@ -92,8 +92,7 @@ def _is_open(messages: Sequence[LLMMessage]) -> bool:
     ids = {call.id for call in calls if isinstance(call, FunctionCall)}
     if len(ids) == len(calls) and "" not in ids:
         return bool(open_calls(messages))
-    results = [message for message in messages[1:] if isinstance(message, FunctionExecutionResultMessage)]
-    return sum(len(message.content) for message in results) < len(calls)
+    return len(results_in(messages[1:])) < len(calls)
 
 
 def with_object_arguments(message: LLMMessage) -> LLMMessage:

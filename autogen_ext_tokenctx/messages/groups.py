@@ -19,7 +19,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from .calls import end_of_exchange, is_call
+from .calls import changed, end_of_exchange, is_call, results_in
 from .quoting import one_line, quote
 
 MessageKey: TypeAlias = tuple[Hashable, ...]
@@ -186,12 +186,7 @@ def _repair(originals: tuple[LLMMessage, ...]) -> tuple[tuple[LLMMessage, ...], 
         return (), "message without content"
     if not isinstance(first, AssistantMessage) or isinstance(first.content, str):
         return originals, ""
-    results = [
-        result
-        for message in originals[1:]
-        if isinstance(message, FunctionExecutionResultMessage)
-        for result in message.content
-    ]
+    results = results_in(originals[1:])
     if not first.content:
         strays = tuple(_stray(result) for result in results)
         if first.thought:  # what the model said beside its (missing) calls is still worth having
@@ -251,18 +246,15 @@ def _paired(
 
     arrival = [*answers, *(number for number in range(len(calls)) if number not in answers)]
     complete = [_answer(renamed[number], answers.get(number)) for number in arrival]
-    if renamed != calls:
-        message = message.model_copy(update={"content": renamed})
     why = "call without its result" if len(answers) < len(calls) else "ids empty, used twice, or of no call"
+    message = changed(message, content=renamed)
     return (message, FunctionExecutionResultMessage(content=complete), *map(_stray, strays)), why
 
 
 def _answer(call: FunctionCall, result: FunctionExecutionResult | None) -> FunctionExecutionResult:
     if result is None:
         return FunctionExecutionResult(content=NO_RESULT, name=call.name, call_id=call.id, is_error=True)
-    if result.call_id == call.id:
-        return result
-    return result.model_copy(update={"call_id": call.id})
+    return changed(result, call_id=call.id)
 
 
 def _stray(result: FunctionExecutionResult) -> UserMessage:

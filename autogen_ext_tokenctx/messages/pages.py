@@ -15,6 +15,8 @@ from autogen_core.models import (
     SystemMessage,
 )
 
+from .calls import results_in
+
 # A page names the lines it shows ("lines 50-99 of 200"), the handle they are under, and the call that goes on. So the
 # result of such a call is never wrapped again: wherever it is shortened or left out, the mark names the lines that the
 # page shows, under the handle that they have already.
@@ -71,12 +73,7 @@ def shown_by(result: FunctionExecutionResult) -> Shown | None:
 
 def is_paging(messages: Sequence[LLMMessage]) -> bool:
     """Return whether what came back in a tool exchange is pages and nothing else."""
-    results = [
-        result
-        for message in messages
-        if isinstance(message, FunctionExecutionResultMessage)
-        for result in message.content
-    ]
+    results = results_in(messages)
     return bool(results) and all(shown_by(result) is not None for result in results)
 
 

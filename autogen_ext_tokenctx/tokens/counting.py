@@ -184,18 +184,8 @@ class GuardedTokenCounter:
     """Passes calls on to a counter until one raises; from then on it estimates, and has said so once."""
 
     def __init__(self, inner: TokenCounter) -> None:
-        self._counter = inner
-        self._failed = False
-
-    @property
-    def inner(self) -> TokenCounter:
-        """The counter in use."""
-        return self._counter
-
-    @property
-    def estimates(self) -> bool:
-        """Whether the counter has failed, and what was counted before no longer counts."""
-        return self._failed
+        self.inner = inner
+        self.estimates = False  # whether it has failed, and what was counted before no longer counts
 
     def count_text(self, text: str) -> int:
         """Return the tokens of a text."""
@@ -210,18 +200,18 @@ class GuardedTokenCounter:
         return self._guarded(lambda counter: counter.count_request(messages, tools))
 
     def _guarded(self, count: Callable[[TokenCounter], int]) -> int:
-        if not self._failed:
+        if not self.estimates:
             try:
-                return count(self._counter)
+                return count(self.inner)
             except Exception as error:
-                self._failed = True
+                broken = type(self.inner).__name__
+                self.inner, self.estimates = EstimatedTokenCounter(), True
                 warn(
-                    f"the token counter {type(self._counter).__name__} failed ({error!r}); tokens are estimated from "
-                    "now on, on the high side. Fix the counter or leave counter= out.",
+                    f"the token counter {broken} failed ({error!r}); tokens are estimated from now on, on the high "
+                    "side. Fix the counter or leave counter= out.",
                     RuntimeWarning,
                 )
-                self._counter = EstimatedTokenCounter()
-        return count(self._counter)
+        return count(self.inner)
 
 
 def _size(image: Image) -> tuple[int, int]:

