@@ -147,7 +147,7 @@ class ContextArchive:
         }
 
     def load(self, state: Mapping[str, Any], history: Sequence[LLMMessage] = ()) -> None:
-        """Takes over what `dump` gave, in place of what is here.
+        """Take over what `dump` gave, in place of what is here.
 
         Args:
             state: What `dump` gave.

@@ -84,9 +84,8 @@ def is_transcript(message: LLMMessage) -> bool:
     return isinstance(message, UserMessage) and message.source in (CALL_SOURCE, STRAY_SOURCE)
 
 
-def _people(first: LLMMessage, named: Collection[str]) -> Set[str]:
+def _people(first: UserMessage, named: Collection[str]) -> Set[str]:
     """Return the sources that are people's, in lower case, where the first task comes from a message."""
-    assert isinstance(first, UserMessage)
     return PEOPLE.union((first.source.lower(),), (name.lower() for name in named))
 
 
@@ -147,14 +146,12 @@ def turns_of(groups: Sequence[MessageGroup], people: Collection[str] = ()) -> Tu
             if head.source.lower() in known:
                 persons.append(place)
                 if exchanges and exchanges[-1].answer is None:
-                    exchanges[-1] = Exchange(place, None)
-                else:
-                    exchanges.append(Exchange(place, None))
+                    exchanges.pop()
+                exchanges.append(Exchange(place, None))
                 continue
         is_text = len(group.messages) == 1 and not is_transcript(group.messages[0])
         if exchanges and is_text and not group.is_exchange:
             exchanges[-1] = exchanges[-1]._replace(answer=place)
-    asked = {exchanges[-1].question} if exchanges else set[int]()  # a person before the agents that talk about it
-    if newest_user is not None:
-        asked.add(newest_user)
+    # A person before the agents that talk about it.
+    asked = {place for place in (exchanges[-1].question if exchanges else None, newest_user) if place is not None}
     return Turns(first, tuple(sorted(asked)), tuple(exchanges), frozenset(persons))
