@@ -10,25 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_STYLE = "padding:2px 8px;border-bottom:1px solid currentColor"
-"""Colours are the reader's own, so that light and dark pages both are legible."""
-
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table, before it is known what it is drawn with.
-
-    Args:
-        title: What it shows; not escaped yet.
-        heads: Names of the columns. Those that end with a space are of numbers.
-        rows: The cells as plain text.
-        note: A line below.
-    """
+    """A table, before it is known what it is drawn with; its texts are not escaped yet."""
 
     title: str
-    heads: Sequence[str]
+    heads: Sequence[str]  # those of columns of numbers end with a space
     rows: Sequence[Sequence[str]]
-    note: str = ""
+    note: str = ""  # a line below
 
 
 def as_rich(tables: Sequence[Grid]) -> RenderableType:
@@ -54,12 +44,7 @@ def as_rich(tables: Sequence[Grid]) -> RenderableType:
 
 
 def as_html(tables: Sequence[Grid]) -> str:
-    """Return tables for a notebook.
-
-    Example:
-        >>> "<b>&lt;i&gt;</b>" in as_html([Grid("<i>", (), ())])
-        True
-    """
+    """Return tables for a notebook."""
     parts: list[str] = []
     for grid in tables:
         if grid.title:
@@ -76,8 +61,10 @@ def as_html(tables: Sequence[Grid]) -> str:
 
 def _row(tag: str, heads: Sequence[str], cells: Sequence[str]) -> str:
     sides = ("right" if head.endswith(" ") else "left" for head in heads)
+    # Colours are the reader's own, so that light and dark pages both are legible.
+    style = "padding:2px 8px;border-bottom:1px solid currentColor"
     drawn = (
-        f'<{tag} style="{_STYLE};text-align:{side}">{escape(cell.strip())}</{tag}>'
+        f'<{tag} style="{style};text-align:{side}">{escape(cell.strip())}</{tag}>'
         for side, cell in zip(sides, cells, strict=True)
     )
     return f"<tr>{''.join(drawn)}</tr>"

@@ -1,14 +1,7 @@
-"""The errors this package raises on purpose.
+"""The errors this package raises on purpose, all under `TokenCtxError`, and the refusal of unknown keys.
 
-The tree::
-
-    TokenCtxError
-    ├── BudgetTooSmallError   (also a ValueError)
-    ├── UnknownModelError     (also a LookupError)
-    └── UnknownHandleError    (also a LookupError)
-
-Everything else that goes wrong inside (no rank file, a counter that raises, a compressor that fails) is
-degraded with one warning: an agent must not die because its context could not be counted or shortened.
+What else goes wrong inside (no rank file, a counter that raises, a compressor that fails) costs one warning: an agent
+must not die because its context could not be counted or shortened.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +9,6 @@ from difflib import get_close_matches
 from typing import cast
 
 from pydantic import BaseModel, model_validator
-
-_MAYBE_MESSAGES = 100
-"""A budget below it mostly is a number of messages, such as the ``buffer_size`` of AutoGen's own contexts."""
 
 
 class TokenCtxError(Exception):
@@ -52,7 +42,8 @@ class BudgetTooSmallError(TokenCtxError, ValueError):
             text = f"a budget of {budget} tokens cannot hold any request; give a positive number of tokens"
         else:
             names = "; ".join(self.what) or "the request"
-            hint = " A budget counts tokens, not messages." if budget < _MAYBE_MESSAGES else ""
+            # Below 100 it mostly is a number of messages, as the `buffer_size` of AutoGen's own contexts is.
+            hint = " A budget counts tokens, not messages." if budget < 100 else ""
             text = (
                 f"the budget of {budget} tokens is too small: at least {needed} are needed for {names}. "
                 f"Raise the budget to {needed} or more, or shorten what must be there (system messages, tools, "
@@ -108,22 +99,7 @@ class UnknownHandleError(TokenCtxError, LookupError):
 
 
 def check_keys(given: Iterable[str], known: Iterable[str], what: str) -> None:
-    """Refuse keys that nobody reads, with the nearest one that is read.
-
-    Args:
-        given: The keys.
-        known: Those that there are.
-        what: What they are the keys of, for the error.
-
-    Raises:
-        ValueError: One is not among them.
-
-    Example:
-        >>> check_keys(["memory_patterns"], ["design", "memory_patterns"], "shares")
-        >>> check_keys(["memory"], ["design", "memory_patterns"], "shares")
-        Traceback (most recent call last):
-        ValueError: shares has no 'memory', did you mean 'memory_patterns'? It takes design, memory_patterns
-    """
+    """Raise a ValueError for a key that nobody reads, with the nearest one of those that are read."""
     names = [str(getattr(key, "value", key)) for key in known]
     for key in given:
         name = str(getattr(key, "value", key))
@@ -134,19 +110,7 @@ def check_keys(given: Iterable[str], known: Iterable[str], what: str) -> None:
 
 
 class StrictConfig(BaseModel):
-    """A configuration that refuses keys it does not have, with the nearest one that it has.
-
-    Raises:
-        pydantic.ValidationError: (a ValueError) There is such a key.
-
-    Example:
-        >>> class Limits(StrictConfig):
-        ...     budget: int = 0
-        >>> Limits(budgt=6)
-        Traceback (most recent call last):
-        pydantic_core._pydantic_core.ValidationError: 1 validation error for Limits
-          Value error, Limits has no 'budgt', did you mean 'budget'? ...
-    """
+    """A configuration that refuses keys it does not have, with the nearest one that it has."""
 
     @model_validator(mode="before")
     @classmethod

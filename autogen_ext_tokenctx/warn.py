@@ -6,35 +6,20 @@ import sys
 import threading
 import warnings
 
-_IN_BETWEEN = frozenset(
-    {"autogen_ext_tokenctx", "autogen_core", "autogen_agentchat", "autogen_ext"}
-    | {"asyncio", "concurrent", "contextlib", "contextvars", "threading", "runpy"}
+# Packages whose frames lie between the user's line and the warning: no warning is of use there.
+_IN_BETWEEN = (
+    *("autogen_ext_tokenctx", "autogen_core", "autogen_agentchat", "autogen_ext"),
+    *("asyncio", "concurrent", "contextlib", "contextvars", "threading", "runpy"),
 )
-"""Packages whose frames lie between the user's line and the warning: no warning is of use there."""
-
-
 _warned: set[str] = set()
 _lock = threading.Lock()
 
 
 def warn(text: str, category: type[Warning]) -> None:
-    """Warn, at the innermost line on the stack that is neither this package's nor AutoGen's nor the event loop's.
-
-    In a worker thread there is no such line; the warning then names this package instead of a line.
-
-    Args:
-        text: What happened, what is done instead, and the remedy.
-        category: The class of the warning.
-
-    Example:
-        >>> with warnings.catch_warnings(record=True) as caught:
-        ...     warn("careful", UserWarning)
-        >>> str(caught[0].message)
-        'careful'
-    """
+    """Warn at the innermost line on the stack that is neither this package's nor AutoGen's nor the event loop's."""
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame.f_globals.get("__name__", "").partition(".")[0] in _IN_BETWEEN:
-        if frame.f_back is None:
+        if frame.f_back is None:  # in a worker thread there is no such line: the package is named instead
             warnings.warn_explicit(text, category, "autogen_ext_tokenctx", 1)
             return
         frame = frame.f_back
@@ -44,20 +29,7 @@ def warn(text: str, category: type[Warning]) -> None:
 
 
 def warn_once(key: str, text: str) -> None:
-    """Warn with a ``UserWarning`` the first time a key is seen in this process.
-
-    Args:
-        key: What the warning is about.
-        text: What happened, what is done instead, and the remedy.
-
-    Example:
-        >>> with warnings.catch_warnings(record=True) as caught:
-        ...     warnings.simplefilter("always")
-        ...     warn_once("docs", "careful")
-        ...     warn_once("docs", "careful")
-        >>> len(caught)
-        1
-    """
+    """Warn with a UserWarning the first time a key is seen in this process."""
     with _lock:
         if key in _warned:
             return
@@ -69,9 +41,9 @@ class WarnOnce:
     """Gives each kind of warning of one object once, so that a long conversation does not repeat it at every call."""
 
     def __init__(self) -> None:
-        self._text_of: set[str] = set()
+        self._given: set[str] = set()
 
     def __call__(self, kind: str, text: str) -> None:
-        if kind not in self._text_of:
-            self._text_of.add(kind)
+        if kind not in self._given:
+            self._given.add(kind)
             warn(text, RuntimeWarning)

@@ -13,20 +13,10 @@ from ..errors import UnknownHandleError
 from .groups import content_hash, pictures_of, texts
 from .store import MESSAGES, ContextStore, GuardedStore
 
-_HANDLE_CHARS = 8
-"""Shortest handle: 32 bits of a SHA-256. Two originals that share them get longer handles."""
-
+# What is saved of an original that is in a store.
 _STORED = {"stored": True}
-"""What is saved of an original that is in a store."""
-
-_MOST_MEMBERS = 1_000_000
-"""A history of as many messages is not kept in memory; equal ones have one handle, so a few may stand for many."""
 
 _HANDLE = re.compile(r"[0-9a-f]{8,64}")
-
-MAX_BYTES = 256_000_000
-"""Bytes of text that an archive keeps in memory at most, and of pictures as they are decoded: a chat that goes on
-for months must not fill the memory of the process."""
 
 
 class ContextArchive:
@@ -39,8 +29,8 @@ class ContextArchive:
         store: Keeps the originals instead of memory: any AutoGen ``CacheStore[str]``, or an object of your own, see
             `ContextStore`. The archives that `ContextManager.for_agent` makes for agents write to it too; each gives
             back by its own handles only. What the store fails to keep, memory keeps, with one warning.
-        max_bytes: Bytes of text and pictures that are kept in memory; beyond that the originals that left first are
-            forgotten, and their handles are unknown.
+        max_bytes: Bytes of text, and of pictures as they are decoded, that are kept in memory; beyond that the
+            originals that left first are forgotten, and their handles are unknown.
 
     Raises:
         TypeError: The store has no ``get`` and ``set``.
@@ -54,19 +44,17 @@ class ContextArchive:
         'hello'
     """
 
-    def __init__(self, *, store: ContextStore | None = None, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, *, store: ContextStore | None = None, max_bytes: int = 256_000_000) -> None:
         if max_bytes < 1:
             raise ValueError(f"max_bytes is how much is kept in memory, 1 or more; got {max_bytes}")
         self._store = None if store is None else GuardedStore(store)
         self._max_bytes = max_bytes
         self._bytes = 0
-        # None where the store has them
-        self._originals: dict[str, tuple[LLMMessage, ...] | None] = {}
+        self._originals: dict[str, tuple[LLMMessage, ...] | None] = {}  # None where the store has them
         self._numbers: dict[str, int] = {}
-        self._handles: list[str] = []
-        """The handles in the order in which they were given; what is forgotten keeps its number."""
+        self._handles: list[str] = []  # in the order in which they were given; what is forgotten keeps its number
+        # From the first to the last number, run by run: what leaves a history leaves it mostly in a row.
         self._groups: dict[str, tuple[tuple[int, int], ...]] = {}
-        """From the first to the last number, run by run: what leaves a history leaves it mostly in a row."""
         self._hashes: dict[str, str] = {}
 
     @property
@@ -94,11 +82,11 @@ class ContextArchive:
         return archive
 
     def handles(self) -> list[str]:
-        """The handles of all single originals, oldest first."""
+        """Return the handles of all single originals, oldest first."""
         return list(self._originals)
 
     def put(self, messages: Sequence[LLMMessage]) -> str:
-        """Keeps one group's originals and gives their handle."""
+        """Keep one group's originals and return their handle."""
         full = content_hash(messages)
         handle = self._handle(full)
         if handle not in self._originals:
@@ -107,7 +95,7 @@ class ContextArchive:
         return handle
 
     def put_group(self, handles: Sequence[str]) -> str:
-        """Gives one handle for several originals, in this order."""
+        """Return one handle for several originals, in this order."""
         if len(handles) == 1:
             return handles[0]
         handle = self._handle(hashlib.sha256(" ".join(handles).encode()).hexdigest())
@@ -138,7 +126,7 @@ class ContextArchive:
             self._drop(handle)
 
     def clear(self) -> None:
-        """Forgets everything. What is in a store stays there, since other archives may have written it too."""
+        """Forget everything. What is in a store stays there, since other archives may have written it too."""
         self._bytes = 0
         for part in (self._originals, self._numbers, self._handles, self._groups, self._hashes):
             part.clear()
@@ -159,7 +147,7 @@ class ContextArchive:
         }
 
     def load(self, state: Mapping[str, Any], history: Sequence[LLMMessage] = ()) -> None:
-        """Takes over what `dump` gave, in place of what is here.
+        """Take over what `dump` gave, in place of what is here.
 
         Args:
             state: What `dump` gave.
@@ -199,7 +187,8 @@ class ContextArchive:
         self._bytes -= _size(self._originals.pop(handle, None))
 
     def _handle(self, full: str) -> str:
-        for length in range(_HANDLE_CHARS, len(full) + 1):
+        # The shortest has 32 bits of a SHA-256. Two originals that share them get longer handles.
+        for length in range(8, len(full) + 1):
             handle = full[:length]
             if self._hashes.setdefault(handle, full) == full:
                 return handle
@@ -228,12 +217,7 @@ def _loaded(saved: Any, history: Sequence[LLMMessage]) -> tuple[LLMMessage, ...]
 
 
 def _runs(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Return numbers as runs of such that follow each other.
-
-    Example:
-        >>> _runs([3, 4, 5, 9])
-        ((3, 5), (9, 9))
-    """
+    """Return numbers as runs of such that follow each other."""
     runs: list[tuple[int, int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:
@@ -256,11 +240,8 @@ def _check(
     groups: Mapping[str, Sequence[tuple[int, int]]],
     hashes: Mapping[str, str],
 ) -> None:
-    """Raise where a state was not written by an archive: whoever writes the file must not decide what is given back.
-
-    Raises:
-        ValueError: And what is wrong.
-    """
+    """Raise a ValueError where a state was not written by an archive."""
+    # Whoever writes the file must not decide what is given back.
     if len(set(handles)) < len(handles) or not originals.keys() <= set(handles):
         raise ValueError("a saved archive has originals without a number")
     for handle, full in hashes.items():
@@ -275,5 +256,7 @@ def _check(
         members = sum(last - first + 1 for first, last in runs) if in_order else 0
         if handle not in hashes or not in_order or not ends or not 0 <= min(ends) <= max(ends) < len(handles):
             raise ValueError(f"{handle[:80]!r} stands for originals that are not there")
-        if members > _MOST_MEMBERS:
+        # A history of a million messages is not kept in memory; equal ones have one handle, so a few may stand for
+        # many.
+        if members > 1_000_000:
             raise ValueError(f"{handle[:80]!r} stands for {members} originals")

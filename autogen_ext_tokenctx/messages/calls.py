@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence, Set
+from typing import TypeVar
 
 from autogen_core import FunctionCall
 from autogen_core.models import (
@@ -15,29 +16,29 @@ from autogen_core.models import (
     LLMMessage,
     SystemMessage,
 )
+from pydantic import BaseModel
 
+# So many messages may stand between a call and its result: a person who speaks meanwhile, an empty message. Chosen.
 MOST_BETWEEN = 8
-"""So many messages may stand between a call and its result: a person who speaks meanwhile, an empty message."""
 
-_FAR = 4 * MOST_BETWEEN
-"""So far back an open call is looked for: results may come in messages of their own."""
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def is_call(message: LLMMessage) -> bool:
-    """Whether ``message`` is an assistant message that calls tools."""
+    """Return whether a message is an assistant's that calls tools."""
     return isinstance(message, AssistantMessage) and not isinstance(message.content, str)
+
+
+def results_in(messages: Iterable[LLMMessage]) -> list[FunctionExecutionResult]:
+    """Return all tool results in some messages, in order."""
+    found = (message.content for message in messages if isinstance(message, FunctionExecutionResultMessage))
+    return [result for content in found for result in content]
 
 
 def open_calls(messages: Sequence[LLMMessage]) -> set[str]:
     """Return the ids of the calls of the first message that no result of the others answers."""
-    calls = messages[0].content
-    answered = {
-        result.call_id
-        for message in messages[1:]
-        if isinstance(message, FunctionExecutionResultMessage)
-        for result in message.content
-    }
-    return {call.id for call in calls if isinstance(call, FunctionCall)} - answered - {""}
+    answered = {result.call_id for result in results_in(messages[1:])}
+    return {call.id for call in messages[0].content if isinstance(call, FunctionCall)} - answered - {""}
 
 
 def end_of_exchange(messages: Sequence[LLMMessage], start: int) -> int:
@@ -58,33 +59,20 @@ def end_of_exchange(messages: Sequence[LLMMessage], start: int) -> int:
 
 
 def answers(messages: Iterable[LLMMessage], still_open: Set[str]) -> bool:
-    """Return whether one of some messages is a result of an open call, before another call is made.
-
-    Args:
-        messages: What comes after the calls.
-        still_open: Ids of the calls.
-    """
+    """Return whether one of some messages is a result of an open call, before another call is made."""
     for message in messages:
         if is_call(message) and message.content:
             return False
-        results = message.content if isinstance(message, FunctionExecutionResultMessage) else ()
-        if any(result.call_id in still_open for result in results):
+        if any(result.call_id in still_open for result in results_in([message])):
             return True
     return False
 
 
 def split_open_call(messages: Sequence[LLMMessage]) -> tuple[Sequence[LLMMessage], Sequence[LLMMessage]]:
-    """``messages`` without, and then only, a tool call at the end whose results are not all there yet.
-
-    What comes before such a call is final; the call is not: its results may still come, so no placeholder for
-    them may be remembered.
-
-    Example:
-        >>> call = AssistantMessage(content=[FunctionCall(id="1", name="look", arguments="{}")], source="coder")
-        >>> [len(part) for part in split_open_call([call])]
-        [0, 1]
-    """
-    for start in range(len(messages) - 1, max(-1, len(messages) - 1 - _FAR), -1):
+    """Return the messages without, and then only, a tool call at the end whose results are not all there yet."""
+    # What comes before such a call is final; the call is not: its results may still come, so no placeholder for them
+    # may be remembered. Results may come in messages of their own, so an open call is looked for four times as far.
+    for start in range(len(messages) - 1, max(-1, len(messages) - 1 - 4 * MOST_BETWEEN), -1):
         message = messages[start]
         if is_call(message) and message.content:
             return (messages[:start], messages[start:]) if _is_open(messages[start:]) else (messages, messages[:0])
@@ -104,8 +92,7 @@ def _is_open(messages: Sequence[LLMMessage]) -> bool:
     ids = {call.id for call in calls if isinstance(call, FunctionCall)}
     if len(ids) == len(calls) and "" not in ids:
         return bool(open_calls(messages))
-    results = [message for message in messages[1:] if isinstance(message, FunctionExecutionResultMessage)]
-    return sum(len(message.content) for message in results) < len(calls)
+    return len(results_in(messages[1:])) < len(calls)
 
 
 def with_object_arguments(message: LLMMessage) -> LLMMessage:
@@ -113,7 +100,7 @@ def with_object_arguments(message: LLMMessage) -> LLMMessage:
     if not isinstance(message, AssistantMessage) or isinstance(message.content, str):
         return message
     calls = [FunctionCall(id=call.id, name=call.name, arguments=_object(call.arguments)) for call in message.content]
-    return message if calls == message.content else message.model_copy(update={"content": calls})
+    return changed(message, content=calls)
 
 
 def _object(arguments: str) -> str:
@@ -127,13 +114,7 @@ def _object(arguments: str) -> str:
 
 
 def renamed_calls(view: Sequence[LLMMessage], valid: re.Pattern[str], *, unique: bool) -> list[LLMMessage]:
-    """Return the view with ids of tool calls that match; a call and its result keep the same id.
-
-    Args:
-        view: Messages, each call directly before its results.
-        valid: What an id has to match.
-        unique: Whether no two calls may have the same.
-    """
+    """Return the view with ids of tool calls that match, each once if `unique`; a call and its result keep one id."""
     taken: set[str] = set()
     names: dict[str, str] = {}
 
@@ -151,10 +132,10 @@ def renamed_calls(view: Sequence[LLMMessage], valid: re.Pattern[str], *, unique:
     for message in view:
         if isinstance(message, AssistantMessage) and not isinstance(message.content, str):
             calls = [FunctionCall(id=name(c.id), name=c.name, arguments=c.arguments) for c in message.content]
-            renamed.append(message if calls == message.content else message.model_copy(update={"content": calls}))
+            renamed.append(changed(message, content=calls))
         elif isinstance(message, FunctionExecutionResultMessage):
-            results = [with_result(result, call_id=names[result.call_id]) for result in message.content]
-            renamed.append(message if results == message.content else message.model_copy(update={"content": results}))
+            results = [changed(result, call_id=names[result.call_id]) for result in message.content]
+            renamed.append(changed(message, content=results))
         else:
             renamed.append(message)
     return renamed
@@ -165,7 +146,7 @@ def _short(call_id: str) -> str:
     return hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:9]
 
 
-def with_result(result: FunctionExecutionResult, **update: str) -> FunctionExecutionResult:
-    """Return a result with changes; itself where they change nothing."""
-    same = all(getattr(result, name) == value for name, value in update.items())
-    return result if same else result.model_copy(update=update)
+def changed(model: _Model, **update: object) -> _Model:
+    """Return a message, or a result in one, with changes; itself where they change nothing."""
+    same = all(getattr(model, name) == value for name, value in update.items())
+    return model if same else model.model_copy(update=update)

@@ -1,14 +1,9 @@
-"""Groups: the smallest pieces of a history that are kept or left out, and the repair of broken ones.
-
-A group is one message, or a tool-calling assistant message together with all its results. Splitting and repairing
-are one step, because what is broken about a history is exactly what does not form a group: a call without its
-result (a cancelled run), a result without its call, an assistant message that calls nothing.
-"""
+"""Groups: the smallest pieces of a history that are kept or left out, and the repair of broken ones."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from operator import is_
@@ -24,16 +19,16 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from .calls import end_of_exchange, is_call
+from .calls import changed, end_of_exchange, is_call, results_in
 from .quoting import one_line, quote
 
 MessageKey: TypeAlias = tuple[Hashable, ...]
 
+# What stands for a missing tool result.
 NO_RESULT = "[No result recorded: the call was probably interrupted]"
-"""What stands for a missing tool result."""
 
+# Source of the user message that a result without its call becomes.
 STRAY_SOURCE = "tool_result"
-"""Source of the user message that a result without its call becomes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,20 +67,10 @@ class MessageGroup:
 
 
 def split(messages: Sequence[LLMMessage], first: int = 0) -> list[MessageGroup]:
-    """The groups of a history, each one repaired where it was broken.
-
-    Args:
-        messages: A history, broken or not. It is not changed.
-        first: Number of the first group.
-
-    Returns:
-        The groups in order. Their ``originals``, put end to end, are ``messages``.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> [group.repaired for group in split([UserMessage(content="hi", source="user")])]
-        ['']
-    """
+    """Return the groups of a history, numbered from `first`, each one repaired where it was broken."""
+    # Splitting and repairing are one step, because what is broken about a history is exactly what does not form a
+    # group: a call without its result (a cancelled run), a result without its call, an assistant message that calls
+    # nothing.
     groups: list[MessageGroup] = []
     start = 0
     while start < len(messages):
@@ -101,57 +86,29 @@ def split(messages: Sequence[LLMMessage], first: int = 0) -> list[MessageGroup]:
 
 
 def repair(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
-    """A history that a provider accepts: every call answered, every result called for.
-
-    Args:
-        messages: A history, broken or not. It is not changed.
-
-    Returns:
-        The same objects where nothing is broken. An open call gets a result that says there was none; a stray
-        result becomes a user message; assistant messages that call nothing, and user messages without any
-        content, go; tool-call ids that are empty or used twice in a message are renamed.
-
-    Example:
-        >>> from autogen_core import FunctionCall, Image
-        >>> from autogen_core.models import AssistantMessage
-        >>> call = AssistantMessage(content=[FunctionCall(id="1", name="look", arguments="{}")], source="coder")
-        >>> [message.type for message in repair([call])]
-        ['AssistantMessage', 'FunctionExecutionResultMessage']
-    """
+    """Return a history that a provider accepts: every call answered, every result called for."""
+    # The same objects where nothing is broken. An open call gets a result that says there was none; a stray result
+    # becomes a user message; assistant messages that call nothing, and user messages without any content, go; ids of
+    # calls that are empty or used twice in a message are renamed.
     return [message for group in split(messages) for message in group.messages]
 
 
 def message_key(message: LLMMessage) -> MessageKey:
-    """A key that is equal for messages of equal content and the same images, cheap to make and to hash.
-
-    Strings keep their hash, so a key of a long message costs no more than one of a short message. An image goes by
-    its identity: whoever remembers something about an image's content by this key has to hold the image.
-    """
-    if isinstance(message, UserMessage) and not isinstance(message.content, str):
-        parts = tuple(part if isinstance(part, str) else (part.image.size, id(part)) for part in message.content)
-        return ("user", message.source, parts)
-    return _text_key(message)
+    """Return what is equal for messages of equal content and the same images, cheap to make and to hash."""
+    # Strings keep their hash, so a key of a long message costs no more than one of a short message. An image goes by
+    # its identity: whoever remembers something about an image's content by this key has to hold the image.
+    return _key(message, lambda image: (image.image.size, id(image)))
 
 
 def common_prefix(messages: Sequence[LLMMessage], others: Sequence[LLMMessage]) -> int:
-    """Return with how many of the same messages two histories begin.
-
-    Example:
-        >>> from autogen_core.models import SystemMessage
-        >>> one, other = (SystemMessage(content=text) for text in "ab")
-        >>> common_prefix([one, other], [one, one])
-        1
-    """
-    return sum(1 for _ in takewhile(_are_same, zip(messages, others, strict=False)))
+    """Return with how many of the same messages two histories begin."""
+    pairs = zip(messages, others, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1] or pair[0] == pair[1], pairs))
 
 
 def begins_with(history: Sequence[LLMMessage], known: Sequence[LLMMessage]) -> bool:
     """Return whether a history goes on from these messages."""
     return common_prefix(history, known) == len(known)
-
-
-def _are_same(pair: tuple[LLMMessage, LLMMessage]) -> bool:
-    return pair[0] is pair[1] or pair[0] == pair[1]
 
 
 def same_objects(messages: Sequence[LLMMessage], others: Sequence[LLMMessage]) -> bool:
@@ -160,7 +117,7 @@ def same_objects(messages: Sequence[LLMMessage], others: Sequence[LLMMessage]) -
 
 
 def texts(message: LLMMessage) -> Iterator[str]:
-    """Everything that a message says: its content, calls with their arguments, results, the thought beside calls."""
+    """Yield all that a message says: its content, calls with their arguments, results, the thought beside calls."""
     if isinstance(message.content, str):
         yield message.content
         return
@@ -176,12 +133,7 @@ def texts(message: LLMMessage) -> Iterator[str]:
 
 
 def pictures_of(messages: Iterable[LLMMessage]) -> list[Image]:
-    """All pictures in some messages, in order.
-
-    Example:
-        >>> pictures_of([UserMessage(content="no picture", source="user")])
-        []
-    """
+    """Return all pictures in some messages, in order."""
     contents = (message.content for message in messages if isinstance(message, UserMessage))
     return [
         part
@@ -193,21 +145,15 @@ def pictures_of(messages: Iterable[LLMMessage]) -> list[Image]:
 
 
 def text_of(group: MessageGroup) -> str:
-    """Everything that a group says as it can be sent."""
+    """Return everything that a group says as it can be sent."""
     return "\n".join(text for message in group.messages for text in texts(message))
 
 
 def content_hash(messages: Iterable[LLMMessage]) -> str:
-    """SHA-256 of everything the messages say, images included, as 64 hexadecimal digits.
-
-    Example:
-        >>> from autogen_core.models import SystemMessage
-        >>> content_hash([SystemMessage(content="a")]) == content_hash([SystemMessage(content="a")])
-        True
-    """
+    """Return the SHA-256 of everything the messages say, images included, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for message in messages:
-        fields = repr(_text_key(message))
+        fields = repr(_key(message, lambda image: ("image", image.image.size)))
         digest.update(f"{len(fields)}:{fields}".encode("utf-8", "surrogatepass"))
         if isinstance(message, UserMessage) and not isinstance(message.content, str):
             for part in message.content:
@@ -216,14 +162,14 @@ def content_hash(messages: Iterable[LLMMessage]) -> str:
     return digest.hexdigest()
 
 
-def _text_key(message: LLMMessage) -> MessageKey:
+def _key(message: LLMMessage, of_image: Callable[[Image], MessageKey]) -> MessageKey:
     if isinstance(message, SystemMessage):
         return ("system", message.content)
     if isinstance(message, UserMessage):
         if isinstance(message.content, str):
             return ("user", message.source, message.content)
-        texts = (part if isinstance(part, str) else ("image", part.image.size) for part in message.content)
-        return ("user", message.source, tuple(texts))
+        parts = tuple(part if isinstance(part, str) else of_image(part) for part in message.content)
+        return ("user", message.source, parts)
     if isinstance(message, AssistantMessage):
         if isinstance(message.content, str):
             return ("assistant", message.source, message.thought, message.content)
@@ -240,12 +186,7 @@ def _repair(originals: tuple[LLMMessage, ...]) -> tuple[tuple[LLMMessage, ...], 
         return (), "message without content"
     if not isinstance(first, AssistantMessage) or isinstance(first.content, str):
         return originals, ""
-    results = [
-        result
-        for message in originals[1:]
-        if isinstance(message, FunctionExecutionResultMessage)
-        for result in message.content
-    ]
+    results = results_in(originals[1:])
     if not first.content:
         strays = tuple(_stray(result) for result in results)
         if first.thought:  # what the model said beside its (missing) calls is still worth having
@@ -264,7 +205,7 @@ def _repair(originals: tuple[LLMMessage, ...]) -> tuple[tuple[LLMMessage, ...], 
 def _is_clean(
     calls: list[FunctionCall], messages: tuple[LLMMessage, ...], results: list[FunctionExecutionResult]
 ) -> bool:
-    """Whether ids are there, are different, and are answered once each, with no empty result message."""
+    """Return whether ids are there, are different, and are answered once each, with no empty result message."""
     ids = {call.id for call in calls}
     return (
         "" not in ids
@@ -277,7 +218,7 @@ def _is_clean(
 def _paired(
     message: AssistantMessage, calls: list[FunctionCall], results: list[FunctionExecutionResult]
 ) -> tuple[tuple[LLMMessage, ...], str]:
-    """The exchange with ids that differ and one result for each call, then what answers no call."""
+    """Return the exchange with ids that differ and one result for each call, then what answers no call."""
     taken: set[str] = {call.id for call in calls}
     renamed: list[FunctionCall] = []
     seen: set[str] = set()
@@ -305,18 +246,15 @@ def _paired(
 
     arrival = [*answers, *(number for number in range(len(calls)) if number not in answers)]
     complete = [_answer(renamed[number], answers.get(number)) for number in arrival]
-    if renamed != calls:
-        message = message.model_copy(update={"content": renamed})
     why = "call without its result" if len(answers) < len(calls) else "ids empty, used twice, or of no call"
+    message = changed(message, content=renamed)
     return (message, FunctionExecutionResultMessage(content=complete), *map(_stray, strays)), why
 
 
 def _answer(call: FunctionCall, result: FunctionExecutionResult | None) -> FunctionExecutionResult:
     if result is None:
         return FunctionExecutionResult(content=NO_RESULT, name=call.name, call_id=call.id, is_error=True)
-    if result.call_id == call.id:
-        return result
-    return result.model_copy(update={"call_id": call.id})
+    return changed(result, call_id=call.id)
 
 
 def _stray(result: FunctionExecutionResult) -> UserMessage:

@@ -1,9 +1,4 @@
-"""Archived messages as numbered lines, which an agent reads in pages.
-
-A page names the lines it shows (``lines 50-99 of 200``), the handle they are under, and the call that goes on. So the
-result of such a call is never wrapped again: wherever it is shortened or left out, the mark names the lines that the
-page shows, under the handle that they have already.
-"""
+"""Archived messages as numbered lines, which an agent reads in pages."""
 
 from __future__ import annotations
 
@@ -20,22 +15,25 @@ from autogen_core.models import (
     SystemMessage,
 )
 
-EXPAND_TOOL = "expand_context"
-"""Name of the tool that gives pages."""
+from .calls import results_in
 
-SEARCH_TOOL = "search_context"
-"""Name of the tool that looks for words in what left the views."""
+# A page names the lines it shows ("lines 50-99 of 200"), the handle they are under, and the call that goes on. So the
+# result of such a call is never wrapped again: wherever it is shortened or left out, the mark names the lines that the
+# page shows, under the handle that they have already.
 
+# Names of the tools that give pages, and that look for words in what left the views.
+EXPAND_TOOL, SEARCH_TOOL = "expand_context", "search_context"
+
+# What stands before a piece that goes on in the line before it.
 GOES_ON = "↪ "
-"""What stands before a piece that goes on in the line before it."""
 
+# A longer line is cut to pieces of at most so many bytes of UTF-8, some 75 tokens of English and never over 300, so
+# that a line fits into the smallest page.
 _PIECE_BYTES = 300
-"""A longer line is cut to pieces of at most so many bytes of UTF-8, some 75 tokens of English and never over 300, so
-that a line fits into the smallest page."""
 
+# Call arguments up to so many characters stand in the head or label of their result, longer ones have lines of their
+# own: three or four short values. Chosen, not measured.
 SHORT_ARGUMENTS = 240
-"""Call arguments up to so many characters stand in the head or label of their result, longer ones have lines of their
-own: three or four short values. Not measured."""
 
 _PAGE = re.compile(r'\[expand_context\("([0-9a-f]{8,64})"\): lines (\d{1,9})-(\d{1,9}) of \d{1,9}')
 
@@ -43,14 +41,10 @@ _PAGE = re.compile(r'\[expand_context\("([0-9a-f]{8,64})"\): lines (\d{1,9})-(\d
 class PageLine(NamedTuple):
     """A line of archived messages, or a piece of one."""
 
-    text: str
-    """What it says, with a sign before it where it goes on in the line before."""
-    part: int
-    """Number of the text it is from: a message's content, arguments, or result."""
-    head: str
-    """Who said that text, or what it answers."""
-    found: bool
-    """Whether it is of a text that `SEARCH_TOOL` gave, which quotes other messages."""
+    text: str  # with a sign before it where it goes on in the line before
+    part: int  # number of the text it is from: a message's content, arguments, or result
+    head: str  # who said that text, or what it answers
+    found: bool  # whether it is of a text that SEARCH_TOOL gave, which quotes other messages
 
 
 class Shown(NamedTuple):
@@ -67,12 +61,7 @@ class Shown(NamedTuple):
 
 
 def expand_call(handle: str, first: int | None = None, last: int | None = None) -> str:
-    """Return the call that gives what is under a handle, as it stands in marks.
-
-    Example:
-        >>> expand_call("c0ffee00"), expand_call("c0ffee00", 50, 99)
-        ('expand_context("c0ffee00")', 'expand_context("c0ffee00", 50, 99)')
-    """
+    """Return the call that gives what is under a handle, as it stands in marks."""
     return f'{EXPAND_TOOL}("{handle}"{"".join(f", {line}" for line in (first, last) if line is not None)})'
 
 
@@ -84,23 +73,12 @@ def shown_by(result: FunctionExecutionResult) -> Shown | None:
 
 def is_paging(messages: Sequence[LLMMessage]) -> bool:
     """Return whether what came back in a tool exchange is pages and nothing else."""
-    results = [
-        result
-        for message in messages
-        if isinstance(message, FunctionExecutionResultMessage)
-        for result in message.content
-    ]
+    results = results_in(messages)
     return bool(results) and all(shown_by(result) is not None for result in results)
 
 
 def page_lines(messages: Sequence[LLMMessage]) -> list[PageLine]:
-    """Return messages as lines, each with who said it; pages among them as the call that gives them again.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> [(line.head, line.text) for line in page_lines([UserMessage(content="Go.\\nNow.", source="ann")])]
-        [('ann:', 'Go.'), ('ann:', 'Now.')]
-    """
+    """Return messages as lines, each with who said it; pages among them as the call that gives them again."""
     return [
         PageLine(piece, part, head, head.startswith(f"{SEARCH_TOOL}("))
         for part, (head, text) in enumerate(_parts(messages))
@@ -118,16 +96,7 @@ def page(
     tokens: int,
     count: Callable[[str], int],
 ) -> str:
-    """Return the lines from ``start`` (from 1) to ``end`` that fit a page of some tokens, at least one, under a head.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> lines = page_lines([UserMessage(content="one\\ntwo\\nthree", source="ann")])
-        >>> print(page("c0ffee00", lines, 2, 2, tokens=100, count=len))
-        [expand_context("c0ffee00"): lines 2-2 of 3; go on with expand_context("c0ffee00", 3)]
-        ann:
-        two
-    """
+    """Return the lines from `start`, from 1, to `end` that fit a page of some tokens, at least one, under a head."""
     total = len(lines)
     first = max(1, start)
     if first > total or (end is not None and end < first):

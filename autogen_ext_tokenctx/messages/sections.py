@@ -6,33 +6,28 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from autogen_core.models import LLMMessage, SystemMessage
 from pydantic import BaseModel
 
 from ..warn import warn
 
+# A section's text, or what gives it, now or later.
 SectionSource = str | Callable[[], str | Awaitable[str]]
-"""A section's text, or what gives it, now or later."""
 
-CATEGORY_OF_SECTION: Mapping[str, str] = MappingProxyType(
-    {
-        "requirements": "current_task_requirements",
-        "design": "project_structure",
-        "project_structure": "project_structure",
-        "memory_patterns": "memory_patterns",
-    }
-)
-"""The types a section can have, in the order in which they enter a context, each with the value of the `Category` its
-message belongs to: weights and shares apply to it as to any other group of that category."""
+# The types a section can have, in the order in which they enter a context, each with the value of the `Category` its
+# message belongs to: weights and shares apply to it as to any other group of that category.
+CATEGORY_OF_SECTION: Mapping[str, str] = {
+    "requirements": "current_task_requirements",
+    "design": "project_structure",
+    "project_structure": "project_structure",
+    "memory_patterns": "memory_patterns",
+}
 
 _NAME = re.compile(r"[^\[\]()\s](?:[^\[\]()\n\r]{0,78}[^\[\]()\s])?")
 _HEADING = re.compile(
     rf"\[project context: (?P<name>{_NAME.pattern})(?: \((?P<type>{'|'.join(CATEGORY_OF_SECTION)})\))?\][^\n]*\n?"
 )
-_REPLACES = " This replaces what stood under this heading before."
-_REMOVED = " Removed: what stood under this heading no longer holds."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +52,7 @@ class Section:
     content: SectionSource
 
     def data(self) -> SectionData:
-        """Return the section as plain data.
-
-        Raises:
-            TypeError: A callable gives its text.
-        """
+        """Return the section as plain data; raise a TypeError where a callable gives its text."""
         if not isinstance(self.content, str):
             raise TypeError(
                 f"section {self.name!r} cannot be dumped: a callable gives its text. Give it a text, or build what has "
@@ -110,37 +101,24 @@ class SectionText:
     text: str
 
     def message(self, *, replaces: bool = False) -> SystemMessage:
-        """The message it enters a context as. Its first line names it, so that `section_of` finds it again.
-
-        Args:
-            replaces: Whether the context holds an earlier version, which the message then says no longer holds.
-        """
+        """Return the message it enters a context as, which names what it `replaces`, if anything."""
         named = self.name if self.name == self.type else f"{self.name} ({self.type})"
-        note = "" if not replaces else _REPLACES if self.text else _REMOVED
+        note = ""
+        if replaces and self.text:
+            note = " This replaces what stood under this heading before."
+        elif replaces:
+            note = " Removed: what stood under this heading no longer holds."
         return SystemMessage(content=f"[project context: {named}]{note}\n{self.text}".rstrip("\n"))
 
 
 def section_of(message: LLMMessage) -> tuple[str, str] | None:
-    """Name and type of the section that a message is a version of; None when it is none.
-
-    Of several such messages with the same name in a history, the last one holds and the others are superseded.
-
-    Example:
-        >>> section_of(SystemMessage(content="[project context: design]\\nThree rooms, one way through."))
-        ('design', 'design')
-        >>> section_of(SystemMessage(content="You are a helpful assistant."))
-    """
+    """Return name and type of the section that a message is a version of; None when it is none."""
     found = read_section(message)
     return (found.name, found.type) if found else None
 
 
 def read_section(message: LLMMessage) -> SectionText | None:
-    """The version of a section that a message holds; None when it is none.
-
-    Example:
-        >>> read_section(SectionText("design", "design", "Three rooms.").message(replaces=True)).text
-        'Three rooms.'
-    """
+    """Return the version of a section that a message holds; None when it is none."""
     if not isinstance(message, SystemMessage):
         return None
     heading = _HEADING.match(message.content)

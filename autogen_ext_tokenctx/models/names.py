@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
 from autogen_core.models import ChatCompletionClient
-
-_MOST_CHARS = 300
-"""No model's name is longer, only what a server gives for one; patterns look at so much of it."""
 
 _OWNER_STEPS = (
     (re.compile(r"^(?:[^:]*/)?ft:([^:]+).*$"), r"\1"),  # OpenAI's fine-tunes: ft:gpt-4o:org:name:id
@@ -34,15 +32,7 @@ _VARIANT_STEPS = (
 
 
 def squash(name: str) -> str:
-    """Return a name with everything but letters and digits removed, in lower case.
-
-    Args:
-        name: Any spelling of a name.
-
-    Example:
-        >>> squash("gemini-2.0-flash") == squash("GEMINI_2_0_FLASH")
-        True
-    """
+    """Return a name with everything but letters and digits removed, in lower case."""
     return "".join(filter(str.isalnum, name.casefold()))
 
 
@@ -79,7 +69,8 @@ class ModelName:
             >>> ModelName.parse("us.anthropic.claude-3-5-sonnet-20241022-v2:0").spellings[-1]
             'claude-3-5-sonnet'
         """
-        name = base = given[:_MOST_CHARS].strip().casefold()
+        # No model's name has 300 characters, only what a server gives for one; patterns look at so much of it.
+        name = base = given[:300].strip().casefold()
         spellings = [given, name]
         for step, replacement in _OWNER_STEPS:
             base = step.sub(replacement, base)
@@ -93,21 +84,7 @@ class ModelName:
 
 
 def name_of_model(model: str | ChatCompletionClient | None) -> str | None:
-    """A model's name, from itself or from the client that calls it.
-
-    Args:
-        model: The name, a client, or None.
-
-    Returns:
-        None for None, and for a client that does not tell.
-
-    Raises:
-        TypeError: It is neither.
-
-    Example:
-        >>> name_of_model("gpt-4o")
-        'gpt-4o'
-    """
+    """Return a model's name, from itself or from its client; None for None and for a client that does not tell."""
     if isinstance(model, ChatCompletionClient):
         return model_of(model) or None
     if model is not None and not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -119,13 +96,16 @@ def name_of_model(model: str | ChatCompletionClient | None) -> str | None:
 
 
 def model_of(client: ChatCompletionClient) -> str:
-    """The name of the model behind a client, as its configuration has it; "" when it has none.
-
-    A client around another one, such as this package's, that names no model of its own has the other's.
-    """
+    """Return the name of the model behind a client, as its configuration has it; "" when it has none."""
     name: object = settings_of(client).get("model")
     if not isinstance(name, str):
-        name = _configured(client)
+        name = None
+        # A client that is no component, or whose credentials cannot be dumped, has no name. Dumping warns of the names
+        # of AutoGen's own modules.
+        with suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            name = client.dump_component().config.get("model")
+    # A client around another one, such as this package's, that names no model of its own has the other's.
     inner: object = getattr(client, "inner", None)
     if name is None and isinstance(inner, ChatCompletionClient):
         return model_of(inner)
@@ -133,24 +113,7 @@ def model_of(client: ChatCompletionClient) -> str:
 
 
 def settings_of(client: ChatCompletionClient) -> Mapping[str, Any]:
-    """Return what one of AutoGen's clients sends with each of its calls; nothing for a client of another kind.
-
-    They are read where its clients keep them: to dump a client warns, and fails for some.
-
-    Example:
-        >>> from autogen_ext.models.replay import ReplayChatCompletionClient
-        >>> settings_of(ReplayChatCompletionClient(["ok"]))
-        {}
-    """
+    """Return what one of AutoGen's clients sends with each of its calls; nothing for a client of another kind."""
+    # Read where its clients keep them: to dump a client warns, and fails for some.
     own: object = getattr(client, "_create_args", None)
     return cast("Mapping[str, Any]", own) if isinstance(own, Mapping) else {}
-
-
-def _configured(client: ChatCompletionClient) -> object:
-    """Return the model in a client's configuration; None where it has none, or cannot be dumped."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the names of AutoGen's own modules
-            return client.dump_component().config.get("model")
-    except Exception:  # a client that is no component, or whose credentials cannot be dumped
-        return None

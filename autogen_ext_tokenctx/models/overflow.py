@@ -8,13 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-_REPLY_SHARE = 0.05
-"""Share of a limit left to the reply where the error does not say what that needs: most limits are of both."""
+# Characters of an error that are read; some repeat the request in it. Chosen, not measured.
 _READ = 2_000
-"""Characters of an error that are read; some repeat the request in it."""
-_TOO_MANY_REQUESTS = 429
 
 _NUMBER = r"\d{1,12}(?:,\d{3}){0,3}"
+# What providers say, with the numbers: limit, sent (the input), reply, total (both).
 _FORMS = tuple(
     re.compile(form.replace("(<", "(?P<").replace("#", _NUMBER), re.IGNORECASE)
     for form in (
@@ -55,26 +53,23 @@ _FORMS = tuple(
         r"context_length_exceeded",
     )
 )
-"""What providers say, with the numbers: ``limit``, ``sent`` (the input), ``reply``, ``total`` (both)."""
+# Numbers that llama.cpp has in fields of their own.
 _FIELDS = {"limit": re.compile(rf"\bn_ctx\W+({_NUMBER})"), "sent": re.compile(rf"\bn_prompt_tokens\W+({_NUMBER})")}
-"""Numbers that llama.cpp has in fields of their own."""
+# Limits that a shorter history does not help against: of tokens over time, and of the reply.
 _OTHER_LIMITS = re.compile(
     r"rate.?limit|tokens per (?:min|hour|day)|\bTP[MD]\b|quota|throttl|too many requests|requires more credits"
     r"|max_(?:\w{1,40}_)?tokens\W{0,3}is too large|maximum allowed number of output tokens",
     re.IGNORECASE,
 )
-"""Limits that a shorter history does not help against: of tokens over time, and of the reply."""
-
-_READ_STRUCTURE = 600
-"""Characters of an error of another form that are looked at: what is long repeats the request."""
+# Of an error of another form: what speaks of a limit, and of the input, and their distance in characters at most.
 _LIMIT = re.compile(
     r"too (?:long|large|many)|exceed|overflow|longer than|less than|<=|\bmax(?:imum)?\b|\blimit|should be \[1"
     r"|not possible",
     re.IGNORECASE,
 )
 _INPUT = re.compile(r"\bcontext|\bprompt|\binputs?\b|\btokens?\b|\bmessages?\b|sequence length", re.IGNORECASE)
-_AROUND = 80
-"""Characters between the two at most."""
+_AROUND = 80  # a clause: chosen, not measured
+# Limits of a setting, a name, an attachment: of these a shorter history has as many.
 _PARAMETERS = re.compile(
     r"max_(?:\w{1,40}_)?tokens\W{0,3}(?:must|should|cannot|can't|is|exceeds|of)"
     r"|(?:output|completion) tokens? (?:limit|exceed)|(?:maximum|max|allowed|limit)\W{1,3}(?:of )?(?:output|completion)"
@@ -83,56 +78,36 @@ _PARAMETERS = re.compile(
     r"|metadata|too many (?:tools|images|functions)|function name|\bname\b.{0,20}(?:long|length)",
     re.IGNORECASE,
 )
-"""Limits of a setting, a name, an attachment: of these a shorter history has as many."""
+# What stands before the number of a limit.
 _LIMIT_WORDS = re.compile(
     r"\bmax(?:imum)?\b|\blimit|exceed|less than|<=|allowed|up to|only|context (?:length|window|size)|should be|must be",
     re.IGNORECASE,
 )
-"""What stands before the number of a limit."""
-_LEAST = 100
-_TOO_LONG = frozenset({400, 413, 422})
-_TOO_LARGE = 413
 
 
 @dataclass(frozen=True, slots=True)
 class Overflow:
-    """What a provider says of a request that is too long for the model.
+    """What a provider says of a request that is too long for the model."""
 
-    Args:
-        limit: Tokens the model takes; None when the provider does not say.
-        requested: Input tokens of the refused request; None when the provider does not say, or only roughly.
-        reply: Tokens of the limit that were asked for the reply; 0 when the provider does not say.
-    """
-
-    limit: int | None = None
-    requested: int | None = None
-    reply: int = 0
+    limit: int | None = None  # tokens the model takes; None when the provider does not say
+    requested: int | None = None  # input tokens of the refused request; None when only roughly or not told
+    reply: int = 0  # tokens of the limit that were asked for the reply
 
     @property
     def input_limit(self) -> int | None:
         """Input tokens that leave room for the reply; None when the limit is not known."""
         if self.limit is None:
             return None
-        return max(1, self.limit - (self.reply or int(_REPLY_SHARE * self.limit)))
+        # Most limits are of both. A reply whose need is not told is left a twentieth: chosen, not measured.
+        return max(1, self.limit - (self.reply or self.limit // 20))
 
 
 def overflow_of(error: BaseException) -> Overflow | None:
-    """What an error says of a request too long for the model; None when it is any other error.
-
-    The error, and what it was raised from, may be of any class: their text counts, and the answer of the server where
-    they carry it. Forms that are known are read exactly. Of others the structure tells: a status of 400, 413 or 422, or
-    none, and a text that speaks of context, prompt, input or tokens and of a limit. Limits of tokens over time, quotas,
-    and limits of the reply, of settings and of attachments are other errors.
-
-    Args:
-        error: What the call to the model raised.
-
-    Example:
-        >>> overflow_of(RuntimeError("prompt is too long: 210000 tokens > 200000 maximum"))
-        Overflow(limit=200000, requested=210000, reply=0)
-        >>> overflow_of(RuntimeError("Rate limit reached: 30000 tokens per min")) is None
-        True
-    """
+    """Return what an error says of a request too long for the model; None when it is any other error."""
+    # The error, and what it was raised from, may be of any class: their text counts, and the answer of the server where
+    # they carry it. Forms that are known are read exactly. Of others the structure tells: a status of 400, 413 or 422,
+    # or none, and a text that speaks of context, prompt, input or tokens and of a limit. Limits of tokens over time,
+    # quotas, and limits of the reply, of settings and of attachments are other errors.
     if not isinstance(error, Exception):
         return None
     chain = list(_chain(error))
@@ -143,7 +118,8 @@ def overflow_of(error: BaseException) -> Overflow | None:
     if found is not None:
         return _read(found, said)
     statuses = {status for link in chain if (status := _status(link)) is not None}
-    return _by_structure(said[:_READ_STRUCTURE], statuses) if statuses <= _TOO_LONG else None
+    # Of 600 characters: what is longer repeats the request, whose words say nothing.
+    return _by_structure(said[:600], statuses) if statuses <= {400, 413, 422} else None
 
 
 def _by_structure(said: str, statuses: Set[int]) -> Overflow | None:
@@ -154,13 +130,13 @@ def _by_structure(said: str, statuses: Set[int]) -> Overflow | None:
         _INPUT.search(said, max(0, found.start() - _AROUND), found.end() + _AROUND) for found in _LIMIT.finditer(said)
     )
     if not speaks:
-        return Overflow() if _TOO_LARGE in statuses else None
+        return Overflow() if 413 in statuses else None
     limit: int | None = None
     numbers: list[int] = []
     end = 0
     for found in re.finditer(rf"(?<![\w.]){_NUMBER}(?![\w.]*\w)", said):
         number = int(found[0].replace(",", ""))
-        if number < _LEAST or number in statuses:
+        if number < 100 or number in statuses:  # a count of something else than tokens
             continue
         before, end = said[max(end, found.start() - _AROUND) : found.start()], found.end()
         if limit is None and _LIMIT_WORDS.search(before) and not before.rstrip().endswith(" by"):
@@ -172,7 +148,7 @@ def _by_structure(said: str, statuses: Set[int]) -> Overflow | None:
 
 
 def _read(found: re.Match[str], said: str) -> Overflow | None:
-    """The numbers of an overflow; None when the reply alone is over the limit."""
+    """Return the numbers of an overflow; None when the reply alone is over the limit."""
     fields = {name: match[1] for name, field in _FIELDS.items() if (match := field.search(said))}
     stated = {**fields, **{name: number for name, number in found.groupdict().items() if number}}
     numbers = {name: int(number.replace(",", "")) for name, number in stated.items()}
@@ -184,7 +160,7 @@ def _read(found: re.Match[str], said: str) -> Overflow | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was raised from."""
+    """Yield the error and what it was raised from."""
     seen: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in seen:
@@ -194,7 +170,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _texts(error: Any) -> Iterator[str]:
-    """What an error says; attributes of foreign classes may fail when read."""
+    """Yield what an error says; attributes of foreign classes may fail when read."""
     sources: tuple[Callable[[], object], ...] = (
         lambda: error,
         lambda: error.body,  # of OpenAI's and Anthropic's clients, the numbers of llama.cpp are only there
@@ -218,4 +194,4 @@ def _status(error: Any) -> int | None:
 
 
 def _is_too_many_requests(error: Any) -> bool:
-    return _TOO_MANY_REQUESTS in (getattr(error, name, None) for name in ("status_code", "code"))
+    return 429 in (getattr(error, name, None) for name in ("status_code", "code"))

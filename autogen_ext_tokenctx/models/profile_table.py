@@ -137,6 +137,7 @@ _QWEN_THINKING = replace(_QWEN, sends_thought=False)
 _EDGE = r"(?:$|[^a-z0-9])"
 _START = r"(?:^|[^a-z])"
 
+# Regular expressions of names, and the profile of the models that have them; the first that is found counts.
 TABLE: tuple[tuple[str, ModelProfile], ...] = (
     # Weights of one family are often named after two ("deepseek-r1-distill-qwen"): the trainer decides.
     (r"deepseek-?(?:reasoner|r\d|flash|v[4-9])|" + _START + r"r1" + _EDGE, _DEEPSEEK_REASONER),
@@ -177,22 +178,11 @@ TABLE: tuple[tuple[str, ModelProfile], ...] = (
     (r"computer-use-preview", replace(_O_SERIES, images=TiledImages(65, 129))),
     (r"gpt" + _EDGE, _GPT),
 )
-"""Regular expressions of names, and the profile of the models that have them; the first that is found counts."""
 _COMPILED = tuple((re.compile(pattern), profile) for pattern, profile in TABLE)
 
 
 @lru_cache(maxsize=1_024)
 def profile_of(model: str | None) -> ModelProfile:
-    """The profile of a model, found by its name; the safe one when the name tells nothing.
-
-    Args:
-        model: Name of the model, with or without a provider's prefix, a date, or the "ft:" of fine-tuned ones.
-
-    Example:
-        >>> profile_of("openrouter/qwen/qwen3-32b:free").family, profile_of("my-own").family
-        ('qwen', 'unknown')
-        >>> profile_of("gpt-4o-mini").images.tokens(512, 512)
-        8500
-    """
+    """Return the profile of a model, found by its name; the safe one when the name tells nothing."""
     name = ModelName.parse(model or "").base
     return next((profile for pattern, profile in _COMPILED if pattern.search(name)), UNKNOWN)

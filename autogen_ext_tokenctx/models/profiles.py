@@ -1,7 +1,4 @@
-"""What a family of models accepts: the form its quirks have as data.
-
-The data itself is in `profile_table`; what is done with it to a request, in `shaping`.
-"""
+"""What a family of models accepts: the form of the data in `profile_table`, which `shaping` goes by."""
 
 from __future__ import annotations
 
@@ -16,10 +13,12 @@ class PromptCache:
     """How a provider bills the start of a request that it has seen before.
 
     Args:
-        automatic: Whether requests as AutoGen sends them are cached at all.
+        automatic: Whether requests as AutoGen sends them are cached at all. AutoGen 0.7.5 sets neither
+            ``cache_control``, for Anthropic, nor ``prompt_cache_key``, for Mistral, so theirs are not.
         minimum: Tokens a request must have to be cached.
-        granularity: Cached starts are counted in steps of this many tokens.
-        discount: Share of the input price that cached tokens are cheaper by.
+        granularity: Cached starts are counted in steps of this many tokens; 1 where none is documented.
+        discount: Share of the input price that cached tokens are cheaper by; where prices differ in a family, the
+            smallest.
 
     Example:
         >>> cache = PromptCache(automatic=True, minimum=1_024, granularity=128, discount=0.9)
@@ -28,14 +27,9 @@ class PromptCache:
     """
 
     automatic: bool
-    """Whether requests as AutoGen sends them are cached at all. AutoGen 0.7.5 sets neither ``cache_control``, for
-    Anthropic, nor ``prompt_cache_key``, for Mistral, so theirs are not."""
     minimum: int
-    """Tokens a request must have to be cached."""
     granularity: int
-    """Cached starts are counted in steps of this many tokens; 1 where none is documented."""
     discount: float
-    """Share of the input price that cached tokens are cheaper by; where prices differ in a family, the smallest."""
 
     def cached_tokens(self, prefix: int) -> int:
         """Return how many tokens of an unchanged start of ``prefix`` tokens are billed as cached, at best."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from itertools import groupby
 
 from autogen_core import FunctionCall
 from autogen_core.models import (
@@ -15,19 +17,16 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from ..messages.calls import is_call, renamed_calls, with_object_arguments, with_result
+from ..messages.calls import changed, is_call, renamed_calls, with_object_arguments
 from ..messages.groups import repair
 from ..messages.sections import ProjectContext
 from .names import ModelName
 from .profile_table import profile_of
 from .profiles import ModelProfile
 
-GO_ON = "Continue."
-"""Text of a user message that an endpoint wants and nobody wrote."""
-SEEN = "I have read the results."
-"""Text of an assistant message that an endpoint wants after tool results and nobody wrote."""
-NOTHING = "(no output)"
-"""Text of an empty tool result where an endpoint refuses empty contents."""
+# What an endpoint wants and nobody wrote: a user's message, an assistant's after tool results, and the text of an empty
+# tool result where empty contents are refused.
+GO_ON, SEEN, NOTHING = "Continue.", "I have read the results.", "(no output)"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -40,7 +39,6 @@ class ModelOptimizer:
         profiles: Profiles of your own models, which come before the built-in ones: a regular expression that is
             searched in the name (in lower case, without provider and vendor), and the profile. The first that is
             found counts.
-
         model: Name of the model for which it shapes as one of a hook's ``transforms``; else each request says it.
 
     Raises:
@@ -90,11 +88,7 @@ class ModelOptimizer:
         return self.own_profile(model) or profile_of(model)
 
     def own_profile(self, model: str | None) -> ModelProfile | None:
-        """Return the profile that was given for the model; None when none was.
-
-        Args:
-            model: Name of the model.
-        """
+        """Return the profile that was given for the model; None when none was."""
         name = ModelName.parse(model or "").base
         return next((profile for pattern, profile in self._profiles if pattern.search(name)), None)
 
@@ -131,8 +125,8 @@ class ModelOptimizer:
         self, pre_transform_messages: list[LLMMessage], post_transform_messages: list[LLMMessage]
     ) -> tuple[str, bool]:
         """Return what `apply_transform` did in a few words, and whether it changed anything."""
-        changed = list(map(id, pre_transform_messages)) != list(map(id, post_transform_messages))
-        return f"shaped for {self._model}", changed
+        is_changed = list(map(id, pre_transform_messages)) != list(map(id, post_transform_messages))
+        return f"shaped for {self._model}", is_changed
 
     def optimize_for_model(
         self, messages: ProjectContext | Sequence[LLMMessage], model: str | None
@@ -169,7 +163,7 @@ class ModelOptimizer:
         if profile.system == "user":
             view = _head_of_user(view)
         if profile.turns == "alternate":
-            view = _spoken_after_results([_merged(run) for run in _runs(view)])
+            view = _spoken_after_results([_merged(list(run)) for _, run in groupby(view, _turn)])
         if profile.turns != "free":
             view = _answering(view, calls_too=profile.turns != "user_first")
         if messages and profile.ends_with_user and _wants_user(view):
@@ -178,26 +172,17 @@ class ModelOptimizer:
 
 
 DEFAULT_OPTIMIZER = ModelOptimizer()
-"""The built-in profiles."""
 
 
 def checked_optimizer(optimizer: ModelOptimizer | None) -> ModelOptimizer | None:
-    """Return ``optimizer``, if it is one.
-
-    Raises:
-        TypeError: It is something else.
-    """
+    """Return `optimizer`, or raise a TypeError where it is something else."""
     if optimizer is not None and not isinstance(optimizer, ModelOptimizer):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"optimizer is a ModelOptimizer, or None for none; got {optimizer!r}")
     return optimizer
 
 
 def is_default(optimizer: ModelOptimizer | None) -> bool:
-    """Return whether an optimizer is the default one, as a configuration can say.
-
-    Raises:
-        TypeError: It has profiles of the user's.
-    """
+    """Return whether an optimizer is the default one; raise a TypeError where no configuration can say what it is."""
     if optimizer not in (None, DEFAULT_OPTIMIZER):
         raise TypeError(
             "a ModelOptimizer with profiles of your own cannot be dumped: dump without optimizer=, and give it to the "
@@ -239,102 +224,69 @@ def _clean(text: str) -> str:
 def _clean_arguments(arguments: str) -> str:
     """Return a call's arguments without surrogates, also those that JSON's escapes hide until a client decodes them."""
     if _ESCAPED_SURROGATE.search(arguments):
-        try:
+        with suppress(ValueError, RecursionError):  # no JSON: nobody decodes it
             decoded = json.dumps(json.loads(arguments), ensure_ascii=False)
-        except ValueError:  # no JSON: nobody decodes it
-            return _clean(arguments)
-        if _SURROGATE.search(decoded):
-            return _clean(decoded)
+            arguments = decoded if _SURROGATE.search(decoded) else arguments
     return _clean(arguments)
 
 
 def _encodable(message: LLMMessage) -> LLMMessage:
     """Return a message with texts that can be sent; itself where they can be already."""
-    update: dict[str, object] = {}
-    if isinstance(message, AssistantMessage) and message.thought:
-        update["thought"] = _clean(message.thought)
+    if isinstance(message, UserMessage) and not isinstance(message.content, str):
+        return changed(message, content=[_clean(part) if isinstance(part, str) else part for part in message.content])
+    if isinstance(message, FunctionExecutionResultMessage):
+        return changed(message, content=[changed(each, content=_clean(each.content)) for each in message.content])
+    if not isinstance(message, AssistantMessage):
+        return changed(message, content=_clean(str(message.content)))
+    thought = message.thought and _clean(message.thought)
     if isinstance(message.content, str):
-        update["content"] = _clean(message.content)
-    elif isinstance(message, UserMessage):
-        update["content"] = [_clean(part) if isinstance(part, str) else part for part in message.content]
-    elif isinstance(message, AssistantMessage):
-        assert not isinstance(message.content, str)
-        update["content"] = [
-            FunctionCall(id=call.id, name=call.name, arguments=_clean_arguments(call.arguments))
-            for call in message.content
-        ]
-    elif isinstance(message, FunctionExecutionResultMessage):
-        update["content"] = [with_result(result, content=_clean(result.content)) for result in message.content]
-    changed = {name: value for name, value in update.items() if getattr(message, name) != value}
-    return message.model_copy(update=changed) if changed else message
+        return changed(message, content=_clean(message.content), thought=thought)
+    calls = [FunctionCall(id=c.id, name=c.name, arguments=_clean_arguments(c.arguments)) for c in message.content]
+    return changed(message, content=calls, thought=thought)
 
 
 def _without_thought(message: LLMMessage) -> LLMMessage:
     if isinstance(message, AssistantMessage) and is_call(message) and message.thought:
-        return message.model_copy(update={"thought": None})
+        return changed(message, thought=None)
     return message
 
 
 def _filled(message: LLMMessage) -> LLMMessage | None:
     """Return a message without its empty parts; None when nothing is left."""
     if isinstance(message, FunctionExecutionResultMessage):
-        filled = [
-            with_result(result, content=result.content if result.content.strip() else NOTHING)
-            for result in message.content
-        ]
-        return message if filled == message.content else message.model_copy(update={"content": filled})
+        filled = [changed(each, content=each.content if each.content.strip() else NOTHING) for each in message.content]
+        return changed(message, content=filled)
     if isinstance(message.content, str):
         return message if message.content.strip() else None
     if isinstance(message, AssistantMessage):
-        blank = message.thought is not None and not message.thought.strip()
-        return message.model_copy(update={"thought": None}) if blank else message
-    assert isinstance(message, UserMessage)
+        return changed(message, thought=message.thought if (message.thought or "").strip() else None)
     parts = [part for part in message.content if not isinstance(part, str) or part.strip()]
-    if len(parts) == len(message.content):
-        return message
-    return message.model_copy(update={"content": parts}) if parts else None
+    return changed(message, content=parts) if parts else None
 
 
 def _one_head(view: Sequence[LLMMessage]) -> list[LLMMessage]:
     """Return the view with one system message, at the head; a text that several have stands there once."""
     system = [message for message in view if isinstance(message, SystemMessage)]
     rest = [message for message in view if not isinstance(message, SystemMessage)]
-    if len(system) > 1:
-        texts = dict.fromkeys(message.content for message in system)
-        head = system[0]
-        if len(texts) > 1:
-            head = SystemMessage(content="\n\n".join(text for text in texts if text.strip()))
-        system = [head]
-    return [*system, *rest]
+    texts = dict.fromkeys(message.content for message in system)
+    if len(texts) > 1:
+        system = [SystemMessage(content="\n\n".join(text for text in texts if text.strip()))]
+    return [*system[:1], *rest]
 
 
 def _head_of_user(view: Sequence[LLMMessage]) -> list[LLMMessage]:
     """Return the view with its system message, the first of all, as the beginning of the first user message."""
     if not view or not isinstance(view[0], SystemMessage):
         return list(view)
-    rules, rest = view[0].content, list(view[1:])
-    if not rest or not isinstance(rest[0], UserMessage):
-        return [UserMessage(content=rules, source="user"), *rest]
-    return [_merged([UserMessage(content=rules, source=rest[0].source), rest[0]]), *rest[1:]]
+    first = [message for message in view[1:2] if isinstance(message, UserMessage)]
+    rules = UserMessage(content=view[0].content, source=first[0].source if first else "user")
+    return [_merged([rules, *first]), *view[1 + len(first) :]]
 
 
-def _runs(view: Sequence[LLMMessage]) -> list[list[LLMMessage]]:
-    """Return the messages in runs of one role; each message of a tool exchange is a run of its own."""
-    runs: list[list[LLMMessage]] = []
-    for message in view:
-        if runs and _joins(runs[-1][-1], message):
-            runs[-1].append(message)
-        else:
-            runs.append([message])
-    return runs
-
-
-def _joins(before: LLMMessage, message: LLMMessage) -> bool:
-    """Return whether two neighbours are of one role: both a user's, or both an assistant's texts."""
-    if isinstance(before, UserMessage):
-        return isinstance(message, UserMessage)
-    texts = isinstance(before, AssistantMessage) and isinstance(message, AssistantMessage)
-    return texts and not is_call(before) and not is_call(message)
+def _turn(message: LLMMessage) -> object:
+    """Return what is equal for neighbours that are one turn: both a user's, or both an assistant's texts."""
+    is_text = isinstance(message, UserMessage) or (isinstance(message, AssistantMessage) and not is_call(message))
+    return type(message) if is_text else object()
 
 
 def _spoken_after_results(view: Sequence[LLMMessage]) -> list[LLMMessage]:
@@ -373,13 +325,11 @@ def _merged(run: Sequence[LLMMessage]) -> LLMMessage:
     speaker = first.source
     for message in run:
         assert isinstance(message, (UserMessage, AssistantMessage))
-        label = "" if message.source == speaker else f"{message.source} said:\n"
-        speaker = message.source
-        parts = [message.content] if isinstance(message.content, str) else list(message.content)
-        if label and isinstance(parts[0], str):
-            parts[0] = label + parts[0]
-        elif label:
-            parts = [label, *parts]
+        parts: list[object] = [message.content] if isinstance(message.content, str) else [*message.content]
+        if message.source != speaker:
+            speaker = message.source
+            label = f"{speaker} said:\n"
+            parts[:1] = [label + parts[0]] if isinstance(parts[0], str) else [label, parts[0]]
         pieces += parts
     texts = [piece for piece in pieces if isinstance(piece, str)]
     content: object = "\n\n".join(texts) if len(texts) == len(pieces) else pieces

@@ -1,7 +1,4 @@
-"""Where a model's limits come from, apart from its API: environment, files, tables, its name, a default.
-
-Each source takes a `ModelName` and gives a `LimitAnswer`; `default_sources` has their order.
-"""
+"""Where a model's limits come from, apart from its API: environment, files, tables, its name, a default."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -36,16 +33,9 @@ _FILE_KEYS = ("context_window", "max_input_tokens", "max_output_tokens")
 
 
 class EnvironmentSource:
-    """Reads ``MODEL_LIMIT_<NAME>=<tokens>``; names compare by their letters and digits.
+    """Reads `MODEL_LIMIT_<NAME>=<tokens>`; names compare by their letters and digits."""
 
-    Args:
-        environment: The variables; the process's own by default, read anew at each look-up.
-
-    Example:
-        >>> asyncio.run(EnvironmentSource({"MODEL_LIMIT_GPT4": "6000"})(ModelName.parse("gpt-4"))).note
-        'MODEL_LIMIT_GPT4'
-    """
-
+    # The variables are the process's own by default, read anew at each look-up.
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
 
@@ -71,26 +61,19 @@ def _tokens_in_text(text: str) -> int | None:
 
 
 class FileSource:
-    """Reads JSON files that map model names to limits; of several files the first that knows a model counts.
+    """Reads JSON files that map model names to limits; of several files the first that knows a model counts."""
 
-    A value is a number of tokens, or an object with any of ``context_window``, ``max_input_tokens`` and
-    ``max_output_tokens``. What cannot be used is named in one warning, and the rest still counts. Files are read again
-    when they change.
-
-    Args:
-        path: The only file to read. Without it ``./model_limits.json``, ``~/.autogen/model_limits.json`` and
-            ``/etc/autogen/model_limits.json`` are read, as far as they are there.
-    """
-
+    # A value is a number of tokens, or an object with any of _FILE_KEYS. What cannot be used is named in one warning,
+    # and the rest still counts.
     def __init__(self, path: str | Path | None = None) -> None:
         self._given = None if path is None else Path(path).expanduser()
-        self._files = _Files()
 
     async def __call__(self, name: ModelName) -> LimitAnswer:
         """Look the model up in the files."""
+        usual = [place / "model_limits.json" for place in (Path(), *_places())]
         known: list[str] = []
-        for path in self._paths():
-            table = self._files.read(path)
+        for path in usual if self._given is None else [self._given]:
+            table = _read(path)
             if table is None:
                 if path == self._given:
                     warn_once(f"file:{path}", f"{path} cannot be read: no limits are taken from it.")
@@ -99,11 +82,6 @@ class FileSource:
             if limits := _found(table.models, name.spellings):
                 return LimitAnswer("config_file", limits, str(path))
         return LimitAnswer("config_file", None, f"not in {', '.join(known)}" if known else "no file")
-
-    def _paths(self) -> list[Path]:
-        if self._given is not None:
-            return [self._given]
-        return [place / "model_limits.json" for place in (Path(), *_places())]
 
 
 def _places() -> tuple[Path, Path]:
@@ -123,33 +101,21 @@ class _Table(NamedTuple):
     day: date | None = None
 
 
-class _Files:
-    """Reads files of limits, and again when they change."""
-
-    def __init__(self) -> None:
-        self._read: dict[Path, tuple[tuple[int, ...], _Table]] = {}
-
-    def read(self, path: Path) -> _Table | None:
-        """Return what a file states; None if there is no such file."""
-        try:
-            status = path.stat()
-        except (OSError, ValueError):
-            return None
-        version = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
-        if path not in self._read or self._read[path][0] != version:
-            self._read[path] = (version, _read_file(path))
-        return self._read[path][1]
+def _read(path: Path) -> _Table | None:
+    """Return what a file states, read again when it has changed; None if there is no such file."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return _read_file(path, (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size))
 
 
-_MOST_BYTES = 10_000_000
-"""A larger file is no table of models."""
-
-
-def _read_file(path: Path) -> _Table:
+@lru_cache(maxsize=32)
+def _read_file(path: Path, version: tuple[int, ...]) -> _Table:
     """Return the usable entries of a file."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
+        if version[-1] > 10_000_000:  # no table of models: a thousand times ours
+            raise ValueError("it has more than 10,000,000 bytes")
         content: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         warn_once(f"file:{path}", f"{path} cannot be read ({type(error).__name__}: {error}): it is ignored.")
@@ -207,23 +173,12 @@ def refreshed_paths() -> list[Path]:
     return [place / "model_limits.refreshed.json" for place in _places()]
 
 
-_OLD_DAYS = 90
-"""Makers bring new models out every few months."""
-
-
 class TableSource:
-    """Looks the name up in our own table and a refreshed one, the newer of them first, then in genai-prices.
-
-    A refreshed table is what ``tokenctx limits --refresh`` wrote, in ``~/.autogen`` or ``/etc/autogen``, the newer of
-    these; genai-prices is looked into if it is installed (extra ``prices``).
-    """
-
-    def __init__(self) -> None:
-        self._files = _Files()
+    """Looks the name up in our own table and a refreshed one, the newer of them first, then in genai-prices."""
 
     async def __call__(self, name: ModelName) -> LimitAnswer:
         """Look the model up in the tables."""
-        refreshed, day = self._refreshed(name)
+        refreshed, day = _in_refreshed(name)
         _tell_age((today() - max(day, TABLE_DATE)).days)
         own = await _in_own(name)
         if refreshed is not None and (own is None or day >= TABLE_DATE):
@@ -231,29 +186,21 @@ class TableSource:
         # The first look into the other reads a package's data (0.2 s): not on the event loop.
         return own or await asyncio.to_thread(_in_package, name)
 
-    def _refreshed(self, name: ModelName) -> tuple[LimitAnswer | None, date]:
-        """Return what the newest refreshed table says, and its day."""
-        tables = [
-            (table.day or date.min, path, table) for path in refreshed_paths() if (table := self._files.read(path))
-        ]
-        day, path, table = max(tables, key=lambda each: each[0], default=(date.min, Path(), _Table({})))
-        limits = _found(table.models, _with_host(name))
-        return LimitAnswer("known_table", limits, f"{path}, of {day}") if limits else None, day
 
-
-def _with_host(name: ModelName) -> Iterator[str]:
-    """Yield the spellings of a name, each at its host first."""
-    for spelling in name.spellings:
-        if name.host:
-            yield f"{name.host}/{spelling}"
-        yield spelling
+def _in_refreshed(name: ModelName) -> tuple[LimitAnswer | None, date]:
+    """Return what the newest refreshed table says, and its day."""
+    tables = [(table.day or date.min, path, table) for path in refreshed_paths() if (table := _read(path))]
+    day, path, table = max(tables, key=lambda each: each[0], default=(date.min, Path(), _Table({})))
+    at_hosts = [f"{name.host}/", ""] if name.host else [""]  # what a host is said to serve comes first
+    limits = _found(table.models, (host + spelling for spelling in name.spellings for host in at_hosts))
+    return LimitAnswer("known_table", limits, f"{path}, of {day}") if limits else None, day
 
 
 async def _in_own(name: ModelName) -> LimitAnswer | None:
     """Return what our own table says, and of a model whose weights are open what a host that is named serves."""
     # Makers know their weights best, but a host that is named may serve less.
     if (limits := open_model(name)) is not None:
-        served = (await asyncio.to_thread(_hosts, name)).get(squash(name.host)) if name.host else None
+        served = (await asyncio.to_thread(_hosts, name))[1].get(squash(name.host)) if name.host else None
         if served is None:
             return LimitAnswer("known_table", limits, "its maker's window")
         return LimitAnswer("known_table", ModelLimits(served, served), f"genai-prices, at {name.host}")
@@ -267,7 +214,7 @@ async def _in_own(name: ModelName) -> LimitAnswer | None:
 @cache
 def _tell_age(days: int) -> None:
     """Say, once a day, that the table is old."""
-    if days > _OLD_DAYS:
+    if days > 90:  # makers bring new models out every few months
         logger.info(
             "the table of model limits is %d days old: newer models may be missing; update autogen-ext-tokenctx, run "
             "tokenctx limits --refresh, or state limits in model_limits.json",
@@ -275,19 +222,20 @@ def _tell_age(days: int) -> None:
         )
 
 
-def _hosts(name: ModelName) -> Mapping[str, int]:
-    """Return the windows that hosts serve a model with, by squashed host."""
+def _hosts(name: ModelName) -> tuple[str, Mapping[str, int]]:
+    """Return the spelling under which genai-prices lists a model, and the windows of its hosts, by squashed host."""
     none: Mapping[str, int] = {}
-    return next((hosts for spelling in name.spellings if (hosts := listed_windows().get(squash(spelling)))), none)
+    listed = ((spelling, listed_windows().get(squash(spelling), none)) for spelling in name.spellings)
+    return next((found for found in listed if found[1]), ("", none))
 
 
 def _in_package(name: ModelName) -> LimitAnswer:
     """Return what genai-prices lists: at the host in the name, else the least of all hosts."""
-    for spelling in name.spellings:
-        if hosts := listed_windows().get(squash(spelling)):
-            tokens = hosts.get(squash(name.host)) or min(hosts.values())
-            return LimitAnswer("known_table", within_family(name, tokens), f"genai-prices, as {spelling}")
-    return LimitAnswer("known_table", None, "in none of the tables")
+    spelling, hosts = _hosts(name)
+    if not hosts:
+        return LimitAnswer("known_table", None, "in none of the tables")
+    tokens = hosts.get(squash(name.host)) or min(hosts.values())
+    return LimitAnswer("known_table", within_family(name, tokens), f"genai-prices, as {spelling}")
 
 
 class PatternSource:
@@ -300,11 +248,7 @@ class PatternSource:
 
 
 class DefaultSource:
-    """Gives every model the same limit.
-
-    Args:
-        tokens: The limit.
-    """
+    """Gives every model the same limit."""
 
     def __init__(self, tokens: int) -> None:
         self._limits = ModelLimits(tokens, tokens)

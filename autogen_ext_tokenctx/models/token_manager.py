@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds a look-up is kept in which a source could not be asked, or which nothing but the default answered: long enough
-# not to ask a dead server at every call, short enough to notice one that was just started. A judgement.
-_FAULT_TTL = 60.0
-# Look-ups that are kept, the oldest forgotten first: names may come from outside, so their number is bounded.
-_CACHED_MODELS = 1_024
-
 
 class TokenConfig(StrictConfig):
     """The options of `TokenManager`; it holds no secrets.
@@ -220,21 +214,18 @@ class TokenManager:
 
     async def _look_up(self, model: str) -> tuple[LimitAnswer, ...]:
         name = ModelName.parse(model)
-        answers: list[LimitAnswer] = []
+        answers: tuple[LimitAnswer, ...] = ()
         for source in self._sources:
             answer = await _asked(source, name)
-            answers.append(answer)
+            answers = (*answers, answer)
             logger.debug("limits of %r: %s: %s: %s", model, answer.source, answer.limits, answer.note)
             if answer.limits is not None:
                 break
-        return self._kept(model, tuple(answers))
-
-    def _kept(self, model: str, answers: tuple[LimitAnswer, ...]) -> tuple[LimitAnswer, ...]:
-        ttl = self._ttl
-        if any(answer.fault for answer in answers):
-            ttl = min(ttl, _FAULT_TTL)
+        # Where a source could not be asked, or only the default answered, all are asked again after a minute: long
+        # enough not to ask a dead server at every call, short enough to notice one that was just started. Chosen.
+        ttl = min(self._ttl, 60.0) if any(answer.fault for answer in answers) else self._ttl
         self._cache.pop(model, None)  # so that the oldest is always first
-        while len(self._cache) >= _CACHED_MODELS:
+        while len(self._cache) >= 1_024:  # names may come from outside, so their number is bounded
             self._cache.pop(next(iter(self._cache)), None)
         self._cache[model] = (self._clock() + ttl, answers)
         return answers

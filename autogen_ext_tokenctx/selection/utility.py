@@ -32,9 +32,9 @@ _FIT_BASE = 0.5
 _WORDS = 0.04
 """Utility of a new word of greatest rarity, in a group of weight 1. Without it failures lose .03, .03 and .07."""
 _OPEN = 10.0
-"""How much more of it, as a multiple, new words have in what people and agents say, as long as it is open what is asked:
-no tool brings that back. Of planted decisions .32, .49 and .71 are kept so, .31, .44 and .58 without; retention stays as
-it is. With 15 for people and none for agents wishes gain .07 and decisions nothing."""
+"""How much more of it, as a multiple, new words have in what people and agents say, as long as it is open what is
+asked: no tool brings that back. Of planted decisions .32, .49 and .71 are kept so, .31, .44 and .58 without; retention
+stays as it is. With 15 for people and none for agents wishes gain .07 and decisions nothing."""
 # Facts are worth the same wherever they stand in a history: what is relevant to a question need not be what a call
 # needs. With the relevance as a factor tools lose .01 to .04, code .03.
 _FACT = 10.0

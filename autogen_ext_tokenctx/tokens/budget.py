@@ -10,14 +10,14 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ..errors import BudgetTooSmallError, StrictConfig, check_keys
 
+# Default share of the budget that a compaction goes down to. With g tokens a call and a budget of B, views fill
+# (1 + target) / 2 of B on average, and a provider's cache serves about 1 - 2g / ((1 - target²) B) of them: a lower
+# target costs context, a higher one costs the cache. Chosen between the two, not measured.
 TARGET = 0.6
-"""Default share of the budget that a compaction goes down to. With g tokens a call and a budget of B, views fill
-(1 + target) / 2 of B on average, and a provider's cache serves about 1 - 2g / ((1 - target²) B) of them: a lower target
-costs context, a higher one costs the cache."""
 
+# The kinds of context a budget is divided among: what is asked, what it is built into and how, what was done so far,
+# and what is known from earlier work.
 CONTEXT_TYPES = ("requirements", "design", "execution_history", "memory_patterns")
-"""The kinds of context a budget is divided among: what is asked, what it is built into and how, what was done so far,
-and what is known from earlier work."""
 
 
 class TokenBudget(StrictConfig):
@@ -48,15 +48,10 @@ class TokenBudget(StrictConfig):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: int
-    """Input tokens of the whole request."""
     reserve: int = Field(default=0, ge=0)
-    """Tokens of ``limit`` held back for what the history does not contain."""
     trigger: float = Field(default=1.0, gt=0.0, le=1.0)
-    """Share of ``available`` above which compaction starts."""
     target: float = Field(default=TARGET, gt=0.0, le=1.0)
-    """Share of ``available`` a compaction goes down to."""
     shares: Mapping[str, float] | Literal["auto"] = Field(default_factory=dict[str, float])
-    """Guaranteed minima of the target for kinds of context; ``"auto"`` by the task's complexity."""
 
     @field_validator("limit", "reserve", mode="before")
     @classmethod
@@ -88,7 +83,7 @@ class TokenBudget(StrictConfig):
 
     @property
     def given_shares(self) -> Mapping[str, float]:
-        """The shares that are numbers; none as long as ``"auto"`` stands for them."""
+        """Shares that are numbers; none as long as ``"auto"`` stands for them."""
         return {} if self.shares == "auto" else self.shares
 
     @property
@@ -128,20 +123,7 @@ class TokenBudget(StrictConfig):
 
 
 def whole_tokens(value: object, name: str, examples: str) -> int:
-    """``value`` as a number of tokens.
-
-    Args:
-        value: What a caller gave.
-        name: What it is, for the error.
-        examples: What may be given, for the error.
-
-    Raises:
-        TypeError: It is no whole number; True and False are none either.
-
-    Example:
-        >>> whole_tokens(6_000, "a budget", "6_000")
-        6000
-    """
+    """Return `value` as a number of tokens; raise a TypeError where it is no whole number, or True or False."""
     if not isinstance(value, bool):
         try:
             return index(value)  # pyright: ignore[reportArgumentType]
@@ -151,12 +133,7 @@ def whole_tokens(value: object, name: str, examples: str) -> int:
 
 
 def within(budget: TokenBudget, tokens: int) -> TokenBudget:
-    """Return ``budget`` with at most that many tokens available; the very same when it has no more.
-
-    Example:
-        >>> within(TokenBudget(limit=1_000, reserve=100), 500).available
-        500
-    """
+    """Return `budget` with at most that many tokens available; the very same when it has no more."""
     if budget.available <= tokens:
         return budget
     return budget.model_copy(update={"limit": tokens + budget.reserve})

@@ -5,53 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import isfinite
-from types import MappingProxyType
 
 from ..errors import BudgetTooSmallError, check_keys
 from .budget import CONTEXT_TYPES
 from .task import TaskComplexity, TaskDefinition, estimate_complexity
 
-CONTEXT_TYPE_OF_CATEGORY: Mapping[str, str] = MappingProxyType(
-    {
-        "current_task_requirements": "requirements",
-        "project_structure": "design",
-        "related_task_history": "execution_history",
-        "general_context": "execution_history",
-        "memory_patterns": "memory_patterns",
-    }
-)
-"""Which share the groups of a category draw on. The keys are the values of `Category`, which is a room above."""
+# Which share the groups of a category draw on. The keys are the values of `Category`, which is a room above.
+CONTEXT_TYPE_OF_CATEGORY: Mapping[str, str] = {
+    "current_task_requirements": "requirements",
+    "project_structure": "design",
+    "related_task_history": "execution_history",
+    "general_context": "execution_history",
+    "memory_patterns": "memory_patterns",
+}
 
-DEFAULT_SHARES: Mapping[TaskComplexity, Mapping[str, float]] = MappingProxyType(
-    {
-        TaskComplexity.HIGH: MappingProxyType(dict(zip(CONTEXT_TYPES, (0.30, 0.30, 0.25, 0.15), strict=True))),
-        TaskComplexity.MEDIUM: MappingProxyType(dict(zip(CONTEXT_TYPES, (0.30, 0.20, 0.35, 0.15), strict=True))),
-        TaskComplexity.LOW: MappingProxyType(dict(zip(CONTEXT_TYPES, (0.25, 0.10, 0.50, 0.15), strict=True))),
-    }
-)
-"""Shares of a budget by complexity.
+# Shares of a budget by complexity, in the order of CONTEXT_TYPES. High is given by the project's specification, the
+# others are chosen: the simpler a task, the less design there is to keep in view and the more of the work is in what
+# the tools just said. So 10 points a step go from design to execution history, and for a low one 5 more from
+# requirements, which are short then. Memory does not depend on the size of the task: 15 points always.
+DEFAULT_SHARES: Mapping[TaskComplexity, Mapping[str, float]] = {
+    TaskComplexity.HIGH: dict(zip(CONTEXT_TYPES, (0.30, 0.30, 0.25, 0.15), strict=True)),
+    TaskComplexity.MEDIUM: dict(zip(CONTEXT_TYPES, (0.30, 0.20, 0.35, 0.15), strict=True)),
+    TaskComplexity.LOW: dict(zip(CONTEXT_TYPES, (0.25, 0.10, 0.50, 0.15), strict=True)),
+}
 
-High is given by the project's specification. The simpler a task, the less design there is to keep in view and the
-more of the work is in what the tools just said: per step, 10 points go from design to execution history, and for a low
-one 5 more from requirements, which are short then. Memory does not depend on the size of the task: 15 points always.
-"""
-
-ROLE_WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {
-        "coder": 2.0,
-        "researcher": 2.0,
-        "reviewer": 1.5,
-        "tester": 1.5,
-        "writer": 1.0,
-        "planner": 1.0,
-        "orchestrator": 1.0,
-    }
-)
-"""Weights of common roles in a team's budget: who reads files and tool results needs more than who reads reports. A
-judgement; roles that are not here weigh 1, and ``weights`` overrules all of them."""
-
-_PLANNED_FROM = ("requirements", "design")
-"""A plan is made of what is asked and of what it is built into; the rest of the budget is for carrying it out."""
+# Weights of common roles in a team's budget: who reads files and tool results needs more than who reads reports.
+# Chosen, not measured; other roles (writer, planner, orchestrator) weigh 1, and `weights` overrules all of them.
+ROLE_WEIGHTS: Mapping[str, float] = {"coder": 2.0, "researcher": 2.0, "reviewer": 1.5, "tester": 1.5}
 
 
 class TokenBudgetManager:
@@ -142,7 +122,8 @@ class TokenBudgetManager:
         """
         definition = task if isinstance(task, TaskDefinition) else TaskDefinition(description=task)
         allocation = self.allocate_budget(total_tokens, estimate_complexity(definition))
-        return sum(allocation[name] for name in _PLANNED_FROM)
+        # A plan is made of what is asked and of what it is built into; the rest is for carrying it out.
+        return allocation["requirements"] + allocation["design"]
 
     def budgets_for_team(
         self,
@@ -177,7 +158,12 @@ class TokenBudgetManager:
             {'lead': 3000, 'ann': 6000}
         """
         names = list(agents)
-        _check_team(names, {**(weights or {}), **(roles or {})})
+        if not names:
+            raise ValueError("a team needs at least one agent")
+        if len(set(names)) < len(names):
+            raise ValueError(f"agents' names must differ, they are: {', '.join(names)}")
+        if strangers := [name for name in {**(weights or {}), **(roles or {})} if name not in names]:
+            raise ValueError(f"not in the team: {', '.join(strangers)}")
         if minimum < 0:
             raise ValueError(f"minimum must not be negative, it is {minimum}")
         least = max(minimum, 1) * len(names)
@@ -192,26 +178,14 @@ class TokenBudgetManager:
         return {name: minimum + rest[name] for name in names}
 
 
-def _check_team(names: list[str], mentioned: Mapping[str, object]) -> None:
-    if not names:
-        raise ValueError("a team needs at least one agent")
-    if len(set(names)) < len(names):
-        raise ValueError(f"agents' names must differ, they are: {', '.join(names)}")
-    strangers = [name for name in mentioned if name not in names]
-    if strangers:
-        raise ValueError(f"not in the team: {', '.join(strangers)}")
-
-
 def _check_weights(weights: Mapping[str, float]) -> None:
     if not all(isfinite(weight) and weight >= 0 for weight in weights.values()) or not any(weights.values()):
         raise ValueError(f"weights must be numbers of 0 or more, and one of them more than 0: {dict(weights)}")
 
 
 def _split(total: int, weights: Mapping[str, float]) -> dict[str, int]:
-    """``total`` in whole tokens by weight: rounded down, the rest by the largest remainders, ties in their order.
-
-    In fractions, because 0.3 of a large total in floats can round to more than there is.
-    """
+    """Return `total` in whole tokens by weight: rounded down, the rest by the largest remainders, then in order."""
+    # In fractions, because 0.3 of a large total in floats can round to more than there is.
     exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
     group = Fraction(total) / sum(exact.values())
     parts = {name: int(weight * group) for name, weight in exact.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from operator import mul
+from operator import itemgetter, mul
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
@@ -45,24 +45,9 @@ _LEAST = tuple(price.least for price in _PRICES)
 _MOST = tuple(price.most for price in _PRICES)
 _TOKENS, _IMAGES, _TOOLS = map(FEATURES.index, ("tokens", "image tokens", "tool tokens"))
 
-_MARGIN_ERRORS = 2.5
-"""Standard errors in a margin: one normal error in 160 is larger, and most true errors are far smaller than assumed."""
-_OUTLIER = 4.0
-"""Standard errors from which a usage is an outlier."""
+# How far the price of one message may lie from that of others like it, as a share: at first, and its bounds. German
+# among English is 0.6. Chosen, not measured.
 _SCATTER, _LEAST_SCATTER, _MOST_SCATTER = 0.2, 0.02, 0.4
-"""How far the price of one message may lie from that of others like it, as a share: German among English is 0.6."""
-_SCATTER_CALLS = 4, 40
-"""Over how many calls scatter is averaged, at the start and in the end."""
-_ROUNDING = 1.0
-_ANCHORS = 12
-"""Usages remembered in full; agents that share a client take turns, and each has its own history."""
-_EXACT_SHARE, _EXACT_TOKENS = 0.02, 16
-"""How far a usage may be from an exact count: undocumented costs of tools and replies, see `RequestTokenCounter`."""
-
-
-_Observation = tuple[Mapping[object, Vector], int]
-_NOTHING: _Observation = ({}, 0)
-"""What the first usage is set against: nothing costs nothing."""
 
 
 class Estimate(NamedTuple):
@@ -78,35 +63,17 @@ class Estimate(NamedTuple):
 
 
 class Calibration:
-    """What a provider charges for a model, learned from its usages.
+    """What a provider charges for a model, learned from its usages."""
 
-    A usage is explained by seven features of the request (`FEATURES`), each with a price. Prices start from what is
-    known of today's tokenizers, with a deviation each, and every usage makes them surer (Bayesian linear regression,
-    one usage at a time). A usage is set against the most similar one before: what two requests have in common has been
-    paid for, so only the difference is estimated. The deviation of the estimate is the margin; text in a script that
-    no usage has had yet keeps a wide one, however many usages there were.
-
-    A usage that prices within their bounds cannot explain is ignored, as are missing ones and those that cannot be of
-    the whole prompt (see `Credibility`). A outlying one waits for a second; when that comes, what was learned before
-    is forgotten.
-
-    Args:
-        trusted: The counter is taken at its word, without a margin, until two usages in a row contradict it.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
-        >>> from autogen_ext_tokenctx.tokens.request_size import measure
-        >>> text = UserMessage(content="The pump runs. " * 60, source="user")
-        >>> size = measure([text], [], EstimatedTokenCounter())
-        >>> calibration = Calibration()
-        >>> calibration.predict(size).margin > 100
-        True
-        >>> calibration.observe(size, actual=260)
-        >>> calibration.predict(size)
-        Estimate(tokens=260, margin=3)
-    """
-
+    # A usage is explained by seven features of the request (`FEATURES`), each with a price. Prices start from what is
+    # known of today's tokenizers, with a deviation each, and every usage makes them surer (Bayesian linear regression,
+    # one usage at a time). A usage is set against the most similar one before: what two requests have in common has
+    # been paid for, so only the difference is estimated. The deviation of the estimate is the margin; text in a script
+    # that no usage has had yet keeps a wide one, however many usages there were.
+    #
+    # A usage that prices within their bounds cannot explain is ignored, as are missing ones and those that cannot be of
+    # the whole prompt (see `Credibility`). An outlying one waits for a second; when that comes, what was learned before
+    # is forgotten. A trusted counter is taken at its word, without a margin, until two usages in a row contradict it.
     def __init__(self, *, trusted: bool = False) -> None:
         self._trusted = trusted
         self._pending: tuple[RequestSize, int] | None = None
@@ -124,22 +91,19 @@ class Calibration:
         return self._credibility.ceiling
 
     def least(self, counted: int) -> int:
-        """What to plan a request with at least: its plain count times the highest ratio of the last credible usages.
-
-        Args:
-            counted: Tokens of the request by the counter.
-        """
+        """Return what to plan a request with at least: its plain count times the highest ratio of credible usages."""
         return math.ceil(counted * self._credibility.highest)
 
     def plan(self, size: RequestSize) -> Estimate:
-        """What the provider will count, with the margin that a request is planned with, whatever was learned."""
+        """Return what the provider will count, with the margin that a request is planned with, whatever was learned."""
         expected = self.predict(size)
         return expected._replace(margin=max(expected.margin, self.least(size.counted) - expected.tokens))
 
     def predict(self, size: RequestSize) -> Estimate:
-        """What the provider will count for such a request."""
+        """Return what the provider will count for such a request."""
         tokens, deviation = (size.counted, 0.0) if self._trusted else self._expect(size)[:2]
-        margin = math.ceil(_MARGIN_ERRORS * deviation)
+        # Of normal errors one in 160 is larger than 2.5 deviations, and most true errors are far smaller than assumed.
+        margin = math.ceil(2.5 * deviation)
         if self._pending is not None:  # it may be the new truth: room for it until the next usage tells
             outlying, actual = self._pending
             expected = outlying.counted if self._trusted else self._expect(outlying)[0]
@@ -147,12 +111,7 @@ class Calibration:
         return Estimate(max(1, math.ceil(tokens)), margin)
 
     def observe(self, size: RequestSize, actual: int) -> None:
-        """Learn what the provider counted for a request.
-
-        Args:
-            size: The request, as it was sent.
-            actual: The input tokens of its usage; 0 when there was none.
-        """
+        """Learn from the input tokens that the provider stated for a request, as it was sent; 0 says nothing."""
         whole = _sum(size.parts.values())
         if not max(1.0, _dot(_LEAST, whole)) <= actual <= _dot(_MOST, whole):
             return
@@ -173,7 +132,7 @@ class Calibration:
                 self._learn(*usage)
 
     def dump(self) -> dict[str, object]:
-        """What was learned, as JSON values: the prices and how sure they are, without the usages themselves."""
+        """Return what was learned, as JSON values: prices and how sure they are, without the usages themselves."""
         state = _State(
             trusted=self._trusted,
             calls=self._calls,
@@ -186,15 +145,7 @@ class Calibration:
 
     @classmethod
     def load(cls, state: Mapping[str, object]) -> Calibration:
-        """A calibration that goes on where `dump` stopped.
-
-        Raises:
-            ValueError: It is not what `dump` gives out.
-
-        Example:
-            >>> Calibration.load(Calibration(trusted=True).dump()).is_trusted
-            True
-        """
+        """Return a calibration that goes on where `dump` stopped; raise a ValueError for what is none of its states."""
         read = _State.model_validate(state)
         if {len(read.prices), len(read.covariance), *map(len, read.covariance)} != {len(_PRICES)}:
             raise ValueError(f"a calibration of {len(_PRICES)} prices was expected")
@@ -213,27 +164,30 @@ class Calibration:
         self._covariance: tuple[Vector, ...] = tuple(
             tuple(price.deviation**2 if i == j else 0.0 for j in range(len(_PRICES))) for i, price in enumerate(_PRICES)
         )
-        self._anchors: deque[_Observation] = deque(maxlen=_ANCHORS)
+        # Usages remembered in full. Agents that share a client take turns, and each has its own history: 12 hold those
+        # of a team. Chosen, not measured.
+        self._anchors: deque[tuple[Mapping[object, Vector], int]] = deque(maxlen=12)
 
     def _expect(self, size: RequestSize) -> tuple[float, float, Vector]:
-        """The expected tokens, their deviation, and what sets the request apart from the most similar one before."""
-        best: tuple[float, float, Vector] | None = None
-        for parts, actual in (_NOTHING, *self._anchors):
+        """Return expected tokens, their deviation, and what sets the request apart from the most similar one before."""
+        found: list[tuple[float, float, Vector]] = []
+        nothing: Mapping[object, Vector] = {}  # what the first usage is set against
+        for parts, actual in ((nothing, 0), *self._anchors):
             added = [features for key, features in size.parts.items() if key not in parts]
             evicted = [features for key, features in parts.items() if key not in size.parts]
             apart = tuple(a - b for a, b in zip(_sum(added), _sum(evicted), strict=True))
             scatter = sum(features[_TOKENS] ** 2 for features in (*added, *evicted))
-            variance = _ROUNDING + scatter * self._scatter**2 + max(0.0, _dot(apart, self._spread(apart)))
-            if best is None or variance < best[1]:
-                best = actual + _dot(self._prices, apart), variance, apart
-        assert best is not None
-        return best[0], math.sqrt(best[1]), best[2]
+            variance = 1.0 + scatter * self._scatter**2 + max(0.0, _dot(apart, self._spread(apart)))
+            found.append((actual + _dot(self._prices, apart), variance, apart))
+        expected, variance, apart = min(found, key=itemgetter(1))
+        return expected, math.sqrt(variance), apart
 
     def _is_outlier(self, size: RequestSize, actual: int) -> bool:
         if self._trusted:
-            return abs(actual - size.counted) > max(_EXACT_TOKENS, _EXACT_SHARE * size.counted)
+            # Undocumented costs of tools and replies are within 16 tokens or 2 %, see `RequestTokenCounter`.
+            return abs(actual - size.counted) > max(16, 0.02 * size.counted)
         expected, deviation, _ = self._expect(size)
-        return abs(actual - expected) > _OUTLIER * deviation
+        return abs(actual - expected) > 4 * deviation  # one normal error in 16,000
 
     def _learn(self, size: RequestSize, actual: int) -> None:
         expected, deviation, apart = self._expect(size)
@@ -245,8 +199,8 @@ class Calibration:
             for row, a in zip(self._covariance, spread, strict=True)
         )
         self._calls += 1
-        first, last = _SCATTER_CALLS
-        growth = 1 + (error**2 / variance - 1) / min(first + self._calls, last)
+        # Scatter is averaged over 5 calls at the start and 40 in the end: chosen, not measured.
+        growth = 1 + (error**2 / variance - 1) / min(4 + self._calls, 40)
         self._scatter = min(max(self._scatter * math.sqrt(growth), _LEAST_SCATTER), _MOST_SCATTER)
         self._anchors.append((size.parts, actual))
 

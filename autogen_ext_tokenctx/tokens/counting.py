@@ -17,21 +17,14 @@ from .estimate import estimate_tokens
 from .images import ImageCost, TiledImages
 from .tool_schemas import render_tool
 
-# The request formula. From the OpenAI cookbook, "How to count tokens with tiktoken", checked there against the API:
+# Tokens of a message. From the OpenAI cookbook, "How to count tokens with tiktoken", checked there against the API.
 _PER_MESSAGE = 3
-_PER_NAME = 1
-_REPLY_PRIMING = 3
-# From OpenAI's published harmony format, in which a call is a message of its own that names its channel, recipient
-# and content type; parallel calls of the older models take 5 + 7 a call, a single one 3, so this is never too few.
-_PER_CALL = 13
-_PER_RESULT = 6  # the recipient, the channel and the "functions." before the tool's name, in the same format
-_TOOLS_FRAME = "# Tools\n\n## functions\n\nnamespace functions {\n\n} // namespace functions"
-# From OpenAI's vision guide, for gpt-4o, gpt-4.1 and their like.
-_GPT_4O_IMAGES = TiledImages(85, 170)
+
+_GPT_4O_IMAGES = TiledImages(85, 170)  # from OpenAI's vision guide, for gpt-4o, gpt-4.1 and their like
 
 _Count = TypeVar("_Count")
 
-_MessageKey = tuple["str | tuple[int, int]", ...]
+_Key = tuple["str | tuple[int, int]", ...]
 
 
 @runtime_checkable
@@ -95,11 +88,7 @@ class RequestTokenCounter(ABC):
 
     @abstractmethod
     def count_text(self, text: str) -> int:
-        """Return the tokens of a bare text.
-
-        Args:
-            text: Any text.
-        """
+        """Return the tokens of a bare text."""
 
     def count_message(self, message: LLMMessage) -> int:
         """Return the tokens one message adds to a request: its content and its envelope.
@@ -113,7 +102,9 @@ class RequestTokenCounter(ABC):
             >>> EstimatedTokenCounter().count_message(UserMessage(content="hello", source="user"))
             7
         """
-        return self._messages.get(_message_key(message), lambda: self._count_message(message))
+        # Everything that costs tokens. Strings keep their hash, so a second look-up is quick.
+        source = message.source if isinstance(message, UserMessage) else ""
+        return self._messages.get((message.type, source, *sent_parts(message)), lambda: self._count_message(message))
 
     def count_tools(self, tools: Sequence[Tool | ToolSchema]) -> int:
         """Return the tokens that tools add to a request, 0 if there are none.
@@ -128,8 +119,8 @@ class RequestTokenCounter(ABC):
         if not tools:
             return 0
         # The frame comes as a system message of its own, or within the first one, which is cheaper.
-        frame = _PER_MESSAGE + self.count_text("system") + self.count_text(_TOOLS_FRAME)
-        return frame + sum(self._count_tool(tool) for tool in tools)
+        frame = "# Tools\n\n## functions\n\nnamespace functions {\n\n} // namespace functions"
+        return _PER_MESSAGE + sum(map(self.count_text, ("system", frame))) + sum(map(self._count_tool, tools))
 
     def count_request(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema] = ()) -> int:
         """Return the input tokens of a whole request.
@@ -144,37 +135,23 @@ class RequestTokenCounter(ABC):
             >>> EstimatedTokenCounter().count_request([])
             3
         """
-        return sum(map(self.count_message, messages)) + self.count_tools(tools) + _REPLY_PRIMING
+        return sum(map(self.count_message, messages)) + self.count_tools(tools) + 3  # what primes the reply, as above
 
     def _count_message(self, message: LLMMessage) -> int:
+        parts = sent_parts(message)
+        tokens = sum(self.count_text(part) if isinstance(part, str) else self._images.tokens(*part) for part in parts)
         if isinstance(message, SystemMessage):
-            return self._count_envelope("system") + self.count_text(message.content)
-        if isinstance(message, UserMessage):
-            return self._count_envelope("user") + self._count_user(message)
+            return tokens + _PER_MESSAGE + self.count_text("system")
+        if isinstance(message, UserMessage):  # a name is a token more
+            return tokens + _PER_MESSAGE + self.count_text("user") + 1 + self.count_text(message.source)
         if isinstance(message, AssistantMessage):
-            return self._count_envelope("assistant") + self._count_assistant(message)
-        return sum(
-            self._count_envelope("tool") + _PER_RESULT + self.count_text(result.name) + self.count_text(result.content)
-            for result in message.content
-        )
-
-    def _count_envelope(self, role: str) -> int:
-        return _PER_MESSAGE + self.count_text(role)
-
-    def _count_user(self, message: UserMessage) -> int:
-        parts = [message.content] if isinstance(message.content, str) else message.content
-        contents = (
-            self.count_text(part) if isinstance(part, str) else self._images.tokens(*_size(part)) for part in parts
-        )
-        return _PER_NAME + self.count_text(message.source) + sum(contents)
-
-    def _count_assistant(self, message: AssistantMessage) -> int:
-        if isinstance(message.content, str):
-            return self.count_text(message.content)
-        return self.count_text(message.thought or "") + sum(map(self._count_call, message.content))
-
-    def _count_call(self, call: FunctionCall) -> int:
-        return _PER_CALL + self.count_text(call.name) + self.count_text(call.arguments)
+            # From OpenAI's published harmony format, in which a call is a message of its own that names its channel,
+            # recipient and content type; parallel calls of the older models take 5 + 7 a call, a single one 3, so 13
+            # are never too few.
+            calls = 0 if isinstance(message.content, str) else len(message.content)
+            return tokens + _PER_MESSAGE + self.count_text("assistant") + 13 * calls
+        # In the same format 6: the recipient, the channel and the "functions." before the tool's name.
+        return tokens + len(message.content) * (_PER_MESSAGE + self.count_text("tool") + 6)
 
     def _count_tool(self, tool: Tool | ToolSchema) -> int:
         schema = cast("Mapping[str, object]", tool if isinstance(tool, dict) else tool.schema)
@@ -188,8 +165,9 @@ class RequestTokenCounter(ABC):
 class EstimatedTokenCounter(RequestTokenCounter):
     """Counts without any file, on the high side.
 
-    How far the estimate is from the real count, kind of text by kind of text, is measured in
-    :func:`~autogen_ext_tokenctx.tokens.estimate.estimate_tokens`.
+    Of pieces of 60 to 2,000 characters it counts on average 1.06 (Arabic) to 1.28 (Cyrillic) of the larger of OpenAI's
+    two counts, English 1.24 and code 1.26; single pieces came out at .94 to 2.07. Random lower-case letters, DNA and
+    Markdown's table rules are undercounted by up to 45 %, Finnish and Mongolian by 13 and 18 %.
 
     Args:
         images: What an image costs; by default the rule of gpt-4o.
@@ -200,49 +178,23 @@ class EstimatedTokenCounter(RequestTokenCounter):
     """
 
     def count_text(self, text: str) -> int:
-        """Return the estimated tokens of a bare text, on the high side.
-
-        Args:
-            text: Any text.
-
-        Example:
-            >>> EstimatedTokenCounter().count_text("")
-            0
-        """
+        """Return the estimated tokens of a bare text, on the high side."""
         return estimate_tokens(text)
 
 
 class GuardedTokenCounter:
-    """Passes calls on to a counter until one raises; from then on it estimates, and has said so once.
-
-    Args:
-        inner: The counter to use while it works.
-
-    Example:
-        >>> GuardedTokenCounter(EstimatedTokenCounter()).count_text("hello") > 0
-        True
-    """
+    """Passes calls on to a counter until one raises; from then on it estimates, and has said so once."""
 
     def __init__(self, inner: TokenCounter) -> None:
-        self._counter = inner
-        self._failed = False
-
-    @property
-    def inner(self) -> TokenCounter:
-        """The counter in use."""
-        return self._counter
-
-    @property
-    def estimates(self) -> bool:
-        """Whether the counter has failed, and what was counted before no longer counts."""
-        return self._failed
+        self.inner = inner
+        self.estimates = False  # whether it has failed, and what was counted before no longer counts
 
     def count_text(self, text: str) -> int:
-        """Tokens of a text."""
+        """Return the tokens of a text."""
         return self._guarded(lambda counter: counter.count_text(text))
 
     def count_message(self, message: LLMMessage) -> int:
-        """Tokens of a message with its overhead."""
+        """Return the tokens of a message with its overhead."""
         return self._guarded(lambda counter: counter.count_message(message))
 
     def count_messages(self, messages: Sequence[LLMMessage]) -> list[int]:
@@ -250,22 +202,22 @@ class GuardedTokenCounter:
         return self._guarded(lambda counter: [counter.count_message(message) for message in messages])
 
     def count_request(self, messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema] = ()) -> int:
-        """Tokens of a whole request."""
+        """Return the tokens of a whole request."""
         return self._guarded(lambda counter: counter.count_request(messages, tools))
 
     def _guarded(self, count: Callable[[TokenCounter], _Count]) -> _Count:
-        if not self._failed:
+        if not self.estimates:
             try:
-                return count(self._counter)
+                return count(self.inner)
             except Exception as error:
-                self._failed = True
+                broken = type(self.inner).__name__
+                self.inner, self.estimates = EstimatedTokenCounter(), True
                 warn(
-                    f"the token counter {type(self._counter).__name__} failed ({error!r}); tokens are estimated from "
-                    "now on, on the high side. Fix the counter or leave counter= out.",
+                    f"the token counter {broken} failed ({error!r}); tokens are estimated from now on, on the high "
+                    "side. Fix the counter or leave counter= out.",
                     RuntimeWarning,
                 )
-                self._counter = EstimatedTokenCounter()
-        return count(self._counter)
+        return count(self.inner)
 
 
 def _size(image: Image) -> tuple[int, int]:
@@ -273,33 +225,27 @@ def _size(image: Image) -> tuple[int, int]:
     return max(1, width), max(1, height)
 
 
-def _message_key(message: LLMMessage) -> _MessageKey:
-    """Everything of a message that costs tokens. Strings keep their hash, so a second look-up is quick."""
-    if isinstance(message, SystemMessage):
-        return ("system", message.content)
+def sent_parts(message: LLMMessage) -> list[str | tuple[int, int]]:
+    """Return what is sent of a message's content: its texts, and the sizes of its images in pixels."""
+    if isinstance(message.content, str):
+        return [message.content]
     if isinstance(message, UserMessage):
-        parts = [message.content] if isinstance(message.content, str) else message.content
-        return ("user", message.source, *(part if isinstance(part, str) else _size(part) for part in parts))
-    if isinstance(message, AssistantMessage):
-        if isinstance(message.content, str):
-            return ("assistant", message.content)
-        calls = (text for call in message.content for text in (call.name, call.arguments))
-        return ("calls", message.thought or "", *calls)
-    return ("results", *(text for result in message.content for text in (result.name, result.content)))
+        return [part if isinstance(part, str) else _size(part) for part in message.content]
+    parts: list[str | tuple[int, int]] = [message.thought or ""] if isinstance(message, AssistantMessage) else []
+    for part in message.content:
+        parts += [part.name, part.arguments if isinstance(part, FunctionCall) else part.content]
+    return parts
 
 
 class _CountCache:
     """Counts by content, the least recently used forgotten first; bounded in entries and in characters."""
 
-    _ENTRIES = 10_000
-    _CHARACTERS = 20_000_000
-
     def __init__(self) -> None:
-        self._counts: OrderedDict[_MessageKey, int] = OrderedDict()
+        self._counts: OrderedDict[_Key, int] = OrderedDict()
         self._characters = 0
         self._lock = threading.Lock()
 
-    def get(self, key: _MessageKey, count: Callable[[], int]) -> int:
+    def get(self, key: _Key, count: Callable[[], int]) -> int:
         with self._lock:
             if key in self._counts:
                 self._counts.move_to_end(key)
@@ -308,12 +254,9 @@ class _CountCache:
         with self._lock:
             if key not in self._counts:
                 self._counts[key] = tokens
-                self._characters += _characters(key)
-            while len(self._counts) > self._ENTRIES or self._characters > self._CHARACTERS:
+                self._characters += sum(map(len, key))
+            # Enough for the histories of a large team, at most 80 MB: chosen, not measured.
+            while len(self._counts) > 10_000 or self._characters > 20_000_000:
                 oldest, _ = self._counts.popitem(last=False)
-                self._characters -= _characters(oldest)
+                self._characters -= sum(map(len, oldest))
         return tokens
-
-
-def _characters(key: _MessageKey) -> int:
-    return sum(map(len, key))

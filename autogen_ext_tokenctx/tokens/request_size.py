@@ -5,39 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autogen_core import Image
-from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
+from autogen_core.models import FunctionExecutionResultMessage, LLMMessage
 from autogen_core.tools import Tool, ToolSchema
 
-from .counting import TokenCounter
+from .counting import TokenCounter, sent_parts
 
 Vector = tuple[float, ...]
 
+# What tokenizers and chat templates charge differently, in the order of a vector.
 FEATURES = ("request", "messages", "tokens", "digits", "foreign bytes", "image tokens", "tool tokens")
-"""What tokenizers and chat templates charge differently, in the order of a vector."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestSize:
-    """What of a request decides its tokens, whatever the tokenizer.
-
-    Args:
-        counted: Tokens by the counter.
-        parts: Features of each message, by content, of the tools, and of the request as such.
-    """
+    """Tokens of a request by the counter, and the features of each message by content, the tools, and the request."""
 
     counted: int
     parts: Mapping[object, Vector]
 
 
 def measure(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], counter: TokenCounter) -> RequestSize:
-    """Measure a request for `Calibration`.
-
-    Example:
-        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
-        >>> measure([UserMessage(content="hello", source="user")], [], EstimatedTokenCounter()).counted
-        10
-    """
+    """Return the size of a request, for `Calibration`."""
     priming = counter.count_request(())
     in_tools = counter.count_request((), tools) - priming
     parts: dict[object, Vector] = {"request": (1.0, 0.0, float(priming), 0.0, 0.0, 0.0, 0.0)}
@@ -57,25 +45,16 @@ def measure(messages: Sequence[LLMMessage], tools: Sequence[Tool | ToolSchema], 
 
 def _texts(message: LLMMessage) -> list[str]:
     """Return the texts of a message that are sent."""
-    if isinstance(message, (SystemMessage, UserMessage)):
-        parts = [message.content] if isinstance(message.content, str) else message.content
-        return [part for part in parts if isinstance(part, str)]
-    if isinstance(message, AssistantMessage):
-        if isinstance(message.content, str):
-            return [message.content]
-        calls = [text for call in message.content for text in (call.name, call.arguments)]
-        return [message.thought or "", *calls]
-    return [text for result in message.content for text in (result.name, result.content)]
+    return [part for part in sent_parts(message) if isinstance(part, str)]
 
 
 def _features(message: LLMMessage, tokens: int, counter: TokenCounter) -> Vector:
     """Return what a message adds to each of `FEATURES`."""
     texts = _texts(message)
     in_images = 0
-    content = message.content if isinstance(message, UserMessage) else ""
-    if not isinstance(content, str) and any(isinstance(part, Image) for part in content):
-        in_images = tokens - counter.count_message(message.model_copy(update={"content": list(texts)}))
-    sent_as = 1 if isinstance(message, (SystemMessage, UserMessage, AssistantMessage)) else len(message.content)
+    if len(texts) < len(sent_parts(message)):  # the price of an image is the counter's own, so it counts without them
+        in_images = tokens - counter.count_message(message.model_copy(update={"content": texts}))
+    sent_as = len(message.content) if isinstance(message, FunctionExecutionResultMessage) else 1
     digits = sum(text.count(digit) for text in texts for digit in "0123456789")
     foreign = sum(map(_foreign_bytes, texts))
     return (0.0, float(sent_as), float(tokens - in_images), float(digits), float(foreign), float(in_images), 0.0)

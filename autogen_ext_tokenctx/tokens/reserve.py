@@ -8,40 +8,18 @@ from collections.abc import Iterable
 from ..errors import BudgetTooSmallError
 from .budget import TokenBudget
 
-_FIRST_PERCENT, _FIRST_MOST = 15, 1_000
-"""Percent of the budget, and tokens at most, that are held back as long as no call has shown what is needed."""
-
-
-_REMEMBERED_CALLS = 8
-"""Over how many calls the largest learned reserve counts. An agent's calls differ (a reflection lists no tools), and
-the reserve has to hold the largest without going up and down in between."""
-
 
 class ReservedBudget:
-    """The budget of one context, and what of it is held back: as given, as its `TokenBudget` says, or as learned.
-
-    Args:
-        budget: Input tokens of one call.
-        reserve: Tokens to hold back for ever; None to learn them.
-
-    Raises:
-        BudgetTooSmallError: The budget is not positive, or the reserve leaves nothing of it.
-
-    Example:
-        >>> budget = ReservedBudget(2_000, None)
-        >>> budget.reserve
-        300
-        >>> budget.learn(420)
-        >>> budget.reserve, budget.tokens.available
-        (420, 1580)
-    """
+    """The budget of one context, and what of it is held back: as given, as its `TokenBudget` says, or as learned."""
 
     def __init__(self, budget: int | TokenBudget, reserve: int | None) -> None:
         TokenBudget.of(budget)  # refuses now what no call could use
         with_reserve(budget, reserve)
         self.budget = budget
         self.given = reserve
-        self._learned: deque[int] = deque(maxlen=_REMEMBERED_CALLS)
+        # An agent's calls differ (a reflection lists no tools), and the reserve has to hold the largest without going
+        # up and down in between: so the largest of the last 8 counts. Chosen, not measured.
+        self._learned: deque[int] = deque(maxlen=8)
 
     @property
     def is_learned(self) -> bool:
@@ -68,11 +46,7 @@ class ReservedBudget:
         return with_reserve(self.budget, self.reserve)
 
     def changed(self, budget: int | TokenBudget, reserve: int | None) -> ReservedBudget:
-        """Return another budget for the same calls.
-
-        Raises:
-            BudgetTooSmallError: As for the first.
-        """
+        """Return another budget for the same calls; raise BudgetTooSmallError as for the first."""
         changed = ReservedBudget(budget, reserve)
         changed.restore(self._learned)
         return changed
@@ -87,30 +61,25 @@ class ReservedBudget:
         self._learned.extend(learned)
 
     def explained(self, error: BudgetTooSmallError) -> BudgetTooSmallError:
-        """Return the error of a call with a budget that is enough though the first reserve grows with it."""
-        return with_growing_reserve(error) if self.is_learned and not self._learned else error
+        """Return the error of a call with a budget that is enough although the first reserve grows with it."""
+        if not self.is_learned or self._learned:
+            return error
+        reserve = first_reserve(error.budget)
+        view = needed = error.needed - reserve
+        while (missing := view - (needed - first_reserve(needed))) > 0:
+            needed += missing
+        before, after = (f"the reserve ({tokens} tokens)" for tokens in (reserve, first_reserve(needed)))
+        return BudgetTooSmallError(error.budget, needed, [after if name == before else name for name in error.what])
 
 
 def first_reserve(budget: int) -> int:
-    """Return what is held back of a budget as long as no call has shown what is needed.
-
-    Example:
-        >>> first_reserve(2_000), first_reserve(100_000)
-        (300, 1000)
-    """
-    return min(budget * _FIRST_PERCENT // 100, _FIRST_MOST)
+    """Return what is held back of a budget as long as no call has shown what is needed."""
+    # 15 %, at most what a system message and a few tools take: chosen, not measured.
+    return min(budget * 15 // 100, 1_000)
 
 
 def with_reserve(budget: int | TokenBudget, reserve: int | None) -> TokenBudget:
-    """Return a budget with a reserve; one that has its own keeps it where ``reserve`` is None.
-
-    Raises:
-        BudgetTooSmallError: The reserve leaves nothing of the budget.
-
-    Example:
-        >>> with_reserve(1_000, 200).available
-        800
-    """
+    """Return a budget with a reserve, its own where `reserve` is None; raise where that leaves nothing of it."""
     if isinstance(budget, int):
         return TokenBudget.of(budget, reserve=reserve or 0)
     if reserve is None:
@@ -118,19 +87,3 @@ def with_reserve(budget: int | TokenBudget, reserve: int | None) -> TokenBudget:
     if reserve >= budget.limit:
         raise BudgetTooSmallError(budget.limit, reserve + 1, [f"the reserve of {reserve} tokens"])
     return budget.model_copy(update={"reserve": reserve})
-
-
-def with_growing_reserve(error: BudgetTooSmallError) -> BudgetTooSmallError:
-    """Return the error of a context with its first reserve, with a budget that is enough though that grows with it.
-
-    Example:
-        >>> error = with_growing_reserve(BudgetTooSmallError(1_000, 1_365, ["the reserve (150 tokens)"]))
-        >>> error.needed, error.needed - first_reserve(error.needed), error.what
-        (1429, 1215, ('the reserve (214 tokens)',))
-    """
-    reserve = first_reserve(error.budget)
-    view = needed = error.needed - reserve
-    while (missing := view - (needed - first_reserve(needed))) > 0:
-        needed += missing
-    before, after = (f"the reserve ({tokens} tokens)" for tokens in (reserve, first_reserve(needed)))
-    return BudgetTooSmallError(error.budget, needed, [after if name == before else name for name in error.what])

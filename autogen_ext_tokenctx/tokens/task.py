@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 
 class TaskComplexity(str, Enum):
@@ -17,8 +17,8 @@ class TaskComplexity(str, Enum):
     HIGH = "high"
 
 
+# As a user gives it; "auto" has it estimated.
 Complexity: TypeAlias = TaskComplexity | Literal["low", "medium", "high", "auto"]
-"""A complexity as a user gives it; "auto" has it estimated."""
 
 
 class TaskDefinition(BaseModel):
@@ -38,11 +38,8 @@ class TaskDefinition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     description: str
-    """What is to be done."""
-    requirements: tuple[str, ...] = Field(default=())
-    """What the result has to satisfy, one sentence each."""
+    requirements: tuple[str, ...] = ()
     complexity: TaskComplexity | None = None
-    """How much the task asks for; None lets it be estimated."""
 
     def text(self) -> str:
         """Description and requirements, a line each."""
@@ -50,15 +47,7 @@ class TaskDefinition(BaseModel):
 
 
 def complexity_of(given: Complexity | None) -> TaskComplexity | Literal["auto"] | None:
-    """A complexity as a user may give it.
-
-    Raises:
-        ValueError: There is none of that name.
-
-    Example:
-        >>> complexity_of("high"), complexity_of("auto"), complexity_of(None)
-        (<TaskComplexity.HIGH: 'high'>, 'auto', None)
-    """
+    """Return a complexity as a user may give it; raise a ValueError where there is none of that name."""
     if given is None or given == "auto":
         return given
     try:
@@ -69,12 +58,7 @@ def complexity_of(given: Complexity | None) -> TaskComplexity | Literal["auto"] 
 
 
 def task_text(task: str | TaskDefinition | None) -> str:
-    """A task in words, however it was given; empty where there is none.
-
-    Example:
-        >>> task_text(TaskDefinition(description="Find the bug")), task_text("Find it"), task_text(None)
-        ('Find the bug', 'Find it', '')
-    """
+    """Return a task in words, however it was given; empty where there is none."""
     return task.text() if isinstance(task, TaskDefinition) else task or ""
 
 
@@ -104,8 +88,6 @@ _THING = re.compile(
     r"https?://\S+|(?<![\w./\\-])[\w./\\-]*\w\.[A-Za-z]{1,5}\b|\b\w+_\w+\b|\b[a-z]+[A-Z]\w+\b|`[^`\n]+`"
 )
 
-_MEDIUM_FROM, _HIGH_FROM = 2.0, 6.0
-
 
 def estimate_complexity(task: TaskDefinition) -> TaskComplexity:
     """How much a task asks for: as it says itself, or else from signals in its words.
@@ -133,18 +115,11 @@ def estimate_complexity(task: TaskDefinition) -> TaskComplexity:
     """
     if task.complexity is not None:
         return task.complexity
-    points = _points(task)
-    if points >= _HIGH_FROM:
-        return TaskComplexity.HIGH
-    return TaskComplexity.MEDIUM if points >= _MEDIUM_FROM else TaskComplexity.LOW
-
-
-def _points(task: TaskDefinition) -> float:
     text = task.text()
     kinds_of_work = {match.lower() for match in _WORK.findall(text)}
     reach = {match.lower() for match in _BREADTH.findall(text)}
     demands = len(task.requirements) + len(_LIST_ITEM.findall(task.description))
-    return (
+    points = (
         min(demands, 6)
         + min(max(len(kinds_of_work) - 1, 0), 4)
         + min(1.5 * len(reach), 4.5)
@@ -153,3 +128,6 @@ def _points(task: TaskDefinition) -> float:
         # Of the description alone: a "just" in one requirement of many does not make the task small.
         - (2.0 if _SMALL.search(task.description) else 0.0)
     )
+    if points >= 6:
+        return TaskComplexity.HIGH
+    return TaskComplexity.MEDIUM if points >= 2 else TaskComplexity.LOW

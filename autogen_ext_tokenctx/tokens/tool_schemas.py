@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-_NUMBERS = {"integer": "number"}
 # Keywords that narrow a type. That OpenAI shows them is not documented; showing them errs on the high side.
 _CONSTRAINTS = (
     *("default", "format", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
@@ -15,30 +14,10 @@ _CONSTRAINTS = (
 
 
 def render_tool(name: str, description: str, parameters: Mapping[str, object]) -> str:
-    """Write one tool as the TypeScript-like type that OpenAI puts into the prompt.
-
-    OpenAI does not document the format; it was inferred from models that repeat their prompt and from billed counts,
-    and is published for gpt-oss as the "harmony" format. Nested objects are written out in place; a ``$ref`` is looked
-    up in ``parameters`` and one that leads back to itself is written as its name.
-
-    Args:
-        name: The tool's name.
-        description: What the tool does; may be empty.
-        parameters: A JSON schema of type "object"; may be empty.
-
-    Returns:
-        The declaration, ending in an empty line.
-
-    Example:
-        >>> schema = {"properties": {"unit": {"enum": ["C", "F"]}, "days": {"type": "integer"}}, "required": ["days"]}
-        >>> print(render_tool("forecast", "Weather to come.", schema), end="")
-        // Weather to come.
-        type forecast = (_: {
-        unit?: "C" | "F",
-        days: number,
-        }) => any;
-        <BLANKLINE>
-    """
+    """Return one tool as the TypeScript-like type, ending in an empty line, that OpenAI puts into the prompt."""
+    # OpenAI does not document the format; it was inferred from models that repeat their prompt and from billed counts,
+    # and is published for gpt-oss as the "harmony" format. Nested objects are written out in place; a "$ref" is looked
+    # up in the parameters, and one that leads back to itself is written as its name.
     properties = _Renderer(parameters).properties(parameters, indent=0)
     arguments = f"_: {{\n{properties}\n}}" if properties else ""
     return f"{_comment(description, 0)}type {name} = ({arguments}) => any;\n\n"
@@ -55,8 +34,8 @@ class _Renderer:
     def properties(self, schema: Mapping[str, object], indent: int) -> str:
         required = _sequence(schema.get("required"))
         lines: list[str] = []
-        for name, value in _mapping(schema.get("properties")).items():
-            prop = _mapping(value)
+        for name, value in as_mapping(schema.get("properties")).items():
+            prop = as_mapping(value)
             optional = "" if name in required else "?"
             description = str(prop.get("description", ""))
             lines.append(
@@ -83,46 +62,36 @@ class _Renderer:
             return " | ".join(map(_literal, _sequence(schema["enum"])))
         for keyword, sign in (("anyOf", " | "), ("oneOf", " | "), ("allOf", " & ")):
             if keyword in schema:
-                return sign.join(self.type_of(_mapping(option), indent) for option in _sequence(schema[keyword]))
+                return sign.join(self.type_of(as_mapping(option), indent) for option in _sequence(schema[keyword]))
         kind = schema.get("type", "object" if "properties" in schema else "any")
         if isinstance(kind, str):
             return self._named_type(kind, schema, indent)
         return " | ".join(self._named_type(str(option), schema, indent) for option in _sequence(kind))
 
     def _named_type(self, kind: str, schema: Mapping[str, object], indent: int) -> str:
-        if kind == "object":
-            return self._object(schema, indent)
         if kind == "array":
-            return self._array(schema, indent)
-        return _NUMBERS.get(kind, kind)
-
-    def _object(self, schema: Mapping[str, object], indent: int) -> str:
-        properties = self.properties(schema, indent + 2)
-        if properties:
+            if "prefixItems" in schema:
+                members = (self.type_of(as_mapping(item), indent) for item in _sequence(schema["prefixItems"]))
+                return f"[{', '.join(members)}]"
+            item = self.type_of(as_mapping(schema.get("items")), indent)
+            return f"({item})[]" if " | " in item else f"{item}[]"
+        if kind != "object":
+            return "number" if kind == "integer" else kind
+        if properties := self.properties(schema, indent + 2):
             return f"{{\n{properties}\n{' ' * indent}}}"
         values = schema.get("additionalProperties")
         if isinstance(values, Mapping):
-            return f"Record<string, {self.type_of(_mapping(cast(object, values)), indent)}>"
+            return f"Record<string, {self.type_of(as_mapping(cast(object, values)), indent)}>"
         return "object"
-
-    def _array(self, schema: Mapping[str, object], indent: int) -> str:
-        if "prefixItems" in schema:
-            members = (self.type_of(_mapping(item), indent) for item in _sequence(schema["prefixItems"]))
-            return f"[{', '.join(members)}]"
-        item = self.type_of(_mapping(schema.get("items")), indent)
-        return f"({item})[]" if " | " in item else f"{item}[]"
 
     def _reference(self, reference: str, indent: int) -> str:
         if reference not in self._known:
             self._known[reference] = reference.rsplit("/", 1)[-1]  # what it reads as inside of itself
-            self._known[reference] = self.type_of(self._target(reference), indent)
+            target = self._root
+            for key in reference.removeprefix("#").strip("/").split("/"):
+                target = as_mapping(target.get(key.replace("~1", "/").replace("~0", "~")))
+            self._known[reference] = self.type_of(target, indent)
         return self._known[reference]
-
-    def _target(self, reference: str) -> Mapping[str, object]:
-        target: Mapping[str, object] = self._root
-        for key in reference.removeprefix("#").strip("/").split("/"):
-            target = _mapping(target.get(key.replace("~1", "/").replace("~0", "~")))
-        return target
 
 
 def _comment(text: str, indent: int) -> str:
@@ -138,7 +107,8 @@ def _literal(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _mapping(value: object) -> Mapping[str, object]:
+def as_mapping(value: object) -> Mapping[str, object]:
+    """Return a JSON object as it is, and an empty one for anything else."""
     return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
 
 

@@ -13,7 +13,15 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from autogen_ext_tokenctx.messages.groups import NO_RESULT, STRAY_SOURCE, content_hash, repair, split
+from autogen_ext_tokenctx.messages.groups import (
+    NO_RESULT,
+    STRAY_SOURCE,
+    common_prefix,
+    content_hash,
+    pictures_of,
+    repair,
+    split,
+)
 from tests.support.guarantees import check_pairs
 
 
@@ -115,3 +123,12 @@ def test_the_hash_tells_contents_apart() -> None:
     messages: list[LLMMessage] = [UserMessage(content=text, source=source) for text in texts for source in ("u", "v")]
     messages += [SystemMessage(content="a"), AssistantMessage(content="a", source="u"), call("1"), call("2")]
     assert len({content_hash([message]) for message in messages}) == len(messages)
+
+
+def test_histories_are_compared_from_their_beginning() -> None:
+    one, other = (SystemMessage(content=text) for text in "ab")
+    assert [common_prefix([one, other], others) for others in ([one, one], [one.model_copy(), other], [])] == [1, 2, 0]
+
+
+def test_the_letters_of_a_text_are_no_pictures() -> None:
+    assert pictures_of([UserMessage(content="no picture", source="user")]) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autogen_ext_tokenctx.messages.instructions import InstructionKind, instructions_in, sentences_of
+from autogen_ext_tokenctx.messages.instructions import InstructionKind, instructions_in, request_score, sentences_of
 
 from ..support.work import growth
 
@@ -106,3 +106,10 @@ def test_the_work_grows_with_the_text(piece: str) -> None:
 def test_rules_are_likelier_on_average_in_each_language() -> None:
     talk = mean(map(score, TALK))
     assert all(mean(map(score, rules)) > talk + 0.3 for rules in RULES.values())
+
+
+def test_what_asks_for_one_thing_is_a_request_more_than_a_rule() -> None:
+    asks = "Please translate it."
+    (rule,) = instructions_in(asks)
+    assert request_score(asks) > max(rule.score, request_score("The river was green."))
+    assert request_score(asks * 100) == 0

@@ -5,8 +5,15 @@ import warnings
 import pytest
 
 from autogen_ext_tokenctx.errors import UnknownModelError
-from autogen_ext_tokenctx.models.counters import TiktokenCounter, counter_for_model, is_exact
+from autogen_ext_tokenctx.models.counters import (
+    TiktokenCounter,
+    counter_for_model,
+    counter_named,
+    is_exact,
+    name_of_counter,
+)
 from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
+from autogen_ext_tokenctx.tokens.images import FlatImages
 
 TIKTOKEN = TiktokenCounter()
 ESTIMATED = EstimatedTokenCounter()
@@ -92,3 +99,13 @@ def test_without_a_tokenizer_the_counter_estimates_for_life(monkeypatch: pytest.
 )
 def test_which_models_are_counted_exactly(model: str, exact: bool) -> None:
     assert is_exact(model) == exact
+
+
+@pytest.mark.parametrize("name", ["cl100k_base", "o200k_base", "estimated", "gpt-4o"])
+def test_a_counter_has_a_name_that_gives_an_equal_one(name: str) -> None:
+    assert name_of_counter(counter_named(name)) == name
+
+
+def test_a_counter_of_the_users_has_no_name() -> None:
+    with pytest.raises(TypeError, match="cannot be dumped"):
+        name_of_counter(TiktokenCounter(images=FlatImages(1)))

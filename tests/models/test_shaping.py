@@ -448,3 +448,13 @@ async def test_an_optimizer_without_a_model_is_left_out_of_the_transforms() -> N
     context = TokenBudgetChatCompletionContext(budget=1_000, transforms=[ModelOptimizer()], initial_messages=history)
     with pytest.warns(RuntimeWarning, match="needs a model: ModelOptimizer\\(model="):
         assert await context.get_messages() == history
+
+
+def test_arguments_nested_without_end_are_sent_as_they_are_or_as_text() -> None:
+    arguments = "[" * 200_000 + '"\\ud83d"'
+    call = AssistantMessage(content=[FunctionCall(id="c1", name="look", arguments=arguments)], source="coder")
+    sent = [
+        message.content[0] for model in ("gpt-4o", "claude-sonnet-4") for message in optimized([call], model)[-2:-1]
+    ]
+    as_it_is, as_text = (part.arguments for part in sent if isinstance(part, FunctionCall))
+    assert as_it_is == json.loads(as_text)["arguments"] == arguments

@@ -1,6 +1,7 @@
 """Counts equal the published bills, add up, and are made once."""
 
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,7 +20,12 @@ from hypothesis import strategies as st
 from PIL import Image as PILImage
 
 from autogen_ext_tokenctx.models.counters import TiktokenCounter
-from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter, RequestTokenCounter, TokenCounter
+from autogen_ext_tokenctx.tokens.counting import (
+    EstimatedTokenCounter,
+    GuardedTokenCounter,
+    RequestTokenCounter,
+    TokenCounter,
+)
 
 from ..support.work import growth
 
@@ -272,3 +278,24 @@ def test_counters_are_token_counters(counter: TokenCounter) -> None:
 @pytest.mark.parametrize("text", ["\ud800", "<|endoftext|>", " " * 1_000_000, "y" * 1_000_000, "\x00" * 100])
 def test_no_text_raises(counter: RequestTokenCounter, text: str) -> None:
     assert counter.count_message(UserMessage(content=text, source="u")) > 4
+
+
+class BrokenCounter(RequestTokenCounter):
+    """Counts nothing."""
+
+    def count_text(self, text: str) -> int:
+        raise OSError("no tokenizer")
+
+
+@pytest.mark.parametrize("raised", [False, True], ids=["warned", "warnings are errors"])
+def test_a_counter_that_fails_is_replaced_by_an_estimate(raised: bool) -> None:
+    guarded = GuardedTokenCounter(BrokenCounter())
+    with warnings.catch_warnings(record=not raised) as caught:
+        warnings.simplefilter("error" if raised else "always")
+        if raised:
+            with pytest.raises(RuntimeWarning, match="BrokenCounter failed"):
+                guarded.count_text("hello")
+        counts = [guarded.count_text("hello world") for _ in range(2)]
+    assert counts == [ESTIMATED.count_text("hello world")] * 2
+    assert guarded.estimates
+    assert raised or [str(one.message)[:38] for one in caught or ()] == ["the token counter BrokenCounter failed"]
