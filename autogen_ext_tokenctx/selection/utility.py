@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from autogen_core.models import AssistantMessage
+from autogen_core.models import AssistantMessage, SystemMessage
 
 from ..retrieval.bm25 import idf_of
 from ..retrieval.features import GroupFeatures, Segment
@@ -290,6 +290,7 @@ class Utility:
 
     def _line(self, text: _Text, segment: Segment, mass: float) -> LineUtility:
         scored, rare = text.scored, self._rare
+        is_said = not scored.group.is_exchange or segment.kind == "thought"
         own = segment.ids + segment.names
         facts = tuple([fact for fact in own if fact in self._fact]) if own else ()
         per_fact = 0.0
@@ -297,10 +298,10 @@ class Utility:
             dialogue = self._dialogue
             beside = sum([dialogue[term] for term in segment.words if term in dialogue])
             per_fact = scored.weight * _FACT * min(_MOST, _FLOOR + beside)
-            if not scored.group.is_exchange or segment.kind == "thought":
+            if is_said:
                 per_fact *= self._ambiguity * _TALKED
         words = _WORDS
-        if not scored.group.is_exchange or segment.kind == "thought":
+        if is_said and not isinstance(scored.group.head, SystemMessage):
             words *= 1.0 + _OPEN * self._ambiguity
         weight = sum([rare[term] for term in segment.words]) or 1.0
         asked = () if self._is_trace_question else tuple([term for term in segment.words if term in self._asked])
