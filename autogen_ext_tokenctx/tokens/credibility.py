@@ -116,8 +116,11 @@ class Credibility:
         """Return whether bills stand near the highest there was, though texts differ and no cache explains it."""
         # A window shows in three bills near the highest there was (servers cut whole messages: down to .8 of it), for
         # texts that differ by 5 % or more, of which the bills show a quarter at most. Chosen, not measured.
-        standing = [bill for bill in self._recent if not bill.credible and bill.billed >= 0.8 * self._top]
-        standing = [bill for bill in standing if not self._may_be_cached(bill)]
+        # The highest may still be high enough to be believed.
+        near = [bill for bill in self._recent if bill.billed >= 0.8 * self._top]
+        standing = [
+            bill for bill in near if (bill.billed == self._top if bill.credible else not self._may_be_cached(bill))
+        ]
         if len(standing) < 3 or newest is not standing[-1]:
             return False
         short, long = min(standing, key=_counted), max(standing, key=_counted)
