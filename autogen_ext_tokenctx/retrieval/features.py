@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import NamedTuple
@@ -53,6 +53,15 @@ class Segment:
     rule: bool  # a person gives a standing instruction
     odd: float = 0.0  # bits of surprise that such a line stands among the others of its text
     kind: SlotKind = "content"
+
+
+def with_required(segments: Sequence[Segment], number: int, kept: Container[int] = ()) -> tuple[int, ...]:
+    """Return a segment after those without which it says nothing, as far as they are not kept."""
+    chain: list[int] = []
+    while number >= 0 and number not in kept:
+        chain.append(number)
+        number = segments[number].requires
+    return tuple(reversed(chain))
 
 
 class Matched(NamedTuple):

@@ -12,7 +12,7 @@ from ..forms.compressor import quoted
 from ..messages.groups import MessageGroup
 from ..messages.pages import expand_call
 from ..messages.quoting import one_line, quote_after
-from .features import GroupFeatures, Segment
+from .features import GroupFeatures, Segment, with_required
 
 RECALL_SOURCE = "recalled_context"
 """Source of the user message that holds what was recalled."""
@@ -47,28 +47,18 @@ def fitting(best: Iterable[Spot], max_tokens: int) -> list[Spot]:
     """Of the best lines those that fit with what names their record, by their estimates."""
     max_tokens -= _HEAD_TOKENS
     chosen: list[Spot] = []
-    taken: set[tuple[int, int]] = set()
+    taken: dict[int, set[int]] = defaultdict(set)  # segments, by the number of their group
     for spot in best:
         if max_tokens < _LEAST_TOKENS:
             break
         segments = spot.profile.segments
-        added = [number for number in _required(spot) if (spot.group.index, number) not in taken]
+        added = with_required(segments, spot.number, taken[spot.group.index])
         cost = sum(_LABEL_TOKENS if segments[number].line < 0 else segments[number].tokens for number in added)
         if added and cost <= max_tokens:
             max_tokens -= cost
             chosen.append(spot)
-            taken.update((spot.group.index, number) for number in added)
+            taken[spot.group.index].update(added)
     return chosen
-
-
-def _required(spot: Spot) -> list[int]:
-    """The numbers of a line's segment and of those without which it says nothing: its label, what names its record."""
-    segments, found = spot.profile.segments, dict[int, None]()
-    number = spot.number
-    while number >= 0 and number not in found:
-        found[number] = None
-        number = segments[number].requires
-    return list(found)
 
 
 class Quote(NamedTuple):
@@ -84,7 +74,8 @@ def quotes_of(chosen: Sequence[Spot]) -> list[Quote]:
     kept: dict[tuple[int, int], set[int]] = defaultdict(set)
     spots: dict[tuple[int, int], Spot] = {}
     for spot in chosen:
-        lines = (spot.profile.segments[number].line for number in _required(spot))
+        segments = spot.profile.segments
+        lines = (segments[number].line for number in with_required(segments, spot.number))
         kept[spot.passage].update(line for line in lines if line >= 0)
         spots[spot.passage] = spot
     quotes: list[Quote] = []
