@@ -23,7 +23,7 @@ from .prioritizer import PrioritizedContext, ScoredGroup
 from .utility import LineUtility, Utility
 
 IN_DIGEST = 0.9
-"""Share of a line's utility that is left in the digest, away from its place. A judgement."""
+"""Share of a line's utility that is left in the digest, away from its place. No measurement on record."""
 
 BESIDE = 1.5
 """Share that the utility of a line rises by when the one before or after it is kept: it is clear only there. With 1
@@ -38,10 +38,10 @@ MAX_MISSES = 80
 
 NOTATION, NOISE = 0.02, 1e-6
 """Share of a group's utility that its own notation adds to its values; where that is noise, it comes after all words,
-into tokens that nothing else needs. Judgements."""
+into tokens that nothing else needs. No measurement on record."""
 
 OUTCOME_SHARE = 0.02
-"""The first line of what came of the first task comes first up to this share of the tokens left. A judgement."""
+"""The first line of what came of the first task comes first up to this share of the tokens. No measurement on record."""
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from ..retrieval.query import (
     query_of,
     question,
 )
-from ..retrieval.semantic import SemanticRelevance
+from ..retrieval.semantic import SemanticIndex, blended, texts_of
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
 from .outcomes import OUTCOME_WEIGHTS, Outcome, outcomes
@@ -149,7 +149,7 @@ class GroupPrioritizer:
         self.people = tuple(people)
         self._finder = instructions
         self._scorers = dict(scorers or {})
-        self._semantic = SemanticRelevance(embedder) if embedder is not None else None
+        self._semantic = SemanticIndex(embedder) if embedder is not None else None
 
     @property
     def own_weights(self) -> dict[Category, float]:
@@ -253,14 +253,15 @@ class GroupPrioritizer:
             (beside if text.is_thought else near)[i] = score
         if self._semantic is not None:
             may_answer = [i for i in asked if pins.get(i) not in (PinReason.NEWEST, PinReason.REQUEST)]
-            blended = self._semantic.blend(
+            scores = blended(
+                self._semantic,
                 [near[i] for i in may_answer],
                 asked_text,
                 [groups[i] for i in may_answer],
                 [known[i] for i in may_answer],
                 ambiguity,
             )
-            for i, score in zip(may_answer, blended, strict=True):
+            for i, score in zip(may_answer, scores, strict=True):
                 near[i] = score
         return near, beside
 
@@ -271,7 +272,7 @@ class GroupPrioritizer:
         if self._semantic is not None:
             said = [group for group in groups[:-1] if not isinstance(group.head, SystemMessage)]
             asked = question(groups, turns_of(groups, self.people), task)
-            await self._semantic.learn(asked, said, [profiles.get(group) for group in said])
+            await self._semantic.learn(asked, texts_of(said, [profiles.get(group) for group in said]))
 
     def _is_pinned(self, group: MessageGroup, pinned: Sequence[LLMMessage]) -> bool:
         return any(message in pinned or (self._pin is not None and self._pin(message)) for message in group.originals)

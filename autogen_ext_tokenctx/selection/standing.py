@@ -50,11 +50,11 @@ DEFAULT_WEIGHTS: Mapping[Category, float] = {
     Category.MEMORY_PATTERNS: 0.4,
     Category.GENERAL_CONTEXT: 0.2,
 }
-"""What speaks for a group is multiplied by that of its category. A judgement: equal weights keep about as much of what
+"""What speaks for a group is multiplied by that of its category. Equal weights keep about as much of what
 is needed (row "weights of categories" of the ablation)."""
 
 _SMALL_TALK_TERMS = 3
-"""A message of so few terms, none of them an id, is general context. A judgement."""
+"""A message of so few terms, none of them an id, is general context. No measurement on record."""
 
 
 def pins_of(
