@@ -39,15 +39,10 @@ ANSWERED = "[answered]"
 
 @dataclass(frozen=True, slots=True)
 class DigestEntry:
-    """The lines of one passage that go into the digest block.
+    """The lines of one passage that go into the digest block."""
 
-    Args:
-        label: Who said it, or the call it answers.
-        lines: The lines that were chosen, in order, with a sign between those that are no neighbours.
-    """
-
-    label: str
-    lines: tuple[str, ...]
+    label: str  # who said it, or the call it answers
+    lines: tuple[str, ...]  # with a sign between those that are no neighbours
 
 
 READERS: tuple[TextReader, ...] = (compact_json, text_lines)
@@ -204,14 +199,7 @@ def join_kept(lines: Sequence[Line], kept: Set[int]) -> str:
 
 
 def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
-    """Return the kept lines away from their place, with a sign at each gap between two of them.
-
-    Pieces of one line that are neighbours are put together again.
-
-    Example:
-        >>> quoted([Line("a"), Line("b"), Line("c")], {0, 2})
-        ('a', '…', 'c')
-    """
+    """Return the kept lines away from their place, with a sign at each gap, pieces of one line together."""
     out: list[str] = []
     last = -1
     for number in sorted(kept):
@@ -227,10 +215,7 @@ def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
 
 
 def _expand_call(group: MessageGroup, slot: Slot, handle: str) -> str:
-    """Return what brings a text back: of a page the lines that it shows, where they are archived already.
-
-    "" where there is no handle.
-    """
+    """Return what brings a text back: of a page the lines it shows, archived already; "" without a handle."""
     if not handle:
         return ""
     message = group.messages[slot.message]
@@ -274,7 +259,7 @@ def _count(lines: int) -> str:
 
 
 def _rewrite(group: MessageGroup, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
-    """The group's messages with other texts in some slots; copies where something changed, the objects elsewhere."""
+    """Return the messages with other texts in some slots; copies where something changed, the objects elsewhere."""
     return tuple(_rewritten(number, message, texts) for number, message in enumerate(group.messages))
 
 

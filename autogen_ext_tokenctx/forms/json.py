@@ -50,15 +50,7 @@ _PYTHON_CHARS = 100_000
 
 
 def compact_json(text: str) -> list[Line] | None:
-    """Return the lines of a text that is JSON, or that has JSON after a line of introduction; None for any other text.
-
-    JSON also means what Python prints of such a structure: ``{'open': True, 'seats': None}``.
-
-    Example:
-        >>> rows = [{"id": number, "city": "Berlin", "price": "19.90", "available": True} for number in range(4)]
-        >>> [line.text for line in compact_json(json.dumps(rows))][:2]
-        ['(id, city, price, available):', '0, Berlin, 19.90, true']
-    """
+    """Return the lines of a text that is JSON, or has it after an introduction; None for any other text."""
     if len(text) < _MIN_JSON_CHARS:
         return None
     start = _json_start(text)
@@ -90,11 +82,7 @@ def _read(text: str, start: int) -> tuple[Any, int]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a Python literal as JSON has it.
-
-    Raises:
-        ValueError: JSON has no such value, or two keys would be the same.
-    """
+    """Return a Python literal as JSON has it; ValueError if JSON has no such value, or two equal keys."""
     if isinstance(value, dict):
         entries = cast("dict[Any, Any]", value)
         plain = {key if isinstance(key, str) else _key(_plain(key)): _plain(item) for key, item in entries.items()}
@@ -124,14 +112,10 @@ def _add_text(text: str, lines: list[Line]) -> None:
 
 
 class _Writer:
-    """Writes one structure below the lines that are there.
+    """Writes one structure below the lines that are there."""
 
-    What each structure in it says on one line is worked out once, the inner ones first, and no further than lines go:
-    written anew at each level, a deep structure would take its depth times its size.
-
-    Args:
-        lines: Where to write.
-    """
+    # What each structure in it says on one line is worked out once, the inner ones first, and no further than lines
+    # go: written anew at each level, a deep structure would take its depth times its size.
 
     def __init__(self, lines: list[Line]) -> None:
         self._lines = lines
@@ -230,10 +214,7 @@ class _Writer:
             self._add(", ".join(pending))
 
     def _records(self, value: dict[str, Any] | list[Any]) -> list[dict[str, str]] | None:
-        """The rows of a list of records of one shape, or of such records by key (then the key is the first column).
-
-        What is nested in all records alike is spread over columns, what is nested in each in its own way has one.
-        """
+        """Return the rows of records of one shape, in a list or by key, which is the first column then."""
         named: list[tuple[str | None, Any]] = (
             [*value.items()] if isinstance(value, dict) else [(None, item) for item in value]
         )

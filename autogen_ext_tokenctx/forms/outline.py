@@ -69,15 +69,7 @@ _LEAST_FIELDS = 3
 
 
 def text_lines(text: str) -> list[Line]:
-    """Return the lines of a text, without the blank ones.
-
-    Put together they hold all that the text says. Lines of a traceback, of source code, of a record and under a heading
-    know what they stand under.
-
-    Example:
-        >>> [(line.text, line.header) for line in text_lines("a note\\n\\ndef f():\\n    return 1")]
-        [('a note', -1), ('def f():', -1), ('    return 1', 1)]
-    """
+    """Return the lines of a text, without the blank ones; put together they hold all that it says."""
     text = shown(text)
     if len(text) <= WHOLE_CHARS and "\n" not in text:
         return [Line(text)]
@@ -97,12 +89,7 @@ def text_lines(text: str) -> list[Line]:
 
 
 def headings(rows: Sequence[str]) -> Outline:
-    """Return what stands under the headings of a text: a row with its heading, a heading with that of its chapter.
-
-    Example:
-        >>> headings(["# Trip", "", "## Hotel", "Harbour Inn", "", "## Train", "at 9:14"]).belongs
-        {2: 0, 3: 2, 5: 0, 6: 5}
-    """
+    """Return each row with its heading, and each heading with that of its chapter."""
     outline = Outline()
     if not any(row[:1] in ("#", "_", "@") for row in rows):
         return outline
@@ -141,14 +128,7 @@ def _level(row: str, in_code: bool) -> int:
 
 
 def nested(rows: Sequence[str]) -> Outline:
-    """Return each row with the nearest row above it that stands less deep, or with the field that names that record.
-
-    In XML, indented or not, with the element that it is in.
-
-    Example:
-        >>> nested(["ports:", "- id: P-1", "  city: Oslo", "- city: Rome", "  id: P-2", "  berth: 4"]).belongs
-        {2: 1, 4: 3, 5: 4}
-    """
+    """Return each row with the nearest less deep one above, its element, or the field that names its record."""
     outline = Outline()
     rows = _unnumbered(rows)
     if not any(row[:1] in (" ", "\t", "<") for row in rows if row):
@@ -242,13 +222,7 @@ def _children(rows: Sequence[str], texts: Sequence[str]) -> dict[int, _Below]:
 
 
 def fields(rows: Sequence[str], taken: Set[int]) -> Outline:
-    """Return each row of a paragraph of ``Key: value`` rows with the one that names the record, if several are alike.
-
-    Example:
-        >>> rows = ["Port: Oslo", "Id: P-1", "", "Port: Rome", "Id: P-2"]
-        >>> fields(rows, set()).belongs
-        {0: 1, 3: 4}
-    """
+    """Return each row of a paragraph of fields with the one that names the record, if several are alike."""
     outline = Outline()
     blocks = list(_blocks(rows, taken))
     counts = Counter(block.kind for block in blocks)

@@ -42,36 +42,22 @@ _READ_ARGUMENTS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place for text in a group.
+    """A place for text in a group."""
 
-    Args:
-        message: Number of the message in the group.
-        item: Number of the result, call or content part in the message.
-        kind: What the text is.
-    """
-
-    message: int
-    item: int
+    message: int  # number in the group
+    item: int  # number of the result, call or content part in the message
     kind: SlotKind
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One slot's text as lines.
-
-    Args:
-        slot: Where it stands.
-        label: Who said it, or the call it answers; stands before it in the digest.
-        lines: The lines.
-        compact: Whether the lines, put together, are shorter than the text and hold the same values.
-        noise: Kinds of noise in the text, of which the lines have marks only.
-    """
+    """One slot's text as lines."""
 
     slot: Slot
-    label: str
+    label: str  # who said it, or the call it answers; stands before it in the digest
     lines: tuple[Line, ...]
-    compact: bool
-    noise: frozenset[Noise] = frozenset()
+    compact: bool  # the lines are shorter than the text and hold the same values
+    noise: frozenset[Noise] = frozenset()  # kinds in the text, of which the lines have marks only
 
     def text(self) -> str:
         """Return all lines put together."""
@@ -79,14 +65,7 @@ class Passage:
 
 
 def passages(group: MessageGroup, read: Callable[[str], Sequence[Line]] | None = None) -> tuple[Passage, ...]:
-    """Return the passages of a group, in the order in which they stand.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> [p.label for p in passages(split([UserMessage(content="hi", source="ann")])[0])]
-        ['ann']
-    """
+    """Return the passages of a group, in the order in which they stand."""
     return tuple(_passages(group, read or built_in_lines))
 
 

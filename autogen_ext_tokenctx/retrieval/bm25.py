@@ -67,10 +67,8 @@ def with_neighbours(
 def _passages(
     documents: Sequence[Mapping[str, int]], sizes: Sequence[int], query: Mapping[str, float], idf: Mapping[str, float]
 ) -> list[float]:
-    """Return the BM25 score of what stands within `_PASSAGE_TOKENS` of each document, middle to middle.
-
-    Terms that stand apart in single turns meet in the passage about their subject.
-    """
+    """Return the BM25 score of what is within `_PASSAGE_TOKENS` of each document, middle to middle."""
+    # terms that stand apart in single turns meet in the passage about their subject
     middle: list[float] = []
     end = 0.0
     for size in sizes:

@@ -190,16 +190,7 @@ class FeatureCache:
 
 
 def rewritten(features: GroupFeatures, text: str) -> GroupFeatures:
-    """Return the features of a group of one text that is quoted as a shorter one; costs of the whole stay.
-
-    Example:
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
-        >>> group = split([UserMessage(content="Ticket HB-4013 is closed.", source="ann")])[0]
-        >>> features = FeatureCache(EstimatedTokenCounter(), GroupCompressor()).get(group)
-        >>> [segment.ids for segment in rewritten(features, "HB-4013").segments]
-        [(), ('hb-4013',)]
-    """
+    """Return the features of a group of one text that is quoted as a shorter one; costs of the whole stay."""
     passage = replace(features.passages[0], lines=(Line(text),))
     chars = sum(len(line.text) + 1 for line in features.passages[0].lines)
     segments: list[Segment] = []
@@ -273,23 +264,12 @@ _NAME = re.compile(r"\b[A-Z][\w’'-]{1,40}(?:[ ](?:(?:of|the|de|and|&|for|in|to
 
 
 def names(text: str) -> list[str]:
-    """Return the names of more than one word: of people, places, works, headings.
-
-    Example:
-        >>> names("She met Ada Lovelace at the University of Turin.")
-        ['Ada Lovelace', 'University of Turin']
-    """
+    """Return the names of more than one word: of people, places, works, headings."""
     return list(dict.fromkeys(_NAME.findall(text)))
 
 
 def facts(text: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the identifiers of a text, and its other numbers, without the names of fields.
-
-    Example:
-        >>> text = "address1: 763 Broadway, order #W2378156 of 2024-05-20"
-        >>> facts(text, written(text))
-        (['w2378156', '2024-05-20'], ['763'])
-    """
+    """Return the identifiers of a text, and its other numbers, without the names of fields."""
     ids: dict[str, None] = {}
     numbers: dict[str, None] = {}
     for word in [word for word in words if not word.isalpha() or word.isupper()]:

@@ -130,12 +130,9 @@ def query_of(
     task: str | TaskDefinition | None,
     idf: Mapping[str, float],
 ) -> tuple[dict[str, float], float]:
-    """Return the query (the weights of its discriminative terms) and its ambiguity.
-
-    The task that was given, what a person asked last, and the two newest groups. In the middle of a tool loop, and
-    between agents, the newest groups are what the agents themselves just did: they name what comes next, but the
-    person's words stay the question. A full question that was just asked leaves nothing open.
-    """
+    """Return the query (its discriminative terms, weighed) and its ambiguity."""
+    # The task that was given, what a person asked last, and the two newest groups. In a tool loop, and between agents,
+    # these are what the agents just did: they name what comes next, but the person's words stay the question.
     query: dict[str, float] = {}
 
     def add(found: Sequence[str], weight: float) -> None:
@@ -201,11 +198,6 @@ def dialogue_of(groups: Sequence[MessageGroup], known: Sequence[GroupFeatures]) 
 
 
 def noise_asked_for(question: str) -> frozenset[Noise]:
-    """Return the kinds of noise that a question names.
-
-    Example:
-        >>> sorted(kind.value for kind in noise_asked_for("Decode the Base64 text above."))
-        ['base64', 'hex digits']
-    """
+    """Return the kinds of noise that a question names."""
     asked = set(terms(question))
     return frozenset(kind for kind in Noise if not asked.isdisjoint(_NOISE_TERMS[kind]))

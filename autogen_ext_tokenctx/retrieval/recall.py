@@ -79,47 +79,26 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What was recalled for one turn.
+    """What was recalled for one turn."""
 
-    Args:
-        message: The block.
-        step: What it is made of, for the report; ``tokens_after`` is what the block costs, exactly.
-    """
-
-    message: UserMessage
-    step: FitStep
+    message: UserMessage  # the block
+    step: FitStep  # what it is made of, for the report; ``tokens_after`` is what the block costs, exactly
 
 
 def recall(
-    earlier: Sequence[MessageGroup],
-    of: int,
-    asked: Sequence[LLMMessage],
-    view: Sequence[LLMMessage],
+    earlier: Sequence[MessageGroup],  # up to what asks: all, or those that an index found for it
+    of: int,  # how many there are in all
+    asked: Sequence[LLMMessage],  # what asks, and the tool calls made since
+    view: Sequence[LLMMessage],  # what stands for both in the request
     max_tokens: int,
     *,
     profiles: FeatureCache,
     counter: TokenCounter,
     archive: ContextArchive,
-    question: Sequence[LLMMessage] = (),
-    expandable: bool = True,
+    question: Sequence[LLMMessage] = (),  # asked by a person before others spoke: counts for more than what they say
+    expandable: bool = True,  # who reads the block has the tool that brings the rest back
 ) -> Recalled | None:
-    """The lines of earlier messages that the newest ones ask for and a view lacks, as one message.
-
-    Args:
-        earlier: Groups of the history up to what asks: all, or those that an index found for it.
-        of: How many there are in all.
-        asked: The messages that ask, and the tool calls made since.
-        view: What stands for both in the request.
-        max_tokens: Tokens that the block may cost.
-        profiles: Where contents of groups are remembered.
-        counter: Counts tokens.
-        archive: Takes the originals of what the lines are from.
-        question: What a person asked before others spoke, which counts for more than what they say.
-        expandable: Whether who reads the block has the tool that brings the rest back.
-
-    Returns:
-        The block, or None when nothing is asked for, found, or fits.
-    """
+    """Return the lines of earlier messages that the newest ask for and a view lacks; None where there are none."""
     wanted = _wanted(asked, question)
     asked = [*question, *asked]
     if not wanted:
@@ -160,7 +139,7 @@ def recall(
 
 
 def said_in(asked: Sequence[LLMMessage]) -> str:
-    """The text of what asks, and of what tools were called with since."""
+    """Return the text of what asks, and of what tools were called with since."""
     found: list[str] = []
     for message in asked:
         if isinstance(message, UserMessage):
@@ -171,7 +150,7 @@ def said_in(asked: Sequence[LLMMessage]) -> str:
 
 
 def _wanted(asked: Sequence[LLMMessage], question: Sequence[LLMMessage]) -> dict[str, float]:
-    """The terms that are asked for: those of the messages, and of what the newest tool calls were made with."""
+    """Return the terms of the messages that ask, and of what the newest tool calls were made with, by weight."""
     wanted = {term: 1.0 for message in question for text in texts(message) for term in terms(text)}
     of_others = _OTHERS if wanted else 1.0
     called: Sequence[str] = ()
@@ -224,7 +203,7 @@ def _hits(wanted: Mapping[str, float], spots: Sequence[Spot]) -> list[_Hit]:
 
 
 def _weights(wanted: Mapping[str, float], hits: Sequence[_Hit], lines: int) -> dict[str, float]:
-    """What is asked for by weight and rarity among all lines; a term that no line has is the rarest."""
+    """Return what is asked for by weight and rarity among all lines; a term that no line has is the rarest."""
     idf = idf_of([hit.own | hit.label for hit in hits if hit.own or hit.label], lines)
     most = _rarest(lines)
     weights = {term: weight * idf.get(term, most) / most for term, weight in wanted.items()}
@@ -237,7 +216,7 @@ def _rarest(lines: int) -> float:
 
 
 def _rare(spots: Sequence[Spot], hits: Sequence[_Hit], most: int) -> frozenset[str]:
-    """The terms asked for that no more than ``most`` messages have, and ids."""
+    """Return the terms asked for that no more than ``most`` messages have, and ids."""
     messages: dict[str, set[int]] = defaultdict(set)
     for spot, hit in zip(spots, hits, strict=True):
         for term in chain(hit.own, hit.label):
@@ -253,7 +232,7 @@ def _best(
     rare: Set[str],
     view: Callable[[], Iterable[Spot]],
 ) -> Iterable[Spot]:
-    """The lines that answer best and are not in the view, best first, the newest first among equals."""
+    """Return the lines that answer best and are not in the view, best first, the newest first among equals."""
     own = [_match(hit, weights) if hit.own or hit.label else 0.0 for hit in hits]
     if not _is_telling(hits, own, weights, total, rare):
         return []
@@ -268,17 +247,15 @@ def _best(
 
 
 def _with_cause(chosen: Sequence[Spot], rare: Set[str], asked: _Said) -> list[Spot]:
-    """Of the lines those with a rare term that is asked for, and those of the same message or the ones beside it.
-
-    A line that says no more than what asks stays only beside an answer to it.
-    """
+    """Return the lines with a rare term that is asked for, and those of their messages or the ones beside them."""
     causes = [spot for spot in chosen if not rare.isdisjoint((*spot.terms, *spot.label))]
     found = _beside(chosen, causes)
+    # a line that says no more than what asks stays only beside an answer to it
     return _beside(found, [spot for spot in found if not asked.has(spot.terms)])
 
 
 def _beside(spots: Sequence[Spot], others: Iterable[Spot]) -> list[Spot]:
-    """Those that stand in the same messages as others, or in the ones beside them."""
+    """Return the lines that stand in the same messages as others, or in the ones beside them."""
     groups = {spot.group.index for spot in others}
     return [spot for spot in spots if any(spot.group.index + step in groups for step in (-1, 0, 1))]
 
@@ -292,7 +269,7 @@ def _match(hit: _Hit, weights: Mapping[str, float]) -> float:
 def _is_telling(
     hits: Sequence[_Hit], own: Sequence[float], weights: Mapping[str, float], total: float, rare: Set[str]
 ) -> bool:
-    """Whether the best match is more than chance: much of what is asked, by weight, or the same single thing."""
+    """Return whether the best match is no chance: much of what is asked, by weight, or the same single thing."""
     for hit, score in zip(hits, own, strict=True):
         if score < _RARE or rare.isdisjoint(hit.own | hit.label):
             continue
@@ -304,12 +281,7 @@ def _is_telling(
 
 
 class _Said:
-    """What the lines of a view say of some terms.
-
-    Args:
-        view: The lines.
-        found: Terms to look for, line by line.
-    """
+    """What the lines of a view say of the terms of some lines."""
 
     def __init__(self, view: Iterable[Spot], found: Iterable[tuple[str, ...]]) -> None:
         looked_for = set(chain.from_iterable(found))
@@ -320,7 +292,7 @@ class _Said:
                 self._saying[term].append(said)
 
     def has(self, found: tuple[str, ...]) -> bool:
-        """Whether one line says all these terms."""
+        """Return whether one line says all these terms."""
         if not found:
             return True
         lines = min((self._saying[term] for term in found), key=len)

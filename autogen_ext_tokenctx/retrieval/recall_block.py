@@ -39,12 +39,12 @@ class Spot(NamedTuple):
 
     @property
     def passage(self) -> tuple[int, int]:
-        """Number of the group, and of the passage in it."""
+        """The numbers of the group, and of the passage in it."""
         return self.group.index, self.segment.passage
 
 
 def fitting(best: Iterable[Spot], max_tokens: int) -> list[Spot]:
-    """Of the best lines those that fit with what names their record, by their estimates."""
+    """Return those of the best lines that fit with what names their record, by their estimates."""
     max_tokens -= _HEAD_TOKENS
     chosen: list[Spot] = []
     taken: dict[int, set[int]] = defaultdict(set)  # segments, by the number of their group
@@ -70,7 +70,7 @@ class Quote(NamedTuple):
 
 
 def quotes_of(chosen: Sequence[Spot]) -> list[Quote]:
-    """The lines in the order of the history, by the passage they are from, with what names their records."""
+    """Return the lines in the order of the history, by passage, with what names their records."""
     kept: dict[tuple[int, int], set[int]] = defaultdict(set)
     spots: dict[tuple[int, int], Spot] = {}
     for spot in chosen:
@@ -88,7 +88,7 @@ def quotes_of(chosen: Sequence[Spot]) -> list[Quote]:
 
 
 def written_block(quotes: Sequence[Quote], handle: str) -> UserMessage:
-    """The block: the lines of each passage below who said it, and a handle, if any, where a passage has more."""
+    """Return the block: the lines of each passage below who said it, and a handle where a passage has more."""
     more = "" if not handle or all(quote.whole for quote in quotes) else f": {expand_call(handle)}"
     written = [f"[Retrieved from earlier messages{more}]"]
     written += [quote_after(quote.label, "\n".join(quote.lines)) for quote in quotes]

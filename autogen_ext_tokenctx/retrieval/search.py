@@ -43,13 +43,11 @@ class SearchHit:
 
 
 def search(archive: ContextArchive, query: str, most: int) -> list[SearchHit]:
-    """The originals in an archive that answer a query, best first, at most ``most``.
-
-    What was expanded or found before is looked for where it stands, not in the results of these tools.
-    """
+    """Return the originals in an archive that answer a query, best first, at most ``most``."""
     wanted = dict.fromkeys(terms(query), 1.0)
     kept = _lines_in(archive)
     handles, lines = list(kept), list(kept.values())
+    # what was expanded or found before is looked for where it stands, not in the results of these tools
     texts = [["" if line.found else f"{line.head} {line.text}" for line in found] for found in lines]
     said = [Counter(terms("\n".join(found))) for found in texts]
     idf = idf_of(said)
@@ -59,7 +57,7 @@ def search(archive: ContextArchive, query: str, most: int) -> list[SearchHit]:
 
 
 def _lines_in(archive: ContextArchive) -> dict[str, list[PageLine]]:
-    """The lines of all originals, by handle; what a store does not give back is passed over."""
+    """Return the lines of all originals, by handle; what a store does not give back is passed over."""
     found: dict[str, list[PageLine]] = {}
     for handle in archive.handles():
         with suppress(UnknownHandleError):

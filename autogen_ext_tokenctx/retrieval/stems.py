@@ -46,38 +46,23 @@ class _Stemmer(Protocol):
 
 
 def is_cyrillic(word: str) -> bool:
-    """Whether a word is written in Cyrillic letters."""
+    """Return whether a word is written in Cyrillic letters."""
     return _CYRILLIC.search(word) is not None
 
 
 def is_finnish(words: Iterable[str]) -> bool:
-    """Whether the words of a line are Finnish, as far as can be seen from them.
-
-    Example:
-        >>> is_finnish("Missä sopimuksen liitteet ovat?".split()), is_finnish("Where are the annexes?".split())
-        (True, False)
-    """
+    """Return whether the words of a line are Finnish, as far as can be seen from them."""
     found = [_looks_finnish(word) for word in words if word.isalpha()]
     return sum(found) > _FINNISH_SHARE * len(found)
 
 
 def russian_stem(word: str) -> str:
-    """A word in lower case without its Russian endings.
-
-    Example:
-        >>> russian_stem("договором") == russian_stem("договоры")
-        True
-    """
+    """Return a word in lower case without its Russian endings."""
     return _stem("russian", word.replace("ё", "е"))
 
 
 def finnish_stem(word: str) -> str:
-    """A word in lower case without its Finnish endings.
-
-    Example:
-        >>> finnish_stem("sopimuksessa") == finnish_stem("sopimus")
-        True
-    """
+    """Return a word in lower case without its Finnish endings."""
     stem = _stem("finnish", word)
     return (f"{stem[:-2]}s" if stem.endswith("ks") else stem)[:_FINNISH_LETTERS]  # tilaus, tilaukset
 

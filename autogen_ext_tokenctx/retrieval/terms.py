@@ -57,12 +57,7 @@ def _terms_of(word: str, latin: Callable[[str], str]) -> Iterable[str]:
 
 
 def terms(text: str) -> list[str]:
-    """Return the terms of a text in order: lower-case stems without stop words; ids whole and in parts.
-
-    Example:
-        >>> terms("The tests of user_42 are failing")
-        ['test', 'user_42', 'user', 'fail']
-    """
+    """Return the terms of a text in order: lower-case stems without stop words; ids whole and in parts."""
     return terms_of(written(text))
 
 
@@ -79,12 +74,7 @@ def terms_of(words: Iterable[str]) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """Return a word without its commonest English endings; both sides of a comparison get the same treatment.
-
-    Example:
-        >>> stem("running"), stem("runs"), stem("created"), stem("create"), stem("parties"), stem("party")
-        ('run', 'run', 'creat', 'creat', 'parti', 'parti')
-    """
+    """Return a word without its commonest English endings; both sides of a comparison get the same treatment."""
     for ending in ("ingly", "edly", "ing", "ies", "ed", "ly", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
             word = word[: -len(ending)] + ("i" if ending == "ies" else "")
@@ -101,7 +91,7 @@ _FINNISH = _Terms(finnish_stem)
 
 
 def is_entity(term: str) -> bool:
-    """Whether a term names one thing (an id, a number, a path, an address) and not a kind of thing."""
+    """Return whether a term names one thing (an id, a number, a path, an address) and not a kind of thing."""
     return not term.isalpha() and len(term) > 2
 
 
@@ -113,6 +103,6 @@ they fill views with logs: of planted wishes .67 are kept at 30 % without, .56 w
 
 
 def is_identifier(term: str) -> bool:
-    """Whether a term is the key of one thing: letters and digits mixed, a long number, a day, an address, a path."""
+    """Return whether a term is the key of one thing: letters with digits, a long number, a day, an address, a path."""
     is_key = "@" in term or "/" in term or _IDENTIFIER.fullmatch(term) is not None
     return is_key and _MOMENT.match(term) is None

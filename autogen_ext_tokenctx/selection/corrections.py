@@ -48,17 +48,7 @@ class Place(NamedTuple):
 
 
 def corrections(context: PrioritizedContext) -> Mapping[Place, Place]:
-    """Return for each line that a later one corrects the newest that does.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer
-        >>> said = ["Book the room in Lyon for Tuesday.", "Not Tuesday: the room in Lyon is for Thursday."]
-        >>> groups = split([UserMessage(content=text, source="user") for text in said])
-        >>> corrections(GroupPrioritizer().prioritize(groups))
-        {Place(group=0, segment=1): Place(group=1, segment=1)}
-    """
+    """Return for each line that a later one corrects the newest that does."""
     numbers = list(context.groups)
     people = {numbers[place] for place in context.turns.people}
     found: dict[Place, Place] = {}
@@ -110,11 +100,7 @@ def _set_anew(
 
 
 class _Said:
-    """What people said, by rare terms, the newest lines first.
-
-    Args:
-        rare: Terms by which lines are told apart.
-    """
+    """What people said, by rare terms, the newest lines first."""
 
     def __init__(self, rare: Set[str]) -> None:
         self._rare = rare

@@ -24,10 +24,7 @@ _READ_ARGUMENTS = 2_000
 
 
 def superseded(groups: Sequence[ScoredGroup]) -> tuple[dict[int, str], set[int]]:
-    """Return why groups leave whose place a later one takes, and which of them later ones repeat word for word.
-
-    Both by number in the history. What the user pinned stays.
-    """
+    """Return why groups leave whose place a later one takes, and which are repeated word for word, by number."""
     free = {scored.group.index for scored in groups if not scored.pinned}
     repeated = {index: why for index, why in duplicates([scored.group for scored in groups]).items() if index in free}
     system = [(scored.group.index, scored.group.head) for scored in groups if scored.pinned not in _WHOLE]
@@ -79,18 +76,7 @@ def _repeated_in_full(groups: Sequence[MessageGroup], repeated: Set[int]) -> Ite
 
 
 def duplicates(groups: Sequence[MessageGroup]) -> dict[int, str]:
-    """Return why groups can leave that a later one repeats, by number in the history.
-
-    Tool exchanges whose calls were all made again with the same results, whatever an agent says beside them, and
-    messages that the same sender sent again word for word; only those with a large text.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> page = UserMessage(content="the same page " * 20, source="user")
-        >>> duplicates(split([page, UserMessage(content="And?", source="user"), page]))
-        {0: 'repeated in a later message'}
-    """
+    """Return why groups with a large text leave that a later one repeats, by number in the history."""
     found: dict[int, str] = {}
     known: set[Hashable] = set()
     for group in reversed(groups):
@@ -107,7 +93,7 @@ def duplicates(groups: Sequence[MessageGroup]) -> dict[int, str]:
 
 
 def _answers(group: MessageGroup) -> list[tuple[Hashable, bool | None, str]]:
-    """Each call of an exchange with whether it failed and its result."""
+    """Return each call of an exchange with whether it failed and its result."""
     results = {
         result.call_id: result
         for message in group.messages
@@ -126,7 +112,7 @@ def _calls(group: MessageGroup) -> list[FunctionCall]:
 
 @lru_cache(maxsize=4_096)
 def _ordered(arguments: str) -> str:
-    """Arguments as they are, whatever the order of their keys and the blanks between them."""
+    """Return arguments whatever the order of their keys and the blanks between them."""
     if len(arguments) > _READ_ARGUMENTS:
         return arguments
     try:

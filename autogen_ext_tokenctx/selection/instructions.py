@@ -76,23 +76,7 @@ class Held(NamedTuple):
 
 
 def standing_instructions(context: PrioritizedContext, max_tokens: int, whole: Set[int] = frozenset()) -> Held:
-    """Return the likeliest standing instructions that fit, without those that were taken back.
-
-    Args:
-        context: The groups, scored.
-        max_tokens: Tokens that they may take.
-        whole: Numbers of the groups that stand in every view anyway.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer
-        >>> said = ["Hi!", "Never use npm, always pnpm.", "What is new?"]
-        >>> groups = split([UserMessage(content=text, source="user") for text in said])
-        >>> context = GroupPrioritizer().prioritize(groups)
-        >>> [instruction.text for instruction in standing_instructions(context, 100).held]
-        ['Never use npm, always pnpm.']
-    """
+    """Return the likeliest standing instructions that fit, without those that were taken back."""
     found = [one for one in _in_force(list(_said(context))) if one.group not in whole]
     found.sort(key=lambda one: (-_rank(one), -one.group, one.text))
     held: list[StandingInstruction] = []

@@ -41,7 +41,7 @@ NOTATION, NOISE = 0.02, 1e-6
 into tokens that nothing else needs. No measurement on record."""
 
 OUTCOME_SHARE = 0.02
-"""The first line of what came of the first task comes first up to this share of the tokens. No measurement on record."""
+"""The first line of what came of the first task comes first up to this share of tokens. No measurement on record."""
 
 
 @dataclass(slots=True)

@@ -33,20 +33,7 @@ _ERROR = re.compile(
 
 
 def outcomes(groups: Sequence[MessageGroup]) -> dict[int, Outcome]:
-    """Return what came of each tool exchange, by its place.
-
-    Example:
-        >>> from autogen_core import FunctionCall
-        >>> from autogen_core.models import AssistantMessage
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> def call(number, is_error, text):
-        ...     result = FunctionExecutionResult(content=text, name="run", call_id=f"c{number}", is_error=is_error)
-        ...     head = AssistantMessage(content=[FunctionCall(f"c{number}", "{}", "run")], source="coder")
-        ...     return [head, FunctionExecutionResultMessage(content=[result])]
-        >>> groups = split([*call(1, True, "no table"), *call(2, False, "3 rows"), *call(3, True, "disk full")])
-        >>> [outcome.value for outcome in outcomes(groups).values()]
-        ['failed, done later', 'done', 'failed']
-    """
+    """Return what came of each tool exchange, by its place."""
     found: dict[int, Outcome] = {}
     working: set[str] = set()
     for place in reversed(range(len(groups))):

@@ -99,10 +99,8 @@ class PrioritizedContext:
         return not scored.profile.noise.isdisjoint(self.noise)
 
     def leaves_noise_out(self, scored: ScoredGroup) -> bool:
-        """Whether a group stands without its noise even where it stands whole.
-
-        What a person pinned, and system messages, are kept word for word.
-        """
+        """Return whether a group stands without its noise even where it stands whole."""
+        # what a person pinned, and system messages, are kept word for word
         may_change = scored.pinned not in (PinReason.SYSTEM, PinReason.USER, PinReason.MEMORY)
         return bool(scored.profile.noise) and may_change and not self.is_asked_noise(scored)
 

@@ -34,20 +34,14 @@ NOTE = -1
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The groups that a fit looks at, and those that it leaves out unseen.
+    """The groups that a fit looks at, and those that it leaves out unseen."""
 
-    Args:
-        groups: The groups of the history that are looked at, in order.
-        not_considered: The others, with their tokens.
-        known: What earlier fits found out about groups of the history, to be filled.
-    """
-
-    groups: Sequence[MessageGroup]
-    not_considered: Sequence[tuple[MessageGroup, int]]
-    known: KnownGroups
+    groups: Sequence[MessageGroup]  # those looked at, in order
+    not_considered: Sequence[tuple[MessageGroup, int]]  # the others, with their tokens
+    known: KnownGroups  # what earlier fits found out about groups of the history, to be filled
 
     def with_extra(self, message: LLMMessage) -> Scope:
-        """The same with a user message that is no part of the history, after the task, or else the system messages."""
+        """Return the scope with a message that is no part of the history, after the task or the system messages."""
         # before the task it would be taken for it
         spoken = (
             n for n, group in enumerate(self.groups) if group.messages and not isinstance(group.head, SystemMessage)
@@ -59,19 +53,12 @@ class Scope:
 
 
 def whole_of(index: HistoryIndex) -> Scope:
-    """All of a history."""
+    """Return all of a history."""
     return Scope(list(index.groups), (), index.known)
 
 
 def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage], people: Collection[str] = ()) -> Scope:
-    """What of a history to look at.
-
-    Args:
-        index: The history.
-        task: What the agent works on; empty where the newest messages tell.
-        pinned: Messages that must be there.
-        people: Sources that are people's, too.
-    """
+    """Return what of a history to look at."""
     groups, sizes = index.groups, index.sizes
     if len(groups) <= _ALL and sum(sizes) <= _ALL_TOKENS:
         return whole_of(index)
@@ -117,7 +104,7 @@ def _of_their_turns(turns: Turns, chosen: Sequence[int]) -> Iterator[int]:
 
 
 def _asked(groups: Sequence[MessageGroup], task: str) -> str:
-    """The task, what a user said last, and what was said and done last: the words to look for, the surest first."""
+    """Return what to look for: the task, what a user said last, what was said and done last; the surest first."""
     users = [group for group in groups[-_NEWEST:] if group.is_user]
     about = [*users[-1:], *reversed(groups[-2:])]
     return "\n".join(text[:_QUERY_CHARS] for text in (task, *map(text_of, about)))

@@ -111,6 +111,6 @@ def category_of(group: MessageGroup, profile: GroupFeatures, pinned: PinReason |
 
 
 def _is_listing(profile: GroupFeatures) -> bool:
-    """Whether most lines of the results are one path each."""
+    """Return whether most lines of the results are one path each."""
     lines = [line.text for passage in profile.passages if passage.slot.kind == "result" for line in passage.lines[:200]]
     return len(lines) >= 5 and 2 * sum("/" in line and " " not in line.strip() for line in lines) > len(lines)
