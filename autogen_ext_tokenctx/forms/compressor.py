@@ -184,22 +184,18 @@ class GroupCompressor:
 
 def join_kept(lines: Sequence[Line], kept: Set[int]) -> str:
     """Return the kept lines in order, with a sign at each gap."""
-    out: list[str] = []
-    last = -1
-    for number in sorted(kept):
-        line = lines[number]
-        if number == last + 1:
-            out.append(line.text if line.continues or number == 0 else f"\n{line.text}")
-        else:
-            out.append(f"{chr(10) if out else ''}{GAP}\n{line.text}")
-        last = number
-    if last < len(lines) - 1:
-        out.append(f"\n{GAP}" if out else GAP)
-    return "".join(out)
+    before = [GAP] if kept and 0 not in kept else []
+    after = [GAP] if len(lines) - 1 not in kept else []
+    return "\n".join([*before, *_with_gaps(lines, kept), *after])
 
 
 def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
-    """Return the kept lines away from their place, with a sign at each gap, pieces of one line together."""
+    """Return the kept lines away from their place, with a sign at each gap between two of them."""
+    return tuple(text.rstrip() for text in _with_gaps(lines, kept))
+
+
+def _with_gaps(lines: Sequence[Line], kept: Iterable[int]) -> list[str]:
+    """Return the kept lines, with a sign between those that are no neighbours, and pieces of one line together."""
     out: list[str] = []
     last = -1
     for number in sorted(kept):
@@ -211,7 +207,7 @@ def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
         else:
             out.append(line.text)
         last = number
-    return tuple(text.rstrip() for text in out)
+    return out
 
 
 def _expand_call(group: MessageGroup, slot: Slot, handle: str) -> str:
@@ -260,33 +256,33 @@ def _count(lines: int) -> str:
 
 def _rewrite(group: MessageGroup, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
     """Return the messages with other texts in some slots; copies where something changed, the objects elsewhere."""
-    return tuple(_rewritten(number, message, texts) for number, message in enumerate(group.messages))
+    changed = {slot.message for slot in texts}
+    return tuple(
+        _rewritten(number, message, texts) if number in changed else message
+        for number, message in enumerate(group.messages)
+    )
 
 
 def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMessage:
-    update: dict[str, Any] = {}
+    update: dict[str, Any]
     if isinstance(message, FunctionExecutionResultMessage):
         slots = [Slot(number, item, "result") for item in range(len(message.content))]
-        if any(slot in texts for slot in slots):
-            update["content"] = [
+        results = zip(slots, message.content, strict=True)
+        update = {
+            "content": [
                 result.model_copy(update={"content": texts[slot]}) if slot in texts else result
-                for slot, result in zip(slots, message.content, strict=True)
+                for slot, result in results
             ]
+        }
     elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
-        thought = Slot(number, 0, "thought")
-        if thought in texts:
-            update["thought"] = texts[thought]
+        update = {"thought": texts[Slot(number, 0, "thought")]}
     elif isinstance(message, UserMessage) and not isinstance(message.content, str):
-        slots = [
-            Slot(number, item, "content" if isinstance(p, str) else "image") for item, p in enumerate(message.content)
-        ]
-        if any(slot in texts for slot in slots):
-            update["content"] = [texts.get(slot, part) for slot, part in zip(slots, message.content, strict=True)]
+        parts = enumerate(message.content)
+        kinds = ((Slot(number, item, "content" if isinstance(part, str) else "image"), part) for item, part in parts)
+        update = {"content": [texts.get(slot, part) for slot, part in kinds]}
     else:
-        slot = Slot(number, 0, "content")
-        if slot in texts:
-            update["content"] = texts[slot]
-    return message.model_copy(update=update) if update else message
+        update = {"content": texts[Slot(number, 0, "content")]}
+    return message.model_copy(update=update)
 
 
 def label_of(group: MessageGroup) -> str:

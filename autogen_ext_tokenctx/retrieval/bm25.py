@@ -25,11 +25,26 @@ _PASSAGE_TOKENS, _PASSAGE_SHARE, _TURN_TOKENS = 800.0, 1.5, 12.0
 with so many tokens of the median group, for turns of a meeting say little one by one and long messages stand alone."""
 
 
+_FEW, _FEW_SHARE = 2, 0.05
+"""A word tells which document is meant if no more have it than that, or than this share of them. No measurement on
+record."""
+
+
+def few(documents: int) -> int:
+    """Return how many of some documents may have a word that still tells which one is meant."""
+    return max(_FEW, int(_FEW_SHARE * documents))
+
+
+def rarity(documents: int, having: int = 1) -> float:
+    """Return the inverse document frequency of a term that some of the documents have."""
+    return log(1.0 + (documents - having + 0.5) / (having + 0.5))
+
+
 def idf_of(documents: Collection[Iterable[str]], of: int = 0) -> dict[str, float]:
     """Return the inverse document frequency of each term, from the distinct terms of ``of`` documents or more."""
     counts = Counter(chain.from_iterable(documents))
     size = max(of, len(documents))
-    return {term: log(1.0 + (size - n + 0.5) / (n + 0.5)) for term, n in counts.items()}
+    return {term: rarity(size, n) for term, n in counts.items()}
 
 
 def bm25(documents: Sequence[Mapping[str, int]], query: Mapping[str, float], idf: Mapping[str, float]) -> list[float]:

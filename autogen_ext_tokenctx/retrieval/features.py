@@ -97,14 +97,6 @@ class GroupFeatures:
         return Matched(self.thoughts, said, is_thought=True), rest
 
 
-class _At(NamedTuple):
-    """Where a passage stands, and what its characters cost."""
-
-    number: int
-    rate: float
-    rules: Sequence[str]
-
-
 class FeatureCache:
     """Features of groups by content, of the ``size`` groups used last."""
 
@@ -115,10 +107,6 @@ class FeatureCache:
         self._known: OrderedDict[Hashable, GroupFeatures] = OrderedDict()
         self._lock = Lock()
 
-    def tokens(self, group: MessageGroup) -> int:
-        """Return the exact tokens of the group in full."""
-        return sum(map(self._counter.count_message, group.messages))
-
     def get(self, group: MessageGroup, tokens: int | None = None) -> GroupFeatures:
         """Return the group's features; ``tokens`` are those of the group in full, where they are known."""
         with self._lock:
@@ -126,7 +114,8 @@ class FeatureCache:
             if found is not None:
                 self._known.move_to_end(group.key)
                 return found
-        tokens = self.tokens(group) if tokens is None else tokens
+        if tokens is None:
+            tokens = sum(map(self._counter.count_message, group.messages))
         found = self._profile(group, tokens)  # two threads may both do this; that is no harm
         with self._lock:
             self._known[group.key] = found
@@ -157,7 +146,7 @@ class FeatureCache:
                 segments.append(Segment(number, 0, -1, tokens_of, (), (), (), (), False, kind="image"))
                 continue
             is_thought = passage.slot.kind == "thought"
-            _add_passage(segments, thoughts if is_thought else counts, passage, _At(number, rate, rules))
+            _add_passage(segments, thoughts if is_thought else counts, passage, number, rate, rules)
         counts.update(thoughts)
         marked = sum(  # a text that is shorter than a mark stands as it is
             _MARK_TOKENS if passage.slot.kind != "thought" else min(_MARK_TOKENS, int(rate * len(passage.text())))
@@ -194,7 +183,7 @@ def rewritten(features: GroupFeatures, text: str) -> GroupFeatures:
     passage = replace(features.passages[0], lines=(Line(text),))
     chars = sum(len(line.text) + 1 for line in features.passages[0].lines)
     segments: list[Segment] = []
-    _add_passage(segments, Counter(), passage, _At(0, min(1.0, features.compact_tokens / max(1, chars)), ()))
+    _add_passage(segments, Counter(), passage, 0, min(1.0, features.compact_tokens / max(1, chars)))
     return replace(features, passages=(passage,), segments=tuple(segments))
 
 
@@ -226,38 +215,39 @@ def _call_chars(group: MessageGroup, read: Sequence[Passage]) -> int:
     return sum(len(call.name) + (0 if item in lines else len(call.arguments)) for item, call in enumerate(calls))
 
 
-def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage, at: _At) -> None:
+def _add_passage(
+    segments: list[Segment],
+    counts: Counter[str],
+    passage: Passage,
+    number: int,
+    rate: float,  # tokens of a character
+    rules: Sequence[str] = (),
+) -> None:
+    """Add the segments of a passage to those of its group, the label first, and their terms to the counts."""
     label = len(segments)
     kind = passage.slot.kind
     for position, line in enumerate((Line(passage.label), *passage.lines), -1):
+        is_label = position < 0
         words = written(line.text)
         found = terms_of(words)
         counts.update(found)
-        requires = -1 if position < 0 else label if line.header < 0 else label + 1 + line.header
-        tokens = int(len(line.text) * (0.25 if position < 0 else at.rate)) + 2
+        ids, numbers = ((), ()) if is_label else facts(line.text, words)
         # in order of the text, not in sets: what sums over them gives must not differ from one process to the next
-        distinct = tuple(dict.fromkeys(found))
-        if position < 0:
-            called = tuple(names(line.text)) if kind == "result" else ()  # the label is the call
-            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), called, False, kind=kind))
-        else:
-            ids, numbers = facts(line.text, words)
-            rule = any(said in line.text for said in at.rules)
-            segments.append(
-                Segment(
-                    at.number,
-                    position,
-                    requires,
-                    tokens,
-                    distinct,
-                    tuple(ids),
-                    tuple(numbers),
-                    tuple(names(line.text)),
-                    rule,
-                    line.odd,
-                    kind,
-                )
+        segments.append(
+            Segment(
+                number,
+                position,
+                requires=-1 if is_label else label if line.header < 0 else label + 1 + line.header,
+                tokens=int(len(line.text) * (0.25 if is_label else rate)) + 2,
+                words=tuple(dict.fromkeys(found)),
+                ids=tuple(ids),
+                numbers=tuple(numbers),
+                names=() if is_label and kind != "result" else tuple(names(line.text)),  # that of a result is the call
+                rule=not is_label and any(said in line.text for said in rules),
+                odd=line.odd,
+                kind=kind,
             )
+        )
 
 
 _NAME = re.compile(r"\b[A-Z][\w’'-]{1,40}(?:[ ](?:(?:of|the|de|and|&|for|in|to)[ ]){0,2}[A-Z][\w’'-]{1,40}){1,5}")

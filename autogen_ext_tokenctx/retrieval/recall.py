@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
-from math import fsum, log
+from math import fsum
 from typing import NamedTuple
 
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
@@ -20,7 +20,7 @@ from ..forms.form import FitStep, Form
 from ..messages.archive import ContextArchive
 from ..messages.groups import NO_RESULT, MessageGroup, split, texts
 from ..tokens.counting import TokenCounter
-from .bm25 import idf_of, proximity_scores
+from .bm25 import few, idf_of, proximity_scores, rarity
 from .features import FeatureCache
 from .recall_block import RECALL_SOURCE, Spot, fitting, quotes_of, written_block
 from .terms import is_entity, is_identifier, terms
@@ -66,10 +66,6 @@ _RARE = 0.8
 _COVERED = 0.2
 """Share of what is asked, by rarity, that some line must match, unless it names the same single thing."""
 
-_FEW_MESSAGES = 2
-_FEW_SHARE = 0.05
-"""A word is rare, and may bring back a line, if no more messages have it than that, or than this share of them."""
-
 _CLOSE = 0.5
 """Lines are taken down to this share of the best one's score."""
 
@@ -111,7 +107,7 @@ def recall(
     weights = _weights(wanted, hits, len(spots) * of // len(earlier))
     asked_terms = {term for message in question for text in texts(message) for term in terms(text)} & weights.keys()
     total = sum(weight for term, weight in weights.items() if not asked_terms or term in asked_terms)
-    rare = _rare(spots, hits, max(_FEW_MESSAGES, int(_FEW_SHARE * of)))
+    rare = _rare(spots, hits, few(of))
     asking = set(map(id, asked))
     shown = split([message for message in view if id(message) not in asking])
     chosen = fitting(_best(spots, hits, weights, total, rare, lambda: _spots(shown, profiles)), max_tokens)
@@ -205,14 +201,9 @@ def _hits(wanted: Mapping[str, float], spots: Sequence[Spot]) -> list[_Hit]:
 def _weights(wanted: Mapping[str, float], hits: Sequence[_Hit], lines: int) -> dict[str, float]:
     """Return what is asked for by weight and rarity among all lines; a term that no line has is the rarest."""
     idf = idf_of([hit.own | hit.label for hit in hits if hit.own or hit.label], lines)
-    most = _rarest(lines)
+    most = rarity(lines)
     weights = {term: weight * idf.get(term, most) / most for term, weight in wanted.items()}
     return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:_QUERY_TERMS])
-
-
-def _rarest(lines: int) -> float:
-    """The rarity of a term that one line has."""
-    return log(1.0 + (lines - 0.5) / 1.5)
 
 
 def _rare(spots: Sequence[Spot], hits: Sequence[_Hit], most: int) -> frozenset[str]:

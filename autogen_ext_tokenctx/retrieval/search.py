@@ -74,8 +74,8 @@ def _hit(
     score: float,
 ) -> SearchHit:
     best = max(range(len(lines)), key=lambda i: (_answers(texts[i], wanted, idf), -i))
-    passage_scores = [i for i in range(best - _AROUND, best + _AROUND + 1) if 0 <= i < len(lines)]
-    same = [i + 1 for i in passage_scores if lines[i].part == lines[best].part]
+    around = range(max(0, best - _AROUND), min(len(lines), best + _AROUND + 1))
+    same = [i + 1 for i in around if lines[i].part == lines[best].part]
     excerpt = f"{clip(lines[best].head, _HEAD_CHARS)} {lines[best].text.strip()}"
     return SearchHit(handle, excerpt, score, same[0], same[-1], len(lines))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from .stems import finnish_stem, is_cyrillic, is_finnish, russian_stem
+from .stems import Remembered, finnish_stem, is_cyrillic, is_finnish, russian_stem
 
 _WORD = re.compile(r"[^\W_]+(?:[_@.#/:'’-]+[^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
@@ -19,22 +19,6 @@ _STOP = frozenset(
     them then there these they this those through to too under until up us very was we well were what when where which
     while who whom why will with would yeah yes you your""".split()
 )
-
-
-class _Terms(dict[str, tuple[str, ...]]):
-    """Each written word and the terms it stands for, with a stemmer for Latin letters; emptied when too large."""
-
-    _MAX = 400_000  # words: some 60 MB
-
-    def __init__(self, stem: Callable[[str], str]) -> None:
-        super().__init__()
-        self._stem = stem
-
-    def __missing__(self, word: str) -> tuple[str, ...]:
-        if len(self) > self._MAX:
-            self.clear()
-        self[word] = found = tuple(_terms_of(word.lower(), self._stem))
-        return found
 
 
 def _terms_of(word: str, latin: Callable[[str], str]) -> Iterable[str]:
@@ -86,8 +70,8 @@ def stem(word: str) -> str:
     return word
 
 
-_KNOWN = _Terms(stem)
-_FINNISH = _Terms(finnish_stem)
+_KNOWN = Remembered(lambda word: tuple(_terms_of(word.lower(), stem)))
+_FINNISH = Remembered(lambda word: tuple(_terms_of(word.lower(), finnish_stem)))
 
 
 def is_entity(term: str) -> bool:

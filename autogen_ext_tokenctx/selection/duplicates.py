@@ -7,10 +7,11 @@ from collections.abc import Hashable, Iterator, Sequence, Set
 from functools import lru_cache
 
 from autogen_core import FunctionCall
-from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, SystemMessage
+from autogen_core.models import AssistantMessage, SystemMessage
 
 from ..messages.groups import MessageGroup
 from ..messages.sections import section_of
+from .outcomes import results_of
 from .prioritizer import PinReason, ScoredGroup
 
 _WHOLE = (PinReason.USER, PinReason.NEWEST)
@@ -94,20 +95,12 @@ def duplicates(groups: Sequence[MessageGroup]) -> dict[int, str]:
 
 def _answers(group: MessageGroup) -> list[tuple[Hashable, bool | None, str]]:
     """Return each call of an exchange with whether it failed and its result."""
-    results = {
-        result.call_id: result
-        for message in group.messages
-        if isinstance(message, FunctionExecutionResultMessage)
-        for result in message.content
-    }
+    results = {result.call_id: result for result in results_of(group)}
     return [
         ((call.name, _ordered(call.arguments)), results[call.id].is_error, results[call.id].content)
-        for call in _calls(group)
+        for call in group.messages[0].content
+        if isinstance(call, FunctionCall)
     ]
-
-
-def _calls(group: MessageGroup) -> list[FunctionCall]:
-    return [call for call in group.messages[0].content if isinstance(call, FunctionCall)]
 
 
 @lru_cache(maxsize=4_096)

@@ -40,19 +40,17 @@ def outcomes(groups: Sequence[MessageGroup]) -> dict[int, Outcome]:
         group = groups[place]
         if not group.is_exchange:
             continue
-        results = [
-            result
-            for message in group.messages
-            if isinstance(message, FunctionExecutionResultMessage)
-            for result in message.content
-        ]
+        results = results_of(group)
         failed = {result.name for result in results if is_failure(result)}
         working.update(result.name for result in results if not is_failure(result))
-        if not failed:
-            found[place] = Outcome.DONE
-        else:
-            found[place] = Outcome.OVERTAKEN if failed <= working else Outcome.FAILED
+        found[place] = Outcome.DONE if not failed else Outcome.OVERTAKEN if failed <= working else Outcome.FAILED
     return dict(reversed(found.items()))
+
+
+def results_of(group: MessageGroup) -> list[FunctionExecutionResult]:
+    """Return the results of an exchange."""
+    messages = (message for message in group.messages if isinstance(message, FunctionExecutionResultMessage))
+    return [result for message in messages for result in message.content]
 
 
 def is_failure(result: FunctionExecutionResult) -> bool:
