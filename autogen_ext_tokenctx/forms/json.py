@@ -19,6 +19,8 @@ from typing import Any, TypeGuard, cast
 from .line import Line
 from .outline import text_lines
 
+# No measurement is on record for the numbers below, unless they name one.
+
 LINE_CHARS = 120
 """Entries of an object share a line up to this length; a longer object is spread over several lines."""
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+# No measurement is on record for the numbers below, unless they name one.
+
 WHOLE_CHARS = 320
 """A text up to this long, on one line, is one piece: it is kept or left out whole. So is a sentence; a longer one is
 mostly a list. That sentences are cut from here on, and no longer from 480 on, changed nothing beyond noise."""

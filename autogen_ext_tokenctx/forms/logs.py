@@ -29,6 +29,8 @@ _FIRST_WORD = re.compile(r"[^\W\d_]+")
 
 _TRACEBACK = re.compile(r"[\s|+]*(?:Exception Group )?Traceback \(most recent call last\):")
 
+# No measurement is on record for the numbers below, unless they name one.
+
 MIN_LINES = 24
 """Of fewer lines none is odd: chance makes differences as large."""
 

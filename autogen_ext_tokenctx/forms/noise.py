@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
+# No measurement is on record for the numbers below, unless they name one.
+
 LEAST_CHARS = 200
 """A shorter run stays: hashes, tokens and keys are ids that later calls need, and a mark saves little."""
 

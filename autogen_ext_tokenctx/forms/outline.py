@@ -16,6 +16,8 @@ from typing import NamedTuple
 from .line import WHOLE_CHARS, Line, Outline, pieces, to_lines
 from .logs import shown, traces
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _NUMBER = re.compile(r"[ ]*(\d{1,9})(?:\t|→|: ?| ?[|│] ?|$)")
 """The number of a row, as ``cat -n``, editors and agents' tools write it."""
 

@@ -28,6 +28,8 @@ from .outline import text_lines
 
 SlotKind = Literal["content", "result", "arguments", "thought", "image"]
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _MAX_LINES = 2_000
 """A text of more lines is taken in blocks of lines: bounds time, not choice."""
 
@@ -35,7 +37,7 @@ _MAX_ODD = 500
 """So many lines of a text may be odd: each is a line of its own, and of a very long text there are many."""
 
 _LABEL_CHARS = 90
-"""A label has so many characters at most, an argument in it half of them. No measurement on record."""
+"""A label has so many characters at most, an argument in it half of them."""
 
 _READ_ARGUMENTS = 20_000
 """Call arguments of more characters are not read for the label."""

@@ -15,19 +15,21 @@ from math import exp, log
 K1, B = 1.2, 0.75
 """BM25's usual constants."""
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _NEAR_TOKENS, _NEAR_SHARE = 40.0, 0.2
 _FAR_TOKENS, _FAR_SHARE = 400.0, 0.2
 """Tokens over which a score reaches its neighbours, and the share they count for: a turn or two, and a passage of a
-meeting."""
+meeting. Without both chats lose .05, .04 and .05 (row "relevance of neighbours" of the ablation)."""
 
 _PASSAGE_TOKENS, _PASSAGE_SHARE, _TURN_TOKENS = 800.0, 1.5, 12.0
 """Tokens around a group that are its passage, and what its score counts where groups are very short: it falls to 1/e
-with so many tokens of the median group, for turns of a meeting say little one by one and long messages stand alone."""
+with so many tokens of the median group, for turns of a meeting say little one by one and long messages stand alone. Without
+it chats lose .04, .05 and .03 (row "passages of short turns" of the ablation)."""
 
 
 _FEW, _FEW_SHARE = 2, 0.05
-"""A word tells which document is meant if no more have it than that, or than this share of them. No measurement on
-record."""
+"""A word tells which document is meant if no more have it than that, or than this share of them."""
 
 
 def few(documents: int) -> int:

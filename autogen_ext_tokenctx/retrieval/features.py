@@ -22,6 +22,8 @@ from ..messages.turns import is_transcript
 from ..tokens.counting import TokenCounter
 from .terms import is_identifier, terms, terms_of, written
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _MESSAGE_TOKENS, _MARK_TOKENS, _IMAGE_MARK_TOKENS = 4, 24, 5
 """What a message, a mark with its handle, and the mark of an evicted picture cost, about; views are counted exactly."""
 

@@ -24,6 +24,8 @@ _WORD = re.compile(r"[^\W_]{2,}")
 
 _content = attrgetter("content")
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _MOST_WORDS = 40
 """So many of the first words of a text are looked for; more of them only take time."""
 

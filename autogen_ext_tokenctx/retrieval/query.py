@@ -20,11 +20,14 @@ from .bm25 import bm25, few, idf_of, rarity
 from .features import GroupFeatures
 from .terms import is_entity, terms
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _TALK_TURNS, _JUST_SAID = 4.0, 3.0
 """Turns over which the weight of what was said falls to 1/e, and that of the newest."""
 
 _CALL_TURNS, _CALLED = 2.0, 4.0
-"""The same for what tools were called with: the next call is about it, or about what is listed beside it."""
+"""The same for what tools were called with: the next call is about it, or about what is listed beside it.
+Without them tools lose .07, .05 and .07 (row "arguments of the last calls" of the ablation)."""
 
 _TALK_GROUPS, _TALK_TERMS, _CALL_CHARS = 30, 400, 2_000
 """So many of the newest messages and calls are read for the dialogue, so many terms of each message, so many characters

@@ -39,6 +39,8 @@ _TALK = frozenset(
 )
 """Words that keep a talk going and say nothing of what it is about; what consists of them asks for nothing."""
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _QUERY_TERMS = 60
 """So many of the rarest terms of a long message are looked for."""
 

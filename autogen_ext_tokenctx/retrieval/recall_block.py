@@ -17,6 +17,8 @@ from .features import GroupFeatures, Segment, with_required
 RECALL_SOURCE = "recalled_context"
 """Source of the user message that holds what was recalled."""
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _LEAST_TOKENS = 4
 """What the shortest line costs."""
 

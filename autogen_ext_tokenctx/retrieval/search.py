@@ -14,6 +14,8 @@ from ..messages.pages import PageLine, page_lines
 from .bm25 import bm25, idf_of
 from .terms import terms
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _HEAD_CHARS = 90
 """What an excerpt has of who said it."""
 

@@ -22,18 +22,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _SHARE = 0.5
-"""Share of relevance by meaning when a full question was just asked; it falls with the doubt about what is asked.
-No measurement on record."""
+"""Share of relevance by meaning when a full question was just asked; it falls with the doubt about what is asked."""
 
 _OWN = 0.4
-"""Share of a text's own similarity; the rest is that of the passage around it. No measurement on record."""
+"""Share of a text's own similarity; the rest is that of the passage around it."""
 
 _PASSAGE_TOKENS = 400.0
 """How far, in tokens, a passage reaches: a neighbour so far away counts 1/e. As for words (`bm25`)."""
 
 _FEW_TERMS = 5
-"""Texts of fewer terms say nothing by themselves. No measurement on record."""
+"""Texts of fewer terms say nothing by themselves."""
 
 _READ_CHARS = 2_000
 """What is given of a text: an embedder reads no more than some hundred tokens."""

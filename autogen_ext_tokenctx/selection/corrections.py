@@ -15,6 +15,8 @@ from ..retrieval.terms import is_entity, terms
 from .prioritizer import PrioritizedContext, ScoredGroup
 
 _KEY = re.compile(r"[^\n=:]{1,40}[=:]")
+# No measurement is on record for the numbers below, unless they name one.
+
 _KEY_LINES = 400
 """Of a text with more lines none is compared by its key: a listing has keys by the thousand, most are no settings."""
 

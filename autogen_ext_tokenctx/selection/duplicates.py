@@ -17,6 +17,8 @@ from .prioritizer import PinReason, ScoredGroup
 _WHOLE = (PinReason.USER, PinReason.NEWEST)
 """Such a system message takes no other's place, nor another its: it may be shortened, or must not."""
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _LARGE_CHARS = 200
 """Less text is not worth looking for. Calls that change something answer shortly, and each of them counts."""
 

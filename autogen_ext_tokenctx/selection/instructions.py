@@ -14,6 +14,8 @@ from ..messages.instructions import BINDING, InstructionKind
 from ..retrieval.terms import terms
 from .prioritizer import PrioritizedContext
 
+# No measurement is on record for the numbers below, unless they name one.
+
 SHARE = 0.2
 """Share of what is available that standing instructions may take together."""
 
@@ -28,6 +30,8 @@ _FIRM = 0.05
 """Prohibitions and permissions come before matters of form of a score that is so much higher."""
 
 _LABEL_TOKENS = 4
+"""What it costs to say who gave an instruction, about."""
+
 _FEW_SENTENCES = 4
 """A word that more sentences of people have names no rule."""
 

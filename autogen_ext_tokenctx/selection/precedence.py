@@ -10,23 +10,25 @@ from ..messages.instructions import request_score
 from .prioritizer import ScoredGroup
 from .utility import FIRST
 
+# No measurement is on record for the numbers below, unless they name one.
+
 PINNED_END, OUTERMOST = 1e4, 1e5
 """Utility of a line that comes before all others, and of the very first and last one: more than twice as much, or the
 second of two neighbours would come before it."""
 
 _ENDS = 2
-"""Lines of its head and of its tail that a text keeps before others. No measurement on record."""
+"""Lines of its head and of its tail that a text keeps before others."""
 
 _MANY_LINES = 1_000
 """Of a text of more lines none is looked for that says what to do with the others: bounds time."""
 
 _PROMPT_HEAD = 0.15
 """Of a prompt that holds a history the beginning, which says what the answer may be, comes first up to this share of
-the tokens. No measurement on record."""
+the tokens."""
 
 _CALLS_SHARE = 0.5
 """The calls of a group come before its result if they take at most this share of the remaining tokens: a call that lost
-a line is told as text. No measurement on record: most calls are short beside what comes back."""
+a line is told as text. Most calls are short beside what comes back."""
 
 
 def firsts(scored: ScoredGroup, lines: Sequence[int], max_tokens: int, newest: int) -> dict[int, float]:

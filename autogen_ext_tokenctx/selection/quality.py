@@ -33,6 +33,8 @@ from ..retrieval.features import Segment
 from .knapsack import Choice
 from .prioritizer import PrioritizedContext
 
+# No measurement is on record for the numbers below, unless they name one.
+
 HEAD_TOKENS = 1_000
 """After so many tokens of more needed lines a token weighs half."""
 

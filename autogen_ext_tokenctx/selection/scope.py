@@ -19,14 +19,16 @@ from ..messages.instructions import BINDING, instructions_in
 from ..messages.turns import Turns, turns_of
 from ..retrieval.index import HistoryIndex, KnownGroups
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _ALL, _ALL_TOKENS = 1_500, 80_000
 """A history of up to so many groups, and of up to so many tokens, is looked at in full."""
 
 _RECENT, _FOUND, _BINDING = 100, 300, 100
 """Of a longer one: so many of the newest groups, so many that are found, and so many with a standing instruction."""
 
-_QUERY_CHARS = 1_000
-_NEWEST = 50
+_QUERY_CHARS, _NEWEST = 1_000, 50
+"""So much of each text is looked for, and among so many of the newest groups the last user message: bounds time."""
 
 NOTE = -1
 """Number of a group that is no part of the history."""

@@ -13,6 +13,8 @@ from ..retrieval.features import rewritten
 from .corrections import corrections
 from .prioritizer import PrioritizedContext, ScoredGroup
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _WORDS = range(12, 400)
 """Messages of so many words are compared: shorter ones cost little, and of longer ones lines are repeated, not all."""
 

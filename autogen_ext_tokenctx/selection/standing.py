@@ -54,7 +54,7 @@ DEFAULT_WEIGHTS: Mapping[Category, float] = {
 is needed (row "weights of categories" of the ablation)."""
 
 _SMALL_TALK_TERMS = 3
-"""A message of so few terms, none of them an id, is general context. No measurement on record."""
+"""A message of so few terms, none of them an id, is general context. No measurement is on record."""
 
 
 def pins_of(
