@@ -118,7 +118,7 @@ class GroupCompressor:
         texts: dict[Slot, str] = {}
         for passage in read:
             if passage.compact and passage.slot.kind != "arguments":
-                texts[passage.slot] = _with_mark(passage, _expand_call(group, passage.slot, handle))
+                texts[passage.slot] = _with_mark(passage, _by(group, passage.slot, handle))
         return _rewrite(group, texts) if texts else None
 
     def extract(
@@ -146,11 +146,11 @@ class GroupCompressor:
                 if not lines:
                     texts[passage.slot] = IMAGE_LEFT_OUT
                 continue
-            shorter = _shortened(passage, lines, _expand_call(group, passage.slot, handle))
+            shorter = _shortened(passage, lines, _by(group, passage.slot, handle))
             if len(shorter) < len(passage.text()):
                 texts[passage.slot] = shorter
             elif passage.compact and passage.slot.kind != "arguments":
-                texts[passage.slot] = _with_mark(passage, _expand_call(group, passage.slot, handle))
+                texts[passage.slot] = _with_mark(passage, _by(group, passage.slot, handle))
         if any(slot.kind == "arguments" for slot in texts):
             return transcript(group, texts)
         return _rewrite(group, texts)
@@ -174,12 +174,8 @@ class GroupCompressor:
         count = "1 earlier message" if left_out == 1 else f"{left_out} earlier messages"
         call = f": {expand_call(handle)}" if handle else ""
         head = f"[Excerpts of {count}{call}]" if entries else f"[{count} omitted{call}]"
-        if not entries:
-            return UserMessage(content=head, source=DIGEST_SOURCE)
-        written = [head]
-        for entry in entries:
-            written.append(quote_after(entry.label, "\n".join(entry.lines) or GAP))
-        return UserMessage(content="\n".join(written), source=DIGEST_SOURCE)
+        quotes = [quote_after(entry.label, "\n".join(entry.lines) or GAP) for entry in entries]
+        return UserMessage(content="\n".join([head, *quotes]), source=DIGEST_SOURCE)
 
 
 def join_kept(lines: Sequence[Line], kept: Set[int]) -> str:
@@ -210,39 +206,34 @@ def _with_gaps(lines: Sequence[Line], kept: Iterable[int]) -> list[str]:
     return out
 
 
-def _expand_call(group: MessageGroup, slot: Slot, handle: str) -> str:
-    """Return what brings a text back: of a page the lines it shows, archived already; "" without a handle."""
+def _by(group: MessageGroup, slot: Slot, handle: str) -> str:
+    """Return how a mark names what brings a text back; of a page the lines it shows, which are archived already."""
     if not handle:
         return ""
     message = group.messages[slot.message]
     if isinstance(message, FunctionExecutionResultMessage):
         shown = shown_by(message.content[slot.item])
         if shown is not None:
-            return shown.call
-    return expand_call(handle)
+            return f": {shown.call}"
+    return f": {expand_call(handle)}"
 
 
-def _with_mark(passage: Passage, call: str) -> str:
+def _with_mark(passage: Passage, by: str) -> str:
     """Return all of a passage's lines; where they have marks for noise, how to get it back."""
     if not passage.noise:
         return passage.text()
-    return f"{unmarked(passage.text())}\n[omitted: {', '.join(sorted(passage.noise))}{_by(call)}]"
+    return f"{unmarked(passage.text())}\n[omitted: {', '.join(sorted(passage.noise))}{by}]"
 
 
-def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
+def _shortened(passage: Passage, kept: Set[int], by: str) -> str:
     """Return a passage's text with some of its lines; as long as the passage where none is missing."""
     lines = passage.lines
     if len(kept) == len(lines):
         return passage.text()
+    rows = _rows(lines, range(len(lines)))
     if not kept:
-        return f"[{_count(_rows(lines, range(len(lines))))} omitted{_by(call)}]"
-    all_rows, rows = _rows(lines, range(len(lines))), _rows(lines, kept)
-    mark = f"[{all_rows - rows} of {_count(all_rows)} omitted{_by(call)}]"
-    return f"{unmarked(join_kept(lines, kept))}\n{mark}"
-
-
-def _by(call: str) -> str:
-    return f": {call}" if call else ""
+        return f"[{_count(rows)} omitted{by}]"
+    return f"{unmarked(join_kept(lines, kept))}\n[{rows - _rows(lines, kept)} of {_count(rows)} omitted{by}]"
 
 
 def _rows(lines: Sequence[Line], numbers: Iterable[int]) -> int:

@@ -222,12 +222,12 @@ class _Writer:
         )
         if len(named) < _MIN_ROWS or not all(_is_dict(item) and item for _, item in named):
             return None
-        for columns in (self._flat, self._shallow):
+        for levels in (_FLAT_LEVELS, 0):
             rows: list[dict[str, str]] = []
             for name, item in named:
                 row = {} if name is None else {"": name}
                 chars = len(name or "")
-                for column, text in columns(item):
+                for column, text in self._flat(item, levels):
                     chars += len(text)
                     if chars > _RECORD_CHARS:
                         return None
@@ -237,16 +237,14 @@ class _Writer:
                 return rows
         return None
 
-    def _flat(self, record: dict[str, Any], path: str = "", levels: int = _FLAT_LEVELS) -> Iterator[tuple[str, str]]:
+    def _flat(self, record: dict[str, Any], levels: int, path: str = "") -> Iterator[tuple[str, str]]:
+        """Yield the entries of a record as columns; what is nested in it down to so many levels has its own."""
         for key, item in self._entries(record):
             name = f"{path}.{key}" if path else key
             if levels and _is_dict(item) and item:
-                yield from self._flat(item, name, levels - 1)
+                yield from self._flat(item, levels - 1, name)
             else:
                 yield name, self._inline(item)
-
-    def _shallow(self, record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        return ((key, self._inline(item)) for key, item in self._entries(record))
 
     def _inline(self, value: Any) -> str:
         """Return a value on one line; of a structure that is too long for one, some text that is too long, too."""

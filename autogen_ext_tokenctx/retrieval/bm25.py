@@ -24,8 +24,8 @@ meeting. Without both chats lose .05, .04 and .05 (row "relevance of neighbours"
 
 _PASSAGE_TOKENS, _PASSAGE_SHARE, _TURN_TOKENS = 800.0, 1.5, 12.0
 """Tokens around a group that are its passage, and what its score counts where groups are very short: it falls to 1/e
-with so many tokens of the median group, for turns of a meeting say little one by one and long messages stand alone. Without
-it chats lose .04, .05 and .03 (row "passages of short turns" of the ablation)."""
+with so many tokens of the median group, for turns of a meeting say little one by one and long messages stand alone.
+Without it chats lose .04, .05 and .03 (row "passages of short turns" of the ablation)."""
 
 
 _FEW, _FEW_SHARE = 2, 0.05
