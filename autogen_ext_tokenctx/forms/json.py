@@ -140,7 +140,7 @@ class _Writer:
                 lines[place] = replace(lines[place], header=self._owner(place))
 
     def write(self, value: dict[str, Any] | list[Any], path: str = "", width: int = LINE_CHARS) -> None:
-        """Writes a structure; ``path`` is where it stands in the whole, ``width`` what may stand on one line."""
+        """Write a structure; ``path`` is where it stands in the whole, ``width`` what may stand on one line."""
         whole = self._inline(value)
         if isinstance(value, dict) and value:
             whole = whole[1:-1]
@@ -161,7 +161,7 @@ class _Writer:
             self._write_list(value, path)
 
     def _write_dict(self, value: dict[str, Any], path: str) -> None:
-        """Short entries share lines; long ones are written below, under their path."""
+        """Write an object: short entries share lines, long ones are below, under their path."""
         pending: list[str] = []
         prefix = f"{path}: " if path else ""
 

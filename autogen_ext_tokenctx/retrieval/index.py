@@ -71,7 +71,7 @@ class HistoryIndex:
         self._read(messages[len(self._messages) :])
 
     def add(self, message: LLMMessage, number: int) -> bool:
-        """Read the message of a number in the history; False where it is not the next one."""
+        """Read the message of a number in the history; False where that is not the next one."""
         if number != len(self._messages) or self._counter.estimates != self._estimated:
             return False
         self._read([*self._keep(number, [message]), message])

@@ -107,7 +107,7 @@ def recall(
         return None
     hits = _hits(wanted, spots)
     weights = _weights(wanted, hits, len(spots) * of // len(earlier))
-    asked_terms = {term for message in question for text in texts(message) for term in terms(text)} & weights.keys()
+    asked_terms = weights.keys() & _terms_in(question)
     total = sum(weight for term, weight in weights.items() if not asked_terms or term in asked_terms)
     rare = _rare(spots, hits, few(of))
     asking = set(map(id, asked))
@@ -147,14 +147,18 @@ def said_in(asked: Sequence[LLMMessage]) -> str:
     return "\n".join(found)
 
 
+def _terms_in(messages: Sequence[LLMMessage]) -> list[str]:
+    return [term for message in messages for text in texts(message) for term in terms(text)]
+
+
 def _wanted(asked: Sequence[LLMMessage], question: Sequence[LLMMessage]) -> dict[str, float]:
     """Return the terms of the messages that ask, and of what the newest tool calls were made with, by weight."""
-    wanted = {term: 1.0 for message in question for text in texts(message) for term in terms(text)}
+    wanted = dict.fromkeys(_terms_in(question), 1.0)
     of_others = _OTHERS if wanted else 1.0
     called: Sequence[str] = ()
     for message in asked:
         if isinstance(message, UserMessage):
-            for term in [term for text in texts(message) for term in terms(text)]:
+            for term in _terms_in([message]):
                 wanted.setdefault(term, of_others)
         elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
             called = [term for call in message.content for term in terms(call.arguments)]

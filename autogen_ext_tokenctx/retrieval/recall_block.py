@@ -39,11 +39,6 @@ class Spot(NamedTuple):
     terms: tuple[str, ...]
     label: tuple[str, ...]
 
-    @property
-    def passage(self) -> tuple[int, int]:
-        """The numbers of the group, and of the passage in it."""
-        return self.group.index, self.segment.passage
-
 
 def fitting(best: Iterable[Spot], max_tokens: int) -> list[Spot]:
     """Return those of the best lines that fit with what names their record, by their estimates."""
@@ -73,19 +68,17 @@ class Quote(NamedTuple):
 
 def quotes_of(chosen: Sequence[Spot]) -> list[Quote]:
     """Return the lines in the order of the history, by passage, with what names their records."""
-    kept: dict[tuple[int, int], set[int]] = defaultdict(set)
-    spots: dict[tuple[int, int], Spot] = {}
+    kept: dict[tuple[int, int], tuple[Spot, set[int]]] = {}
     for spot in chosen:
         segments = spot.profile.segments
-        lines = (segments[number].line for number in with_required(segments, spot.number))
-        kept[spot.passage].update(line for line in lines if line >= 0)
-        spots[spot.passage] = spot
+        _, lines = kept.setdefault((spot.group.index, spot.segment.passage), (spot, set[int]()))
+        lines.update(segments[n].line for n in with_required(segments, spot.number) if segments[n].line >= 0)
     quotes: list[Quote] = []
     for place in sorted(kept):
-        spot = spots[place]
+        spot, lines = kept[place]
         passage = spot.profile.passages[spot.segment.passage]
-        whole = len(kept[place]) == len(passage.lines) and isinstance(spot.group.head.content, str)
-        quotes.append(Quote(one_line(passage.label), quoted(passage.lines, kept[place]), whole))
+        whole = len(lines) == len(passage.lines) and isinstance(spot.group.head.content, str)
+        quotes.append(Quote(one_line(passage.label), quoted(passage.lines, lines), whole))
     return quotes
 
 

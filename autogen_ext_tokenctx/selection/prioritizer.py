@@ -91,11 +91,11 @@ class PrioritizedContext:
 
     @property
     def outcome(self) -> int | None:
-        """Number of the group that tells what came of the first task; None where there is none."""
+        """The number of the group that tells what came of the first task; None where there is none."""
         return None if self.turns.outcome is None else list(self.groups)[self.turns.outcome]
 
     def is_asked_noise(self, scored: ScoredGroup) -> bool:
-        """Whether a group has noise of a kind that the question names: only the whole of it is of use then."""
+        """Return whether a group has noise of a kind that the question names: only all of it is of use then."""
         return not scored.profile.noise.isdisjoint(self.noise)
 
     def leaves_noise_out(self, scored: ScoredGroup) -> bool:
