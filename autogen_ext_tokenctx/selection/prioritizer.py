@@ -31,8 +31,8 @@ from ..retrieval.query import (
 from ..retrieval.semantic import SemanticIndex, blended, texts_of
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
+from .categories import DEFAULT_WEIGHTS, Category, PinReason, category_of, pins_of
 from .outcomes import OUTCOME_WEIGHTS, Outcome, outcomes
-from .standing import DEFAULT_WEIGHTS, Category, PinReason, category_of, pins_of
 
 _logger = logging.getLogger(__name__)
 
