@@ -120,10 +120,10 @@ def path_of(call: str) -> Path:
 CALLS = ("get_messages", "no compaction", "gpt-4o", "claude-sonnet-4")
 
 BOUNDS: dict[str, dict[str, float]] = {
-    "get_messages": {"frames": 4, "fits": 1, "views": 1, "drafts": 2, "counts": 1.2, "modules": 67},
+    "get_messages": {"frames": 4, "fits": 1, "views": 1, "drafts": 2, "counts": 1.2, "modules": 68},
     "no compaction": {"frames": 4, "fits": 1, "views": 0, "drafts": 0, "counts": 1.0, "modules": 32},
-    "gpt-4o": {"frames": 4, "fits": 1, "views": 1, "drafts": 5, "counts": 1.5, "modules": 74},
-    "claude-sonnet-4": {"frames": 4, "fits": 2, "views": 2, "drafts": 5, "counts": 3.8, "modules": 74},
+    "gpt-4o": {"frames": 4, "fits": 1, "views": 1, "drafts": 5, "counts": 1.5, "modules": 75},
+    "claude-sonnet-4": {"frames": 4, "fits": 2, "views": 2, "drafts": 5, "counts": 3.8, "modules": 75},
 }
 """Where it stands; it may only get better."""
 

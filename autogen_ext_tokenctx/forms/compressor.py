@@ -39,15 +39,10 @@ ANSWERED = "[answered]"
 
 @dataclass(frozen=True, slots=True)
 class DigestEntry:
-    """The lines of one passage that go into the digest block.
+    """The lines of one passage that go into the digest block."""
 
-    Args:
-        label: Who said it, or the call it answers.
-        lines: The lines that were chosen, in order, with a sign between those that are no neighbours.
-    """
-
-    label: str
-    lines: tuple[str, ...]
+    label: str  # who said it, or the call it answers
+    lines: tuple[str, ...]  # with a sign between those that are no neighbours
 
 
 READERS: tuple[TextReader, ...] = (compact_json, text_lines)
@@ -123,7 +118,7 @@ class GroupCompressor:
         texts: dict[Slot, str] = {}
         for passage in read:
             if passage.compact and passage.slot.kind != "arguments":
-                texts[passage.slot] = _with_mark(passage, _expand_call(group, passage.slot, handle))
+                texts[passage.slot] = _with_mark(passage, _by(group, passage.slot, handle))
         return _rewrite(group, texts) if texts else None
 
     def extract(
@@ -151,11 +146,11 @@ class GroupCompressor:
                 if not lines:
                     texts[passage.slot] = IMAGE_LEFT_OUT
                 continue
-            shorter = _shortened(passage, lines, _expand_call(group, passage.slot, handle))
+            shorter = _shortened(passage, lines, _by(group, passage.slot, handle))
             if len(shorter) < len(passage.text()):
                 texts[passage.slot] = shorter
             elif passage.compact and passage.slot.kind != "arguments":
-                texts[passage.slot] = _with_mark(passage, _expand_call(group, passage.slot, handle))
+                texts[passage.slot] = _with_mark(passage, _by(group, passage.slot, handle))
         if any(slot.kind == "arguments" for slot in texts):
             return transcript(group, texts)
         return _rewrite(group, texts)
@@ -179,39 +174,24 @@ class GroupCompressor:
         count = "1 earlier message" if left_out == 1 else f"{left_out} earlier messages"
         call = f": {expand_call(handle)}" if handle else ""
         head = f"[Excerpts of {count}{call}]" if entries else f"[{count} omitted{call}]"
-        if not entries:
-            return UserMessage(content=head, source=DIGEST_SOURCE)
-        written = [head]
-        for entry in entries:
-            written.append(quote_after(entry.label, "\n".join(entry.lines) or GAP))
-        return UserMessage(content="\n".join(written), source=DIGEST_SOURCE)
+        quotes = [quote_after(entry.label, "\n".join(entry.lines) or GAP) for entry in entries]
+        return UserMessage(content="\n".join([head, *quotes]), source=DIGEST_SOURCE)
 
 
 def join_kept(lines: Sequence[Line], kept: Set[int]) -> str:
     """Return the kept lines in order, with a sign at each gap."""
-    out: list[str] = []
-    last = -1
-    for number in sorted(kept):
-        line = lines[number]
-        if number == last + 1:
-            out.append(line.text if line.continues or number == 0 else f"\n{line.text}")
-        else:
-            out.append(f"{chr(10) if out else ''}{GAP}\n{line.text}")
-        last = number
-    if last < len(lines) - 1:
-        out.append(f"\n{GAP}" if out else GAP)
-    return "".join(out)
+    before = [GAP] if kept and 0 not in kept else []
+    after = [GAP] if len(lines) - 1 not in kept else []
+    return "\n".join([*before, *_with_gaps(lines, kept), *after])
 
 
 def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
-    """Return the kept lines away from their place, with a sign at each gap between two of them.
+    """Return the kept lines away from their place, with a sign at each gap between two of them."""
+    return tuple(text.rstrip() for text in _with_gaps(lines, kept))
 
-    Pieces of one line that are neighbours are put together again.
 
-    Example:
-        >>> quoted([Line("a"), Line("b"), Line("c")], {0, 2})
-        ('a', '…', 'c')
-    """
+def _with_gaps(lines: Sequence[Line], kept: Iterable[int]) -> list[str]:
+    """Return the kept lines, with a sign between those that are no neighbours, and pieces of one line together."""
     out: list[str] = []
     last = -1
     for number in sorted(kept):
@@ -223,45 +203,37 @@ def quoted(lines: Sequence[Line], kept: Iterable[int]) -> tuple[str, ...]:
         else:
             out.append(line.text)
         last = number
-    return tuple(text.rstrip() for text in out)
+    return out
 
 
-def _expand_call(group: MessageGroup, slot: Slot, handle: str) -> str:
-    """Return what brings a text back: of a page the lines that it shows, where they are archived already.
-
-    "" where there is no handle.
-    """
+def _by(group: MessageGroup, slot: Slot, handle: str) -> str:
+    """Return how a mark names what brings a text back; of a page the lines it shows, which are archived already."""
     if not handle:
         return ""
     message = group.messages[slot.message]
     if isinstance(message, FunctionExecutionResultMessage):
         shown = shown_by(message.content[slot.item])
         if shown is not None:
-            return shown.call
-    return expand_call(handle)
+            return f": {shown.call}"
+    return f": {expand_call(handle)}"
 
 
-def _with_mark(passage: Passage, call: str) -> str:
+def _with_mark(passage: Passage, by: str) -> str:
     """Return all of a passage's lines; where they have marks for noise, how to get it back."""
     if not passage.noise:
         return passage.text()
-    return f"{unmarked(passage.text())}\n[omitted: {', '.join(sorted(passage.noise))}{_by(call)}]"
+    return f"{unmarked(passage.text())}\n[omitted: {', '.join(sorted(passage.noise))}{by}]"
 
 
-def _shortened(passage: Passage, kept: Set[int], call: str) -> str:
+def _shortened(passage: Passage, kept: Set[int], by: str) -> str:
     """Return a passage's text with some of its lines; as long as the passage where none is missing."""
     lines = passage.lines
     if len(kept) == len(lines):
         return passage.text()
+    rows = _rows(lines, range(len(lines)))
     if not kept:
-        return f"[{_count(_rows(lines, range(len(lines))))} omitted{_by(call)}]"
-    all_rows, rows = _rows(lines, range(len(lines))), _rows(lines, kept)
-    mark = f"[{all_rows - rows} of {_count(all_rows)} omitted{_by(call)}]"
-    return f"{unmarked(join_kept(lines, kept))}\n{mark}"
-
-
-def _by(call: str) -> str:
-    return f": {call}" if call else ""
+        return f"[{_count(rows)} omitted{by}]"
+    return f"{unmarked(join_kept(lines, kept))}\n[{rows - _rows(lines, kept)} of {_count(rows)} omitted{by}]"
 
 
 def _rows(lines: Sequence[Line], numbers: Iterable[int]) -> int:
@@ -274,34 +246,34 @@ def _count(lines: int) -> str:
 
 
 def _rewrite(group: MessageGroup, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
-    """The group's messages with other texts in some slots; copies where something changed, the objects elsewhere."""
-    return tuple(_rewritten(number, message, texts) for number, message in enumerate(group.messages))
+    """Return the messages with other texts in some slots; copies where something changed, the objects elsewhere."""
+    changed = {slot.message for slot in texts}
+    return tuple(
+        _rewritten(number, message, texts) if number in changed else message
+        for number, message in enumerate(group.messages)
+    )
 
 
 def _rewritten(number: int, message: LLMMessage, texts: Mapping[Slot, str]) -> LLMMessage:
-    update: dict[str, Any] = {}
+    update: dict[str, Any]
     if isinstance(message, FunctionExecutionResultMessage):
         slots = [Slot(number, item, "result") for item in range(len(message.content))]
-        if any(slot in texts for slot in slots):
-            update["content"] = [
+        results = zip(slots, message.content, strict=True)
+        update = {
+            "content": [
                 result.model_copy(update={"content": texts[slot]}) if slot in texts else result
-                for slot, result in zip(slots, message.content, strict=True)
+                for slot, result in results
             ]
+        }
     elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
-        thought = Slot(number, 0, "thought")
-        if thought in texts:
-            update["thought"] = texts[thought]
+        update = {"thought": texts[Slot(number, 0, "thought")]}
     elif isinstance(message, UserMessage) and not isinstance(message.content, str):
-        slots = [
-            Slot(number, item, "content" if isinstance(p, str) else "image") for item, p in enumerate(message.content)
-        ]
-        if any(slot in texts for slot in slots):
-            update["content"] = [texts.get(slot, part) for slot, part in zip(slots, message.content, strict=True)]
+        parts = enumerate(message.content)
+        kinds = ((Slot(number, item, "content" if isinstance(part, str) else "image"), part) for item, part in parts)
+        update = {"content": [texts.get(slot, part) for slot, part in kinds]}
     else:
-        slot = Slot(number, 0, "content")
-        if slot in texts:
-            update["content"] = texts[slot]
-    return message.model_copy(update=update) if update else message
+        update = {"content": texts[Slot(number, 0, "content")]}
+    return message.model_copy(update=update)
 
 
 def label_of(group: MessageGroup) -> str:

@@ -19,6 +19,8 @@ from typing import Any, TypeGuard, cast
 from .line import Line
 from .outline import text_lines
 
+# No measurement is on record for the numbers below, unless they name one.
+
 LINE_CHARS = 120
 """Entries of an object share a line up to this length; a longer object is spread over several lines."""
 
@@ -50,15 +52,7 @@ _PYTHON_CHARS = 100_000
 
 
 def compact_json(text: str) -> list[Line] | None:
-    """Return the lines of a text that is JSON, or that has JSON after a line of introduction; None for any other text.
-
-    JSON also means what Python prints of such a structure: ``{'open': True, 'seats': None}``.
-
-    Example:
-        >>> rows = [{"id": number, "city": "Berlin", "price": "19.90", "available": True} for number in range(4)]
-        >>> [line.text for line in compact_json(json.dumps(rows))][:2]
-        ['(id, city, price, available):', '0, Berlin, 19.90, true']
-    """
+    """Return the lines of a text that is JSON, or has it after an introduction; None for any other text."""
     if len(text) < _MIN_JSON_CHARS:
         return None
     start = _json_start(text)
@@ -90,11 +84,7 @@ def _read(text: str, start: int) -> tuple[Any, int]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a Python literal as JSON has it.
-
-    Raises:
-        ValueError: JSON has no such value, or two keys would be the same.
-    """
+    """Return a Python literal as JSON has it; ValueError if JSON has no such value, or two equal keys."""
     if isinstance(value, dict):
         entries = cast("dict[Any, Any]", value)
         plain = {key if isinstance(key, str) else _key(_plain(key)): _plain(item) for key, item in entries.items()}
@@ -124,14 +114,10 @@ def _add_text(text: str, lines: list[Line]) -> None:
 
 
 class _Writer:
-    """Writes one structure below the lines that are there.
+    """Writes one structure below the lines that are there."""
 
-    What each structure in it says on one line is worked out once, the inner ones first, and no further than lines go:
-    written anew at each level, a deep structure would take its depth times its size.
-
-    Args:
-        lines: Where to write.
-    """
+    # What each structure in it says on one line is worked out once, the inner ones first, and no further than lines
+    # go: written anew at each level, a deep structure would take its depth times its size.
 
     def __init__(self, lines: list[Line]) -> None:
         self._lines = lines
@@ -154,7 +140,7 @@ class _Writer:
                 lines[place] = replace(lines[place], header=self._owner(place))
 
     def write(self, value: dict[str, Any] | list[Any], path: str = "", width: int = LINE_CHARS) -> None:
-        """Writes a structure; ``path`` is where it stands in the whole, ``width`` what may stand on one line."""
+        """Write a structure; ``path`` is where it stands in the whole, ``width`` what may stand on one line."""
         whole = self._inline(value)
         if isinstance(value, dict) and value:
             whole = whole[1:-1]
@@ -175,7 +161,7 @@ class _Writer:
             self._write_list(value, path)
 
     def _write_dict(self, value: dict[str, Any], path: str) -> None:
-        """Short entries share lines; long ones are written below, under their path."""
+        """Write an object: short entries share lines, long ones are below, under their path."""
         pending: list[str] = []
         prefix = f"{path}: " if path else ""
 
@@ -230,21 +216,18 @@ class _Writer:
             self._add(", ".join(pending))
 
     def _records(self, value: dict[str, Any] | list[Any]) -> list[dict[str, str]] | None:
-        """The rows of a list of records of one shape, or of such records by key (then the key is the first column).
-
-        What is nested in all records alike is spread over columns, what is nested in each in its own way has one.
-        """
+        """Return the rows of records of one shape, in a list or by key, which is the first column then."""
         named: list[tuple[str | None, Any]] = (
             [*value.items()] if isinstance(value, dict) else [(None, item) for item in value]
         )
         if len(named) < _MIN_ROWS or not all(_is_dict(item) and item for _, item in named):
             return None
-        for columns in (self._flat, self._shallow):
+        for levels in (_FLAT_LEVELS, 0):
             rows: list[dict[str, str]] = []
             for name, item in named:
                 row = {} if name is None else {"": name}
                 chars = len(name or "")
-                for column, text in columns(item):
+                for column, text in self._flat(item, levels):
                     chars += len(text)
                     if chars > _RECORD_CHARS:
                         return None
@@ -254,16 +237,14 @@ class _Writer:
                 return rows
         return None
 
-    def _flat(self, record: dict[str, Any], path: str = "", levels: int = _FLAT_LEVELS) -> Iterator[tuple[str, str]]:
+    def _flat(self, record: dict[str, Any], levels: int, path: str = "") -> Iterator[tuple[str, str]]:
+        """Yield the entries of a record as columns; what is nested in it down to so many levels has its own."""
         for key, item in self._entries(record):
             name = f"{path}.{key}" if path else key
             if levels and _is_dict(item) and item:
-                yield from self._flat(item, name, levels - 1)
+                yield from self._flat(item, levels - 1, name)
             else:
                 yield name, self._inline(item)
-
-    def _shallow(self, record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        return ((key, self._inline(item)) for key, item in self._entries(record))
 
     def _inline(self, value: Any) -> str:
         """Return a value on one line; of a structure that is too long for one, some text that is too long, too."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+# No measurement is on record for the numbers below, unless they name one.
+
 WHOLE_CHARS = 320
 """A text up to this long, on one line, is one piece: it is kept or left out whole. So is a sentence; a longer one is
 mostly a list. That sentences are cut from here on, and no longer from 480 on, changed nothing beyond noise."""
@@ -62,12 +64,7 @@ class TextReader(Protocol):
 
 
 def fault_of(lines: Sequence[Any], text: str) -> str | None:
-    """Return what is wrong with the lines that a reader gives for a text, as "gave …"; None where nothing is.
-
-    Example:
-        >>> fault_of([Line("a", header=1), Line("b", header=0)], "a\\nb")
-        'gave lines whose headers go in a circle, the first of them number 0'
-    """
+    """Return what is wrong with the lines that a reader gives for a text, as "gave …"; None where nothing is."""
     if isinstance(lines, str) or not all(isinstance(line, Line) for line in lines):
         return "gave something that is no Line"
     if text.strip() and not lines:
@@ -87,15 +84,10 @@ def fault_of(lines: Sequence[Any], text: str) -> str | None:
 
 @dataclass(slots=True)
 class Outline:
-    """What belongs together in a text, by numbers of its rows.
+    """What belongs together in a text, by numbers of its rows."""
 
-    Args:
-        joined: Rows that make one piece with the row before them.
-        belongs: Rows that say little without another one, with that one's number.
-    """
-
-    joined: set[int] = field(default_factory=set[int])
-    belongs: dict[int, int] = field(default_factory=dict[int, int])
+    joined: set[int] = field(default_factory=set[int])  # to the row before them, as one piece
+    belongs: dict[int, int] = field(default_factory=dict[int, int])  # to the row that they say little without
 
     def rows(self) -> set[int]:
         """Return all rows that it says something about."""
@@ -108,24 +100,12 @@ class Outline:
 
 
 def join(lines: Sequence[Line]) -> str:
-    """Return the text of neighbouring lines.
-
-    Example:
-        >>> join([Line("a sen"), Line("tence", continues=True), Line("the next line")])
-        'a sentence\\nthe next line'
-    """
+    """Return the text of neighbouring lines."""
     return "".join(line.text if line.continues or not number else f"\n{line.text}" for number, line in enumerate(lines))
 
 
 def to_lines(rows: Sequence[str], outline: Outline) -> list[Line]:
-    """Return rows as lines, without the blank ones.
-
-    Example:
-        >>> for line in to_lines(["class A:", "", "    @property", "    def f():"], Outline({3}, {2: 0})):
-        ...     print(repr(line.text), line.header)
-        'class A:' -1
-        '    @property\\n    def f():' 0
-    """
+    """Return rows as lines, without the blank ones."""
     belongs = dict(outline.belongs)
     groups: list[tuple[int, str]] = []
     home: dict[int, int] = {}  # by row: the first row of its group

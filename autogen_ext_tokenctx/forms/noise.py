@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
+# No measurement is on record for the numbers below, unless they name one.
+
 LEAST_CHARS = 200
 """A shorter run stays: hashes, tokens and keys are ids that later calls need, and a mark saves little."""
 
@@ -61,12 +63,7 @@ _CODE_BLANKS, _CODE_BRACES, _CODE_SIGNS, _JSON_KEYS = 0.08, 0.004, 0.1, 0.008
 
 
 def noise_runs(text: str) -> list[NoiseRun]:
-    """Return the runs of noise in a text, in order; they do not overlap.
-
-    Example:
-        >>> noise_runs("the hash is " + "0f" * 200)
-        [NoiseRun(start=12, end=412, kind=<Noise.HEX: 'hex digits'>)]
-    """
+    """Return the runs of noise in a text, in order; they do not overlap."""
     if len(text) < LEAST_CHARS:
         return []
     found = sorted(_found(text), key=lambda run: (run.start, -run.end))
@@ -78,12 +75,7 @@ def noise_runs(text: str) -> list[NoiseRun]:
 
 
 def without_noise(text: str) -> tuple[str, frozenset[Noise]]:
-    """Return a text with a mark for each run of noise, and the kinds of them. JSON stays JSON.
-
-    Example:
-        >>> without_noise("the hash is " + "0f" * 200)[0]
-        'the hash is [400 characters of hex digits omitted]'
-    """
+    """Return a text with a mark for each run of noise, and the kinds of them. JSON stays JSON."""
     runs = noise_runs(text)
     if not runs:
         return text, frozenset()
@@ -142,7 +134,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _dumps(text: str) -> Iterator[NoiseRun]:
-    """Neighbouring rows of a dump; the ends of its last row are those of the run."""
+    """Yield the neighbouring rows of a dump; the run ends with its last row."""
     first, end, rows, mixed = 0, 0, 0, 0
     for start, line in (*_lines(text), (len(text), "")):
         if _DUMP_ROW.fullmatch(line):

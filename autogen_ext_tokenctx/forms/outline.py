@@ -16,6 +16,8 @@ from typing import NamedTuple
 from .line import WHOLE_CHARS, Line, Outline, pieces, to_lines
 from .logs import shown, traces
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _NUMBER = re.compile(r"[ ]*(\d{1,9})(?:\t|→|: ?| ?[|│] ?|$)")
 """The number of a row, as ``cat -n``, editors and agents' tools write it."""
 
@@ -69,15 +71,7 @@ _LEAST_FIELDS = 3
 
 
 def text_lines(text: str) -> list[Line]:
-    """Return the lines of a text, without the blank ones.
-
-    Put together they hold all that the text says. Lines of a traceback, of source code, of a record and under a heading
-    know what they stand under.
-
-    Example:
-        >>> [(line.text, line.header) for line in text_lines("a note\\n\\ndef f():\\n    return 1")]
-        [('a note', -1), ('def f():', -1), ('    return 1', 1)]
-    """
+    """Return the lines of a text, without the blank ones; put together they hold all that it says."""
     text = shown(text)
     if len(text) <= WHOLE_CHARS and "\n" not in text:
         return [Line(text)]
@@ -97,12 +91,7 @@ def text_lines(text: str) -> list[Line]:
 
 
 def headings(rows: Sequence[str]) -> Outline:
-    """Return what stands under the headings of a text: a row with its heading, a heading with that of its chapter.
-
-    Example:
-        >>> headings(["# Trip", "", "## Hotel", "Harbour Inn", "", "## Train", "at 9:14"]).belongs
-        {2: 0, 3: 2, 5: 0, 6: 5}
-    """
+    """Return each row with its heading, and each heading with that of its chapter."""
     outline = Outline()
     if not any(row[:1] in ("#", "_", "@") for row in rows):
         return outline
@@ -141,36 +130,28 @@ def _level(row: str, in_code: bool) -> int:
 
 
 def nested(rows: Sequence[str]) -> Outline:
-    """Return each row with the nearest row above it that stands less deep, or with the field that names that record.
-
-    In XML, indented or not, with the element that it is in.
-
-    Example:
-        >>> nested(["ports:", "- id: P-1", "  city: Oslo", "- city: Rome", "  id: P-2", "  berth: 4"]).belongs
-        {2: 1, 4: 3, 5: 4}
-    """
+    """Return each row with the nearest less deep one above, its element, or the field that names its record."""
     outline = Outline()
     rows = _unnumbered(rows)
     if not any(row[:1] in (" ", "\t", "<") for row in rows if row):
         return outline
     texts = [row.strip() for row in rows]
-    for above, below in _children(rows, texts).items():
-        leaves = [row for row in below.rows if row not in below.parents]
+    children = _children(rows, texts)
+    for above, below in children.items():
+        leaves = [row for row in below if row not in children]
         name = above if _is_named(texts[above]) else next((row for row in leaves if _names(texts[row])), above)
         if (
             name == above
             and _BARE.fullmatch(texts[above])
-            and leaves[:1] == below.rows[:1]
+            and leaves[:1] == below[:1]
             and _FIELD.match(texts[leaves[0]])
         ):
             name = leaves[0]
-        if name == below.rows[0] and _BARE.fullmatch(texts[above]):
+        if name == below[0] and _BARE.fullmatch(texts[above]):
             outline.joined.add(name)
         elif name != above:
             outline.belongs[name] = above
-        for row in below.rows:
-            if row != name:
-                outline.belongs[row] = name
+        outline.belongs.update((row, name) for row in below if row != name)
     return outline
 
 
@@ -181,13 +162,6 @@ def _unnumbered(rows: Sequence[str]) -> Sequence[str]:
     if 4 * len(found) < 3 * len(first) or any(one >= other for one, other in pairwise(found)):
         return rows
     return [row[match.end() :] if (match := _NUMBER.match(row)) else row for row in rows]
-
-
-class _Below(NamedTuple):
-    """The rows directly below a row, and which of them have rows below them."""
-
-    rows: list[int]
-    parents: set[int]
 
 
 class _Open(NamedTuple):
@@ -204,10 +178,9 @@ class _Open(NamedTuple):
         return self.tag != _GOES_ON if goes_on else self.tag not in ("", _GOES_ON, tag)
 
 
-def _children(rows: Sequence[str], texts: Sequence[str]) -> dict[int, _Below]:
+def _children(rows: Sequence[str], texts: Sequence[str]) -> dict[int, list[int]]:
     """Return by row what stands directly below it."""
-    below: dict[int, _Below] = {}
-    parents: dict[int, int] = {}
+    below: dict[int, list[int]] = {}
     stack: list[_Open] = []
     before = -1
     for number, text in enumerate(texts):
@@ -233,45 +206,29 @@ def _children(rows: Sequence[str], texts: Sequence[str]) -> dict[int, _Below]:
             if opens and len(stack) < _DEEPEST:
                 stack.append(_Open(number, width, name))
         if above >= 0:
-            below.setdefault(above, _Below([], set())).rows.append(number)
-            parents[number] = above
-            if above in parents:
-                below[parents[above]].parents.add(above)
+            below.setdefault(above, []).append(number)
         before = number
     return below
 
 
 def fields(rows: Sequence[str], taken: Set[int]) -> Outline:
-    """Return each row of a paragraph of ``Key: value`` rows with the one that names the record, if several are alike.
-
-    Example:
-        >>> rows = ["Port: Oslo", "Id: P-1", "", "Port: Rome", "Id: P-2"]
-        >>> fields(rows, set()).belongs
-        {0: 1, 3: 4}
-    """
+    """Return each row of a paragraph of fields with the one that names the record, if several are alike."""
     outline = Outline()
     blocks = list(_blocks(rows, taken))
-    counts = Counter(block.kind for block in blocks)
-    for block in blocks:
-        if not block.kind or counts[block.kind] < 2:
+    counts = Counter(key for _, key in blocks)
+    for block, key in blocks:
+        if counts[key] < 2:
             continue
-        first, *others = block.rows
+        first, *others = block
         name = first
         if not _ID.search(rows[first]):
             name = next((row for row in others if _names(rows[row])), first)
-        outline.belongs.update((row, name) for row in block.rows if row != name)
+        outline.belongs.update((row, name) for row in block if row != name)
     return outline
 
 
-class _Record(NamedTuple):
-    """Rows that may be the fields of one record, and the first field, which others of its kind begin with too."""
-
-    rows: list[int]
-    kind: str
-
-
-def _blocks(rows: Sequence[str], taken: Set[int]) -> Iterator[_Record]:
-    """Yield what may be records, in paragraphs of rows that are free."""
+def _blocks(rows: Sequence[str], taken: Set[int]) -> Iterator[tuple[list[int], str]]:
+    """Yield what may be records, in paragraphs of rows that are free, with the key that others of a kind begin with."""
     block: list[int] = []
     for number, row in enumerate([*rows, ""]):
         if row and not _RULE_ROW.fullmatch(row):
@@ -286,7 +243,7 @@ def _blocks(rows: Sequence[str], taken: Set[int]) -> Iterator[_Record]:
         for start, end in zip(starts, ends, strict=True):
             found = [key for key in keys[start:end] if key]
             if end - start > 1 and 2 * len(found) >= end - start:
-                yield _Record(block[start:end], found[0])
+                yield block[start:end], found[0]
         block = []
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, cast
 
-from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, SystemMessage, UserMessage
 
 from ..display import clip
@@ -28,13 +28,16 @@ from .outline import text_lines
 
 SlotKind = Literal["content", "result", "arguments", "thought", "image"]
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _MAX_LINES = 2_000
-"""A text of more lines is taken in blocks of lines, so that the time of a fit stays bounded."""
+"""A text of more lines is taken in blocks of lines: bounds time, not choice."""
 
 _MAX_ODD = 500
 """So many lines of a text may be odd: each is a line of its own, and of a very long text there are many."""
 
-_LABEL_CHARS = 90  # a line of a label; an argument in it has half of that
+_LABEL_CHARS = 90
+"""A label has so many characters at most, an argument in it half of them."""
 
 _READ_ARGUMENTS = 20_000
 """Call arguments of more characters are not read for the label."""
@@ -42,36 +45,22 @@ _READ_ARGUMENTS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place for text in a group.
+    """A place for text in a group."""
 
-    Args:
-        message: Number of the message in the group.
-        item: Number of the result, call or content part in the message.
-        kind: What the text is.
-    """
-
-    message: int
-    item: int
+    message: int  # number in the group
+    item: int  # number of the result, call or content part in the message
     kind: SlotKind
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One slot's text as lines.
-
-    Args:
-        slot: Where it stands.
-        label: Who said it, or the call it answers; stands before it in the digest.
-        lines: The lines.
-        compact: Whether the lines, put together, are shorter than the text and hold the same values.
-        noise: Kinds of noise in the text, of which the lines have marks only.
-    """
+    """One slot's text as lines."""
 
     slot: Slot
-    label: str
+    label: str  # who said it, or the call it answers; stands before it in the digest
     lines: tuple[Line, ...]
-    compact: bool
-    noise: frozenset[Noise] = frozenset()
+    compact: bool  # the lines are shorter than the text and hold the same values
+    noise: frozenset[Noise] = frozenset()  # kinds in the text, of which the lines have marks only
 
     def text(self) -> str:
         """Return all lines put together."""
@@ -79,14 +68,7 @@ class Passage:
 
 
 def passages(group: MessageGroup, read: Callable[[str], Sequence[Line]] | None = None) -> tuple[Passage, ...]:
-    """Return the passages of a group, in the order in which they stand.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> [p.label for p in passages(split([UserMessage(content="hi", source="ann")])[0])]
-        ['ann']
-    """
+    """Return the passages of a group, in the order in which they stand."""
     return tuple(_passages(group, read or built_in_lines))
 
 
@@ -96,19 +78,12 @@ def built_in_lines(text: str) -> list[Line]:
     return text_lines(text) if lines is None else lines
 
 
-def call_label(call: FunctionCall) -> str:
-    """Return a call in one short line, ``name(value, value)``."""
-    return f"{speaker(call.name)}({clip(call_values(call.arguments), _LABEL_CHARS)})"
-
-
 def call_values(arguments: str) -> str:
     """Return the argument values of a call, long ones cut; the arguments as they are where they are no JSON object."""
     values: Any = None
     if len(arguments) <= _READ_ARGUMENTS:
-        try:
+        with suppress(ValueError, RecursionError):
             values = json.loads(arguments)
-        except (ValueError, RecursionError):
-            values = None
     if not isinstance(values, dict):
         return arguments
     items = cast("dict[str, Any]", values).values()
@@ -127,7 +102,7 @@ def _passages(group: MessageGroup, read: Callable[[str], Sequence[Line]]) -> Ite
             if message.thought:
                 yield _passage(Slot(number, 0, "thought"), speaker(message.source), message.thought, read)
             for item, call in enumerate(message.content):
-                labels[call.id] = call_label(call)
+                labels[call.id] = f"{speaker(call.name)}({clip(call_values(call.arguments), _LABEL_CHARS)})"
                 if len(call.arguments) > SHORT_ARGUMENTS:
                     label = f"{speaker(message.source)} calls {call.name}"
                     yield _passage(Slot(number, item, "arguments"), label, call.arguments, read)

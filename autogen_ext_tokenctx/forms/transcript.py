@@ -21,27 +21,7 @@ from .passages import Slot
 
 
 def transcript(group: MessageGroup, texts: Mapping[Slot, str]) -> tuple[LLMMessage, ...]:
-    """Return a tool exchange as user messages that say what was called and what came back.
-
-    Example:
-        >>> from autogen_core.models import FunctionExecutionResult
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> call = FunctionCall(id="1", name="write", arguments='{"path": "a.py", "content": "…"}')
-        >>> result = FunctionExecutionResult(call_id="1", name="write", content="done", is_error=False)
-        >>> group = split(
-        ...     [
-        ...         AssistantMessage(content=[call], source="coder"),
-        ...         FunctionExecutionResultMessage(content=[result]),
-        ...     ]
-        ... )[0]
-        >>> called, answered = transcript(group, {Slot(0, 0, "arguments"): "path: a.py"})
-        >>> print(called.content)
-        [coder called write with:]
-         path: a.py
-        >>> print(answered.content)
-        [write answered:]
-         done
-    """
+    """Return a tool exchange as user messages that say what was called and what came back."""
     return tuple(_told(number, message, texts) for number, message in enumerate(group.messages))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import NamedTuple
@@ -21,6 +21,8 @@ from ..messages.instructions import Instruction, instructions_in
 from ..messages.turns import is_transcript
 from ..tokens.counting import TokenCounter
 from .terms import is_identifier, terms, terms_of, written
+
+# No measurement is on record for the numbers below, unless they name one.
 
 _MESSAGE_TOKENS, _MARK_TOKENS, _IMAGE_MARK_TOKENS = 4, 24, 5
 """What a message, a mark with its handle, and the mark of an evicted picture cost, about; views are counted exactly."""
@@ -53,6 +55,15 @@ class Segment:
     rule: bool  # a person gives a standing instruction
     odd: float = 0.0  # bits of surprise that such a line stands among the others of its text
     kind: SlotKind = "content"
+
+
+def with_required(segments: Sequence[Segment], number: int, kept: Container[int] = ()) -> tuple[int, ...]:
+    """Return a segment after those without which it says nothing, as far as they are not kept."""
+    chain: list[int] = []
+    while number >= 0 and number not in kept:
+        chain.append(number)
+        number = segments[number].requires
+    return tuple(reversed(chain))
 
 
 class Matched(NamedTuple):
@@ -88,14 +99,6 @@ class GroupFeatures:
         return Matched(self.thoughts, said, is_thought=True), rest
 
 
-class _At(NamedTuple):
-    """Where a passage stands, and what its characters cost."""
-
-    number: int
-    rate: float
-    rules: Sequence[str]
-
-
 class FeatureCache:
     """Features of groups by content, of the ``size`` groups used last."""
 
@@ -106,10 +109,6 @@ class FeatureCache:
         self._known: OrderedDict[Hashable, GroupFeatures] = OrderedDict()
         self._lock = Lock()
 
-    def tokens(self, group: MessageGroup) -> int:
-        """Return the exact tokens of the group in full."""
-        return sum(map(self._counter.count_message, group.messages))
-
     def get(self, group: MessageGroup, tokens: int | None = None) -> GroupFeatures:
         """Return the group's features; ``tokens`` are those of the group in full, where they are known."""
         with self._lock:
@@ -117,7 +116,8 @@ class FeatureCache:
             if found is not None:
                 self._known.move_to_end(group.key)
                 return found
-        tokens = self.tokens(group) if tokens is None else tokens
+        if tokens is None:
+            tokens = sum(map(self._counter.count_message, group.messages))
         found = self._profile(group, tokens)  # two threads may both do this; that is no harm
         with self._lock:
             self._known[group.key] = found
@@ -148,7 +148,7 @@ class FeatureCache:
                 segments.append(Segment(number, 0, -1, tokens_of, (), (), (), (), False, kind="image"))
                 continue
             is_thought = passage.slot.kind == "thought"
-            _add_passage(segments, thoughts if is_thought else counts, passage, _At(number, rate, rules))
+            _add_passage(segments, thoughts if is_thought else counts, passage, number, rate, rules)
         counts.update(thoughts)
         marked = sum(  # a text that is shorter than a mark stands as it is
             _MARK_TOKENS if passage.slot.kind != "thought" else min(_MARK_TOKENS, int(rate * len(passage.text())))
@@ -181,20 +181,11 @@ class FeatureCache:
 
 
 def rewritten(features: GroupFeatures, text: str) -> GroupFeatures:
-    """Return the features of a group of one text that is quoted as a shorter one; costs of the whole stay.
-
-    Example:
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
-        >>> group = split([UserMessage(content="Ticket HB-4013 is closed.", source="ann")])[0]
-        >>> features = FeatureCache(EstimatedTokenCounter(), GroupCompressor()).get(group)
-        >>> [segment.ids for segment in rewritten(features, "HB-4013").segments]
-        [(), ('hb-4013',)]
-    """
+    """Return the features of a group of one text that is quoted as a shorter one; costs of the whole stay."""
     passage = replace(features.passages[0], lines=(Line(text),))
     chars = sum(len(line.text) + 1 for line in features.passages[0].lines)
     segments: list[Segment] = []
-    _add_passage(segments, Counter(), passage, _At(0, min(1.0, features.compact_tokens / max(1, chars)), ()))
+    _add_passage(segments, Counter(), passage, 0, min(1.0, features.compact_tokens / max(1, chars)))
     return replace(features, passages=(passage,), segments=tuple(segments))
 
 
@@ -226,61 +217,51 @@ def _call_chars(group: MessageGroup, read: Sequence[Passage]) -> int:
     return sum(len(call.name) + (0 if item in lines else len(call.arguments)) for item, call in enumerate(calls))
 
 
-def _add_passage(segments: list[Segment], counts: Counter[str], passage: Passage, at: _At) -> None:
+def _add_passage(
+    segments: list[Segment],
+    counts: Counter[str],
+    passage: Passage,
+    number: int,
+    rate: float,  # tokens of a character
+    rules: Sequence[str] = (),
+) -> None:
+    """Add the segments of a passage to those of its group, the label first, and their terms to the counts."""
     label = len(segments)
     kind = passage.slot.kind
     for position, line in enumerate((Line(passage.label), *passage.lines), -1):
+        is_label = position < 0
         words = written(line.text)
         found = terms_of(words)
         counts.update(found)
-        requires = -1 if position < 0 else label if line.header < 0 else label + 1 + line.header
-        tokens = int(len(line.text) * (0.25 if position < 0 else at.rate)) + 2
+        ids, numbers = ((), ()) if is_label else facts(line.text, words)
         # in order of the text, not in sets: what sums over them gives must not differ from one process to the next
-        distinct = tuple(dict.fromkeys(found))
-        if position < 0:
-            called = tuple(names(line.text)) if kind == "result" else ()  # the label is the call
-            segments.append(Segment(at.number, position, requires, tokens, distinct, (), (), called, False, kind=kind))
-        else:
-            ids, numbers = facts(line.text, words)
-            rule = any(said in line.text for said in at.rules)
-            segments.append(
-                Segment(
-                    at.number,
-                    position,
-                    requires,
-                    tokens,
-                    distinct,
-                    tuple(ids),
-                    tuple(numbers),
-                    tuple(names(line.text)),
-                    rule,
-                    line.odd,
-                    kind,
-                )
+        segments.append(
+            Segment(
+                number,
+                position,
+                requires=-1 if is_label else label if line.header < 0 else label + 1 + line.header,
+                tokens=int(len(line.text) * (0.25 if is_label else rate)) + 2,
+                words=tuple(dict.fromkeys(found)),
+                ids=tuple(ids),
+                numbers=tuple(numbers),
+                names=() if is_label and kind != "result" else tuple(names(line.text)),  # that of a result is the call
+                rule=not is_label and any(said in line.text for said in rules),
+                odd=line.odd,
+                kind=kind,
             )
+        )
 
 
 _NAME = re.compile(r"\b[A-Z][\w’'-]{1,40}(?:[ ](?:(?:of|the|de|and|&|for|in|to)[ ]){0,2}[A-Z][\w’'-]{1,40}){1,5}")
 
 
 def names(text: str) -> list[str]:
-    """Return the names of more than one word: of people, places, works, headings.
-
-    Example:
-        >>> names("She met Ada Lovelace at the University of Turin.")
-        ['Ada Lovelace', 'University of Turin']
-    """
+    """Return the names of more than one word: of people, places, works, headings."""
     return list(dict.fromkeys(_NAME.findall(text)))
 
 
 def facts(text: str, words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the identifiers of a text, and its other numbers, without the names of fields.
-
-    Example:
-        >>> text = "address1: 763 Broadway, order #W2378156 of 2024-05-20"
-        >>> facts(text, written(text))
-        (['w2378156', '2024-05-20'], ['763'])
-    """
+    """Return the identifiers of a text, and its other numbers, without the names of fields."""
     ids: dict[str, None] = {}
     numbers: dict[str, None] = {}
     for word in [word for word in words if not word.isalpha() or word.isupper()]:

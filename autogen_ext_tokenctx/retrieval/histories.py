@@ -18,21 +18,7 @@ _REMEMBERED = 8
 
 
 class Histories:
-    """What was read of histories, so that a fit reads only what came since.
-
-    A fit has its history to itself: what other threads or tasks fit meanwhile works on other ones.
-
-    Args:
-        counter: Counts tokens.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
-        >>> histories = Histories(GuardedTokenCounter(EstimatedTokenCounter()))
-        >>> with histories.lent([UserMessage(content="Hello", source="user")]) as history:
-        ...     len(history.groups)
-        1
-    """
+    """Histories that were read, so that a fit reads only what came since; each is lent to one fit at a time."""
 
     def __init__(self, counter: GuardedTokenCounter) -> None:
         self._counter = counter
@@ -62,12 +48,7 @@ class Histories:
             return messages if history is None else history.new(messages)
 
     def add(self, message: LLMMessage, number: int) -> MessageGroup | None:
-        """Read the next message of the history that was used last; None where this is not the one it would have to be.
-
-        Args:
-            message: The message.
-            number: Its number in the history.
-        """
+        """Read a message of the history that was used last; None where its number is not the next."""
         with self._lock:
             if not self._idle:
                 self._idle.append(HistoryIndex(self._counter))

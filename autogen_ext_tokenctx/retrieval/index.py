@@ -24,39 +24,23 @@ _WORD = re.compile(r"[^\W_]{2,}")
 
 _content = attrgetter("content")
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _MOST_WORDS = 40
 """So many of the first words of a text are looked for; more of them only take time."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownGroups:
-    """What does not change about groups that left a view.
+    """What does not change about groups that left a view."""
 
-    Args:
-        handles: Under which they were archived.
-        evicted: The report on those that were left out unseen.
-        instructions: How likely the likeliest sentence of a person's message binds what comes after.
-    """
-
-    handles: dict[MessageGroup, str]
-    evicted: dict[MessageGroup, FitStep]
-    instructions: dict[MessageGroup, float]
+    handles: dict[MessageGroup, str]  # under which they were archived
+    evicted: dict[MessageGroup, FitStep]  # the report on those that were left out unseen
+    instructions: dict[MessageGroup, float]  # how likely the likeliest sentence of a person's message binds
 
 
 class HistoryIndex:
-    """Follows one history; what was read of it once is not read again.
-
-    Args:
-        counter: Counts tokens.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.tokens.counting import EstimatedTokenCounter
-        >>> index = HistoryIndex(GuardedTokenCounter(EstimatedTokenCounter()))
-        >>> index.follow([UserMessage(content=f"about {word}", source="user") for word in ("ants", "bees", "crows")])
-        >>> index.search("What of the bees?", 5)
-        [1]
-    """
+    """Follows one history; what was read of it once is not read again."""
 
     def __init__(self, counter: GuardedTokenCounter) -> None:
         self._counter = counter
@@ -70,20 +54,16 @@ class HistoryIndex:
         self._words: sqlite3.Connection | None = None
         self._indexed = 0
         self.groups: list[MessageGroup] = []
-        self.sizes: list[int] = []
-        self.tokens = 0
+        self.sizes: list[int] = []  # tokens of each group as it can be sent
+        self.tokens = 0  # of the messages as they stand
         self.known = KnownGroups({}, {}, {})
 
     def new(self, messages: Sequence[LLMMessage]) -> Sequence[LLMMessage]:
-        """What `follow` would have to count, about: the messages that came since."""
+        """Return what `follow` would have to count, about: the messages that came since."""
         return messages[len(self._messages) :]
 
     def follow(self, messages: Sequence[LLMMessage]) -> None:
-        """Reads what is new in a history; all of it where it does not go on from what was read before.
-
-        Afterwards ``groups`` are its groups, ``sizes`` their tokens as they can be sent, and ``tokens`` those of the
-        messages as they stand.
-        """
+        """Read what is new in a history; all of it where it does not go on from what was read before."""
         if self._counter.estimates != self._estimated:
             self._restart()
         count = self._known(messages)
@@ -91,12 +71,7 @@ class HistoryIndex:
         self._read(messages[len(self._messages) :])
 
     def add(self, message: LLMMessage, number: int) -> bool:
-        """Reads the next message of the history; False where this is not the message it would have to be.
-
-        Args:
-            message: The message.
-            number: Its number in the history.
-        """
+        """Read the message of a number in the history; False where that is not the next one."""
         if number != len(self._messages) or self._counter.estimates != self._estimated:
             return False
         self._read([*self._keep(number, [message]), message])
@@ -121,11 +96,7 @@ class HistoryIndex:
             self._parts += _parts(group.originals)
 
     def search(self, text: str, most: int) -> list[int]:
-        """Numbers of the groups that share words with a text, best first, by SQLite's BM25; of equals the newest.
-
-        The newest group may still grow and is not looked at. Where SQLite has no full-text search, nothing is found,
-        with one warning.
-        """
+        """Return numbers of groups that share words with a text, best first, by BM25; of equals the newest."""
         discriminative = (word for word in written(text) if terms(word))
         parts = (part.lower() for word in (*discriminative, *terms(text)) for part in _WORD.findall(word))
         words = list(dict.fromkeys(parts))[:_MOST_WORDS]
@@ -151,14 +122,14 @@ class HistoryIndex:
             finalize(self, self._words.close)  # Python 3.13 warns of databases that nobody closed
             self._words.execute("CREATE VIRTUAL TABLE said USING fts5(text, content='', tokenize='porter unicode61')")
             self._indexed = 0
-        new = range(self._indexed, len(self.groups) - 1)
+        new = range(self._indexed, len(self.groups) - 1)  # the newest group may still grow
         rows = ((number, _storable(text_of(self.groups[number]))) for number in new)
         self._words.executemany("INSERT INTO said(rowid, text) VALUES (?, ?)", rows)
         self._indexed = max(self._indexed, len(self.groups) - 1)
         return self._words
 
     def before(self, messages: int) -> Sequence[MessageGroup]:
-        """The groups that lie within the first messages of the history."""
+        """Return the groups that lie within the first messages of the history."""
         count, end = len(self.groups), len(self._messages)
         while count and end > messages:
             count -= 1
@@ -166,10 +137,8 @@ class HistoryIndex:
         return self.groups[:count]
 
     def _known(self, messages: Sequence[LLMMessage]) -> int:
-        """How many messages are the same as those that were read.
-
-        The same objects with the same contents are, which is quick to see; others are compared in full.
-        """
+        """Return how many messages are the same as those that were read."""
+        # the same objects with the same contents are, which is quick to see; others are compared in full
         contents, known = list(map(_content, messages)), self._messages
         if (
             len(messages) >= len(known)
@@ -200,11 +169,7 @@ class HistoryIndex:
         return len(self.groups)
 
     def _keep(self, count: int, following: Sequence[LLMMessage]) -> list[LLMMessage]:
-        """Forgets the groups after the first messages, and a tool exchange that goes on in what follows.
-
-        Returns:
-            The messages that were forgotten.
-        """
+        """Forget the groups after the first messages and an exchange that goes on, and return their messages."""
         forgotten: list[LLMMessage] = []
         while self.groups and (len(self._messages) > count or len(self.groups) > self._closed(following)):
             group, size = self.groups.pop(), self.sizes.pop()
@@ -225,10 +190,7 @@ class HistoryIndex:
 
 
 def _storable(text: str) -> str:
-    """The text without the lone surrogates that a truncated tool result may have; stems beside what is not English.
-
-    SQLite's own stemmer knows English only.
-    """
+    """Return the text without lone surrogates, with stems beside what is not English: SQLite stems English only."""
     others = [line for line in text.splitlines() if not line.isascii() or is_finnish(written(line))]
     if others:
         text = "\n".join([text, *(" ".join(terms(line)) for line in others)])
@@ -236,5 +198,5 @@ def _storable(text: str) -> str:
 
 
 def _parts(messages: Sequence[LLMMessage]) -> int:
-    """In how many parts come those contents that have parts."""
+    """Return in how many parts those contents come that have parts."""
     return sum([len(message.content) for message in messages if not isinstance(message.content, str)])

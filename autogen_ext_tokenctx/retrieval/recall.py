@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
-from math import fsum, log
+from math import fsum
 from typing import NamedTuple
 
 from autogen_core.models import AssistantMessage, LLMMessage, SystemMessage, UserMessage
@@ -20,7 +20,7 @@ from ..forms.form import FitStep, Form
 from ..messages.archive import ContextArchive
 from ..messages.groups import NO_RESULT, MessageGroup, split, texts
 from ..tokens.counting import TokenCounter
-from .bm25 import idf_of, proximity_scores
+from .bm25 import few, idf_of, proximity_scores, rarity
 from .features import FeatureCache
 from .recall_block import RECALL_SOURCE, Spot, fitting, quotes_of, written_block
 from .terms import is_entity, is_identifier, terms
@@ -38,6 +38,8 @@ _TALK = frozenset(
     )
 )
 """Words that keep a talk going and say nothing of what it is about; what consists of them asks for nothing."""
+
+# No measurement is on record for the numbers below, unless they name one.
 
 _QUERY_TERMS = 60
 """So many of the rarest terms of a long message are looked for."""
@@ -66,10 +68,6 @@ _RARE = 0.8
 _COVERED = 0.2
 """Share of what is asked, by rarity, that some line must match, unless it names the same single thing."""
 
-_FEW_MESSAGES = 2
-_FEW_SHARE = 0.05
-"""A word is rare, and may bring back a line, if no more messages have it than that, or than this share of them."""
-
 _CLOSE = 0.5
 """Lines are taken down to this share of the best one's score."""
 
@@ -79,47 +77,26 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What was recalled for one turn.
+    """What was recalled for one turn."""
 
-    Args:
-        message: The block.
-        step: What it is made of, for the report; ``tokens_after`` is what the block costs, exactly.
-    """
-
-    message: UserMessage
-    step: FitStep
+    message: UserMessage  # the block
+    step: FitStep  # what it is made of, for the report; ``tokens_after`` is what the block costs, exactly
 
 
 def recall(
-    earlier: Sequence[MessageGroup],
-    of: int,
-    asked: Sequence[LLMMessage],
-    view: Sequence[LLMMessage],
+    earlier: Sequence[MessageGroup],  # up to what asks: all, or those that an index found for it
+    of: int,  # how many there are in all
+    asked: Sequence[LLMMessage],  # what asks, and the tool calls made since
+    view: Sequence[LLMMessage],  # what stands for both in the request
     max_tokens: int,
     *,
     profiles: FeatureCache,
     counter: TokenCounter,
     archive: ContextArchive,
-    question: Sequence[LLMMessage] = (),
-    expandable: bool = True,
+    question: Sequence[LLMMessage] = (),  # asked by a person before others spoke: counts for more than what they say
+    expandable: bool = True,  # who reads the block has the tool that brings the rest back
 ) -> Recalled | None:
-    """The lines of earlier messages that the newest ones ask for and a view lacks, as one message.
-
-    Args:
-        earlier: Groups of the history up to what asks: all, or those that an index found for it.
-        of: How many there are in all.
-        asked: The messages that ask, and the tool calls made since.
-        view: What stands for both in the request.
-        max_tokens: Tokens that the block may cost.
-        profiles: Where contents of groups are remembered.
-        counter: Counts tokens.
-        archive: Takes the originals of what the lines are from.
-        question: What a person asked before others spoke, which counts for more than what they say.
-        expandable: Whether who reads the block has the tool that brings the rest back.
-
-    Returns:
-        The block, or None when nothing is asked for, found, or fits.
-    """
+    """Return the lines of earlier messages that the newest ask for and a view lacks; None where there are none."""
     wanted = _wanted(asked, question)
     asked = [*question, *asked]
     if not wanted:
@@ -130,9 +107,9 @@ def recall(
         return None
     hits = _hits(wanted, spots)
     weights = _weights(wanted, hits, len(spots) * of // len(earlier))
-    asked_terms = {term for message in question for text in texts(message) for term in terms(text)} & weights.keys()
+    asked_terms = weights.keys() & _terms_in(question)
     total = sum(weight for term, weight in weights.items() if not asked_terms or term in asked_terms)
-    rare = _rare(spots, hits, max(_FEW_MESSAGES, int(_FEW_SHARE * of)))
+    rare = _rare(spots, hits, few(of))
     asking = set(map(id, asked))
     shown = split([message for message in view if id(message) not in asking])
     chosen = fitting(_best(spots, hits, weights, total, rare, lambda: _spots(shown, profiles)), max_tokens)
@@ -160,7 +137,7 @@ def recall(
 
 
 def said_in(asked: Sequence[LLMMessage]) -> str:
-    """The text of what asks, and of what tools were called with since."""
+    """Return the text of what asks, and of what tools were called with since."""
     found: list[str] = []
     for message in asked:
         if isinstance(message, UserMessage):
@@ -170,14 +147,18 @@ def said_in(asked: Sequence[LLMMessage]) -> str:
     return "\n".join(found)
 
 
+def _terms_in(messages: Sequence[LLMMessage]) -> list[str]:
+    return [term for message in messages for text in texts(message) for term in terms(text)]
+
+
 def _wanted(asked: Sequence[LLMMessage], question: Sequence[LLMMessage]) -> dict[str, float]:
-    """The terms that are asked for: those of the messages, and of what the newest tool calls were made with."""
-    wanted = {term: 1.0 for message in question for text in texts(message) for term in terms(text)}
+    """Return the terms of the messages that ask, and of what the newest tool calls were made with, by weight."""
+    wanted = dict.fromkeys(_terms_in(question), 1.0)
     of_others = _OTHERS if wanted else 1.0
     called: Sequence[str] = ()
     for message in asked:
         if isinstance(message, UserMessage):
-            for term in [term for text in texts(message) for term in terms(text)]:
+            for term in _terms_in([message]):
                 wanted.setdefault(term, of_others)
         elif isinstance(message, AssistantMessage) and not isinstance(message.content, str):
             called = [term for call in message.content for term in terms(call.arguments)]
@@ -224,20 +205,15 @@ def _hits(wanted: Mapping[str, float], spots: Sequence[Spot]) -> list[_Hit]:
 
 
 def _weights(wanted: Mapping[str, float], hits: Sequence[_Hit], lines: int) -> dict[str, float]:
-    """What is asked for by weight and rarity among all lines; a term that no line has is the rarest."""
+    """Return what is asked for by weight and rarity among all lines; a term that no line has is the rarest."""
     idf = idf_of([hit.own | hit.label for hit in hits if hit.own or hit.label], lines)
-    most = _rarest(lines)
+    most = rarity(lines)
     weights = {term: weight * idf.get(term, most) / most for term, weight in wanted.items()}
     return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:_QUERY_TERMS])
 
 
-def _rarest(lines: int) -> float:
-    """The rarity of a term that one line has."""
-    return log(1.0 + (lines - 0.5) / 1.5)
-
-
 def _rare(spots: Sequence[Spot], hits: Sequence[_Hit], most: int) -> frozenset[str]:
-    """The terms asked for that no more than ``most`` messages have, and ids."""
+    """Return the terms asked for that no more than ``most`` messages have, and ids."""
     messages: dict[str, set[int]] = defaultdict(set)
     for spot, hit in zip(spots, hits, strict=True):
         for term in chain(hit.own, hit.label):
@@ -253,7 +229,7 @@ def _best(
     rare: Set[str],
     view: Callable[[], Iterable[Spot]],
 ) -> Iterable[Spot]:
-    """The lines that answer best and are not in the view, best first, the newest first among equals."""
+    """Return the lines that answer best and are not in the view, best first, the newest first among equals."""
     own = [_match(hit, weights) if hit.own or hit.label else 0.0 for hit in hits]
     if not _is_telling(hits, own, weights, total, rare):
         return []
@@ -268,17 +244,15 @@ def _best(
 
 
 def _with_cause(chosen: Sequence[Spot], rare: Set[str], asked: _Said) -> list[Spot]:
-    """Of the lines those with a rare term that is asked for, and those of the same message or the ones beside it.
-
-    A line that says no more than what asks stays only beside an answer to it.
-    """
+    """Return the lines with a rare term that is asked for, and those of their messages or the ones beside them."""
     causes = [spot for spot in chosen if not rare.isdisjoint((*spot.terms, *spot.label))]
     found = _beside(chosen, causes)
+    # a line that says no more than what asks stays only beside an answer to it
     return _beside(found, [spot for spot in found if not asked.has(spot.terms)])
 
 
 def _beside(spots: Sequence[Spot], others: Iterable[Spot]) -> list[Spot]:
-    """Those that stand in the same messages as others, or in the ones beside them."""
+    """Return the lines that stand in the same messages as others, or in the ones beside them."""
     groups = {spot.group.index for spot in others}
     return [spot for spot in spots if any(spot.group.index + step in groups for step in (-1, 0, 1))]
 
@@ -292,7 +266,7 @@ def _match(hit: _Hit, weights: Mapping[str, float]) -> float:
 def _is_telling(
     hits: Sequence[_Hit], own: Sequence[float], weights: Mapping[str, float], total: float, rare: Set[str]
 ) -> bool:
-    """Whether the best match is more than chance: much of what is asked, by weight, or the same single thing."""
+    """Return whether the best match is no chance: much of what is asked, by weight, or the same single thing."""
     for hit, score in zip(hits, own, strict=True):
         if score < _RARE or rare.isdisjoint(hit.own | hit.label):
             continue
@@ -304,12 +278,7 @@ def _is_telling(
 
 
 class _Said:
-    """What the lines of a view say of some terms.
-
-    Args:
-        view: The lines.
-        found: Terms to look for, line by line.
-    """
+    """What the lines of a view say of the terms of some lines."""
 
     def __init__(self, view: Iterable[Spot], found: Iterable[tuple[str, ...]]) -> None:
         looked_for = set(chain.from_iterable(found))
@@ -320,7 +289,7 @@ class _Said:
                 self._saying[term].append(said)
 
     def has(self, found: tuple[str, ...]) -> bool:
-        """Whether one line says all these terms."""
+        """Return whether one line says all these terms."""
         if not found:
             return True
         lines = min((self._saying[term] for term in found), key=len)

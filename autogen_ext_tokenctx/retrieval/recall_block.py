@@ -12,10 +12,12 @@ from ..forms.compressor import quoted
 from ..messages.groups import MessageGroup
 from ..messages.pages import expand_call
 from ..messages.quoting import one_line, quote_after
-from .features import GroupFeatures, Segment
+from .features import GroupFeatures, Segment, with_required
 
 RECALL_SOURCE = "recalled_context"
 """Source of the user message that holds what was recalled."""
+
+# No measurement is on record for the numbers below, unless they name one.
 
 _LEAST_TOKENS = 4
 """What the shortest line costs."""
@@ -37,38 +39,23 @@ class Spot(NamedTuple):
     terms: tuple[str, ...]
     label: tuple[str, ...]
 
-    @property
-    def passage(self) -> tuple[int, int]:
-        """Number of the group, and of the passage in it."""
-        return self.group.index, self.segment.passage
-
 
 def fitting(best: Iterable[Spot], max_tokens: int) -> list[Spot]:
-    """Of the best lines those that fit with what names their record, by their estimates."""
+    """Return those of the best lines that fit with what names their record, by their estimates."""
     max_tokens -= _HEAD_TOKENS
     chosen: list[Spot] = []
-    taken: set[tuple[int, int]] = set()
+    taken: dict[int, set[int]] = defaultdict(set)  # segments, by the number of their group
     for spot in best:
         if max_tokens < _LEAST_TOKENS:
             break
         segments = spot.profile.segments
-        added = [number for number in _required(spot) if (spot.group.index, number) not in taken]
+        added = with_required(segments, spot.number, taken[spot.group.index])
         cost = sum(_LABEL_TOKENS if segments[number].line < 0 else segments[number].tokens for number in added)
         if added and cost <= max_tokens:
             max_tokens -= cost
             chosen.append(spot)
-            taken.update((spot.group.index, number) for number in added)
+            taken[spot.group.index].update(added)
     return chosen
-
-
-def _required(spot: Spot) -> list[int]:
-    """The numbers of a line's segment and of those without which it says nothing: its label, what names its record."""
-    segments, found = spot.profile.segments, dict[int, None]()
-    number = spot.number
-    while number >= 0 and number not in found:
-        found[number] = None
-        number = segments[number].requires
-    return list(found)
 
 
 class Quote(NamedTuple):
@@ -80,24 +67,23 @@ class Quote(NamedTuple):
 
 
 def quotes_of(chosen: Sequence[Spot]) -> list[Quote]:
-    """The lines in the order of the history, by the passage they are from, with what names their records."""
-    kept: dict[tuple[int, int], set[int]] = defaultdict(set)
-    spots: dict[tuple[int, int], Spot] = {}
+    """Return the lines in the order of the history, by passage, with what names their records."""
+    kept: dict[tuple[int, int], tuple[Spot, set[int]]] = {}
     for spot in chosen:
-        lines = (spot.profile.segments[number].line for number in _required(spot))
-        kept[spot.passage].update(line for line in lines if line >= 0)
-        spots[spot.passage] = spot
+        segments = spot.profile.segments
+        _, lines = kept.setdefault((spot.group.index, spot.segment.passage), (spot, set[int]()))
+        lines.update(segments[n].line for n in with_required(segments, spot.number) if segments[n].line >= 0)
     quotes: list[Quote] = []
     for place in sorted(kept):
-        spot = spots[place]
+        spot, lines = kept[place]
         passage = spot.profile.passages[spot.segment.passage]
-        whole = len(kept[place]) == len(passage.lines) and isinstance(spot.group.head.content, str)
-        quotes.append(Quote(one_line(passage.label), quoted(passage.lines, kept[place]), whole))
+        whole = len(lines) == len(passage.lines) and isinstance(spot.group.head.content, str)
+        quotes.append(Quote(one_line(passage.label), quoted(passage.lines, lines), whole))
     return quotes
 
 
 def written_block(quotes: Sequence[Quote], handle: str) -> UserMessage:
-    """The block: the lines of each passage below who said it, and a handle, if any, where a passage has more."""
+    """Return the block: the lines of each passage below who said it, and a handle where a passage has more."""
     more = "" if not handle or all(quote.whole for quote in quotes) else f": {expand_call(handle)}"
     written = [f"[Retrieved from earlier messages{more}]"]
     written += [quote_after(quote.label, "\n".join(quote.lines)) for quote in quotes]

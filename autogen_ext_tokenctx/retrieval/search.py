@@ -14,6 +14,8 @@ from ..messages.pages import PageLine, page_lines
 from .bm25 import bm25, idf_of
 from .terms import terms
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _HEAD_CHARS = 90
 """What an excerpt has of who said it."""
 
@@ -43,13 +45,11 @@ class SearchHit:
 
 
 def search(archive: ContextArchive, query: str, most: int) -> list[SearchHit]:
-    """The originals in an archive that answer a query, best first, at most ``most``.
-
-    What was expanded or found before is looked for where it stands, not in the results of these tools.
-    """
+    """Return the originals in an archive that answer a query, best first, at most ``most``."""
     wanted = dict.fromkeys(terms(query), 1.0)
     kept = _lines_in(archive)
     handles, lines = list(kept), list(kept.values())
+    # what was expanded or found before is looked for where it stands, not in the results of these tools
     texts = [["" if line.found else f"{line.head} {line.text}" for line in found] for found in lines]
     said = [Counter(terms("\n".join(found))) for found in texts]
     idf = idf_of(said)
@@ -59,7 +59,7 @@ def search(archive: ContextArchive, query: str, most: int) -> list[SearchHit]:
 
 
 def _lines_in(archive: ContextArchive) -> dict[str, list[PageLine]]:
-    """The lines of all originals, by handle; what a store does not give back is passed over."""
+    """Return the lines of all originals, by handle; what a store does not give back is passed over."""
     found: dict[str, list[PageLine]] = {}
     for handle in archive.handles():
         with suppress(UnknownHandleError):
@@ -76,8 +76,8 @@ def _hit(
     score: float,
 ) -> SearchHit:
     best = max(range(len(lines)), key=lambda i: (_answers(texts[i], wanted, idf), -i))
-    passage_scores = [i for i in range(best - _AROUND, best + _AROUND + 1) if 0 <= i < len(lines)]
-    same = [i + 1 for i in passage_scores if lines[i].part == lines[best].part]
+    around = range(max(0, best - _AROUND), min(len(lines), best + _AROUND + 1))
+    same = [i + 1 for i in around if lines[i].part == lines[best].part]
     excerpt = f"{clip(lines[best].head, _HEAD_CHARS)} {lines[best].text.strip()}"
     return SearchHit(handle, excerpt, score, same[0], same[-1], len(lines))
 

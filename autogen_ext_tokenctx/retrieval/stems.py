@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from math import inf
 from threading import Lock
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 _logger = logging.getLogger(__name__)
 
@@ -41,43 +41,48 @@ _lock = Lock()
 """A stemmer holds the word that it works on."""
 
 
+_MAX_WORDS = 400_000
+"""Words whose terms are remembered: some 60 MB."""
+
+_Found = TypeVar("_Found")
+
+
 class _Stemmer(Protocol):
     def stemWord(self, word: str) -> str: ...
 
 
+class Remembered(dict[str, _Found]):
+    """What a function gives for words; emptied when too large."""
+
+    def __init__(self, function: Callable[[str], _Found]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, word: str) -> _Found:
+        if len(self) > _MAX_WORDS:
+            self.clear()
+        self[word] = found = self._function(word)
+        return found
+
+
 def is_cyrillic(word: str) -> bool:
-    """Whether a word is written in Cyrillic letters."""
+    """Return whether a word is written in Cyrillic letters."""
     return _CYRILLIC.search(word) is not None
 
 
 def is_finnish(words: Iterable[str]) -> bool:
-    """Whether the words of a line are Finnish, as far as can be seen from them.
-
-    Example:
-        >>> is_finnish("Missä sopimuksen liitteet ovat?".split()), is_finnish("Where are the annexes?".split())
-        (True, False)
-    """
+    """Return whether the words of a line are Finnish, as far as can be seen from them."""
     found = [_looks_finnish(word) for word in words if word.isalpha()]
     return sum(found) > _FINNISH_SHARE * len(found)
 
 
 def russian_stem(word: str) -> str:
-    """A word in lower case without its Russian endings.
-
-    Example:
-        >>> russian_stem("договором") == russian_stem("договоры")
-        True
-    """
+    """Return a word in lower case without its Russian endings."""
     return _stem("russian", word.replace("ё", "е"))
 
 
 def finnish_stem(word: str) -> str:
-    """A word in lower case without its Finnish endings.
-
-    Example:
-        >>> finnish_stem("sopimuksessa") == finnish_stem("sopimus")
-        True
-    """
+    """Return a word in lower case without its Finnish endings."""
     stem = _stem("finnish", word)
     return (f"{stem[:-2]}s" if stem.endswith("ks") else stem)[:_FINNISH_LETTERS]  # tilaus, tilaukset
 
@@ -100,23 +105,14 @@ def _stem(language: str, word: str) -> str:
         return stemmer.stemWord(word)
 
 
-class _Looks(dict[str, float]):
-    """Of each word 1 where it looks Finnish, 0 where not, and a lot less where it is not; emptied when too large."""
-
-    _MAX = 400_000
-
-    def __missing__(self, word: str) -> float:
-        if len(self) > self._MAX:
-            self.clear()
-        lower = word.lower()
-        if len(word) > _MOST_LETTERS:
-            found = 0.0
-        elif _NOT_FINNISH.fullmatch(lower):
-            found = -inf
-        else:
-            found = float(_FINNISH_WORD.fullmatch(lower) is not None)
-        self[word] = found
-        return found
+def _looks(word: str) -> float:
+    """Return 1 for a word that looks Finnish, 0 for one that does not, and a lot less for one that is not."""
+    lower = word.lower()
+    if len(word) > _MOST_LETTERS:
+        return 0.0
+    if _NOT_FINNISH.fullmatch(lower):
+        return -inf
+    return float(_FINNISH_WORD.fullmatch(lower) is not None)
 
 
-_looks_finnish = _Looks().__getitem__
+_looks_finnish = Remembered(_looks).__getitem__

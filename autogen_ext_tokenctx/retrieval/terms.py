@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from .stems import finnish_stem, is_cyrillic, is_finnish, russian_stem
+from .stems import Remembered, finnish_stem, is_cyrillic, is_finnish, russian_stem
 
 _WORD = re.compile(r"[^\W_]+(?:[_@.#/:'’-]+[^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
@@ -19,22 +19,6 @@ _STOP = frozenset(
     them then there these they this those through to too under until up us very was we well were what when where which
     while who whom why will with would yeah yes you your""".split()
 )
-
-
-class _Terms(dict[str, tuple[str, ...]]):
-    """Each written word and the terms it stands for, with a stemmer for Latin letters; emptied when too large."""
-
-    _MAX = 400_000  # words: some 60 MB
-
-    def __init__(self, stem: Callable[[str], str]) -> None:
-        super().__init__()
-        self._stem = stem
-
-    def __missing__(self, word: str) -> tuple[str, ...]:
-        if len(self) > self._MAX:
-            self.clear()
-        self[word] = found = tuple(_terms_of(word.lower(), self._stem))
-        return found
 
 
 def _terms_of(word: str, latin: Callable[[str], str]) -> Iterable[str]:
@@ -57,12 +41,7 @@ def _terms_of(word: str, latin: Callable[[str], str]) -> Iterable[str]:
 
 
 def terms(text: str) -> list[str]:
-    """Return the terms of a text in order: lower-case stems without stop words; ids whole and in parts.
-
-    Example:
-        >>> terms("The tests of user_42 are failing")
-        ['test', 'user_42', 'user', 'fail']
-    """
+    """Return the terms of a text in order: lower-case stems without stop words; ids whole and in parts."""
     return terms_of(written(text))
 
 
@@ -79,12 +58,7 @@ def terms_of(words: Iterable[str]) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """Return a word without its commonest English endings; both sides of a comparison get the same treatment.
-
-    Example:
-        >>> stem("running"), stem("runs"), stem("created"), stem("create"), stem("parties"), stem("party")
-        ('run', 'run', 'creat', 'creat', 'parti', 'parti')
-    """
+    """Return a word without its commonest English endings; both sides of a comparison get the same treatment."""
     for ending in ("ingly", "edly", "ing", "ies", "ed", "ly", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
             word = word[: -len(ending)] + ("i" if ending == "ies" else "")
@@ -96,12 +70,12 @@ def stem(word: str) -> str:
     return word
 
 
-_KNOWN = _Terms(stem)
-_FINNISH = _Terms(finnish_stem)
+_KNOWN = Remembered(lambda word: tuple(_terms_of(word.lower(), stem)))
+_FINNISH = Remembered(lambda word: tuple(_terms_of(word.lower(), finnish_stem)))
 
 
 def is_entity(term: str) -> bool:
-    """Whether a term names one thing (an id, a number, a path, an address) and not a kind of thing."""
+    """Return whether a term names one thing (an id, a number, a path, an address) and not a kind of thing."""
     return not term.isalpha() and len(term) > 2
 
 
@@ -113,6 +87,6 @@ they fill views with logs: of planted wishes .67 are kept at 30 % without, .56 w
 
 
 def is_identifier(term: str) -> bool:
-    """Whether a term is the key of one thing: letters and digits mixed, a long number, a day, an address, a path."""
+    """Return whether a term is the key of one thing: letters with digits, a long number, a day, an address, a path."""
     is_key = "@" in term or "/" in term or _IDENTIFIER.fullmatch(term) is not None
     return is_key and _MOMENT.match(term) is None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
+from itertools import chain
 from typing import NamedTuple
 
 from ..retrieval.features import Segment
@@ -15,6 +16,8 @@ from ..retrieval.terms import is_entity, terms
 from .prioritizer import PrioritizedContext, ScoredGroup
 
 _KEY = re.compile(r"[^\n=:]{1,40}[=:]")
+# No measurement is on record for the numbers below, unless they name one.
+
 _KEY_LINES = 400
 """Of a text with more lines none is compared by its key: a listing has keys by the thousand, most are no settings."""
 
@@ -48,23 +51,13 @@ class Place(NamedTuple):
 
 
 def corrections(context: PrioritizedContext) -> Mapping[Place, Place]:
-    """Return for each line that a later one corrects the newest that does.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer
-        >>> said = ["Book the room in Lyon for Tuesday.", "Not Tuesday: the room in Lyon is for Thursday."]
-        >>> groups = split([UserMessage(content=text, source="user") for text in said])
-        >>> corrections(GroupPrioritizer().prioritize(groups))
-        {Place(group=0, segment=1): Place(group=1, segment=1)}
-    """
+    """Return for each line that a later one corrects the newest that does."""
     numbers = list(context.groups)
     people = {numbers[place] for place in context.turns.people}
     found: dict[Place, Place] = {}
     newest_of_key: dict[str, tuple[Place, str]] = {}
-    again = _called_again([context.groups[number] for number in numbers])
-    said = _Said.of([context.groups[number] for number in numbers if number in people])
+    again = _called_again(context.groups.values())
+    said = _Said(context.groups[number] for number in people)
     for number in reversed(numbers):
         scored = context.groups[number]
         if number in people:
@@ -110,21 +103,12 @@ def _set_anew(
 
 
 class _Said:
-    """What people said, by rare terms, the newest lines first.
+    """What people said, by rare terms, the newest lines first."""
 
-    Args:
-        rare: Terms by which lines are told apart.
-    """
-
-    def __init__(self, rare: Set[str]) -> None:
-        self._rare = rare
+    def __init__(self, groups: Iterable[ScoredGroup]) -> None:
+        lines = [segment.words for scored in groups for segment in scored.profile.segments if _is_line(segment)]
+        self._rare = {term for term, count in Counter(chain.from_iterable(lines)).items() if count <= _FEW_LINES}
         self._later: dict[str, list[tuple[Place, Segment, str]]] = defaultdict(list)
-
-    @classmethod
-    def of(cls, groups: Iterable[ScoredGroup]) -> _Said:
-        """Return nothing yet, for groups that will come."""
-        lines = Counter(term for scored in groups for segment in _lines(scored) for term in segment.words)
-        return cls({term for term, count in lines.items() if count <= _FEW_LINES})
 
     def corrected(self, number: int, scored: ScoredGroup) -> Iterator[tuple[Place, Place]]:
         """Yield the lines of a group that one of the later groups corrects; it is one of them from now on."""
@@ -161,10 +145,6 @@ class _Said:
 def _names_old(said: str, old: Set[str]) -> bool:
     """Return whether a line says what does not hold any more: "Saturday instead of Wednesday"."""
     return any(not old.isdisjoint(terms(found[1])) for found in _INSTEAD.finditer(said))
-
-
-def _lines(scored: ScoredGroup) -> Iterator[Segment]:
-    return filter(_is_line, scored.profile.segments)
 
 
 def _is_line(segment: Segment) -> bool:

@@ -7,14 +7,17 @@ from collections.abc import Hashable, Iterator, Sequence, Set
 from functools import lru_cache
 
 from autogen_core import FunctionCall
-from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, SystemMessage
+from autogen_core.models import AssistantMessage, SystemMessage
 
 from ..messages.groups import MessageGroup
 from ..messages.sections import section_of
+from .outcomes import results_of
 from .prioritizer import PinReason, ScoredGroup
 
 _WHOLE = (PinReason.USER, PinReason.NEWEST)
 """Such a system message takes no other's place, nor another its: it may be shortened, or must not."""
+
+# No measurement is on record for the numbers below, unless they name one.
 
 _LARGE_CHARS = 200
 """Less text is not worth looking for. Calls that change something answer shortly, and each of them counts."""
@@ -24,10 +27,7 @@ _READ_ARGUMENTS = 2_000
 
 
 def superseded(groups: Sequence[ScoredGroup]) -> tuple[dict[int, str], set[int]]:
-    """Return why groups leave whose place a later one takes, and which of them later ones repeat word for word.
-
-    Both by number in the history. What the user pinned stays.
-    """
+    """Return why groups leave whose place a later one takes, and which are repeated word for word, by number."""
     free = {scored.group.index for scored in groups if not scored.pinned}
     repeated = {index: why for index, why in duplicates([scored.group for scored in groups]).items() if index in free}
     system = [(scored.group.index, scored.group.head) for scored in groups if scored.pinned not in _WHOLE]
@@ -79,18 +79,7 @@ def _repeated_in_full(groups: Sequence[MessageGroup], repeated: Set[int]) -> Ite
 
 
 def duplicates(groups: Sequence[MessageGroup]) -> dict[int, str]:
-    """Return why groups can leave that a later one repeats, by number in the history.
-
-    Tool exchanges whose calls were all made again with the same results, whatever an agent says beside them, and
-    messages that the same sender sent again word for word; only those with a large text.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> page = UserMessage(content="the same page " * 20, source="user")
-        >>> duplicates(split([page, UserMessage(content="And?", source="user"), page]))
-        {0: 'repeated in a later message'}
-    """
+    """Return why groups with a large text leave that a later one repeats, by number in the history."""
     found: dict[int, str] = {}
     known: set[Hashable] = set()
     for group in reversed(groups):
@@ -107,26 +96,18 @@ def duplicates(groups: Sequence[MessageGroup]) -> dict[int, str]:
 
 
 def _answers(group: MessageGroup) -> list[tuple[Hashable, bool | None, str]]:
-    """Each call of an exchange with whether it failed and its result."""
-    results = {
-        result.call_id: result
-        for message in group.messages
-        if isinstance(message, FunctionExecutionResultMessage)
-        for result in message.content
-    }
+    """Return each call of an exchange with whether it failed and its result."""
+    results = {result.call_id: result for result in results_of(group)}
     return [
         ((call.name, _ordered(call.arguments)), results[call.id].is_error, results[call.id].content)
-        for call in _calls(group)
+        for call in group.messages[0].content
+        if isinstance(call, FunctionCall)
     ]
-
-
-def _calls(group: MessageGroup) -> list[FunctionCall]:
-    return [call for call in group.messages[0].content if isinstance(call, FunctionCall)]
 
 
 @lru_cache(maxsize=4_096)
 def _ordered(arguments: str) -> str:
-    """Arguments as they are, whatever the order of their keys and the blanks between them."""
+    """Return arguments whatever the order of their keys and the blanks between them."""
     if len(arguments) > _READ_ARGUMENTS:
         return arguments
     try:

@@ -14,6 +14,8 @@ from ..messages.instructions import BINDING, InstructionKind
 from ..retrieval.terms import terms
 from .prioritizer import PrioritizedContext
 
+# No measurement is on record for the numbers below, unless they name one.
+
 SHARE = 0.2
 """Share of what is available that standing instructions may take together."""
 
@@ -28,6 +30,8 @@ _FIRM = 0.05
 """Prohibitions and permissions come before matters of form of a score that is so much higher."""
 
 _LABEL_TOKENS = 4
+"""What it costs to say who gave an instruction, about."""
+
 _FEW_SENTENCES = 4
 """A word that more sentences of people have names no rule."""
 
@@ -76,23 +80,7 @@ class Held(NamedTuple):
 
 
 def standing_instructions(context: PrioritizedContext, max_tokens: int, whole: Set[int] = frozenset()) -> Held:
-    """Return the likeliest standing instructions that fit, without those that were taken back.
-
-    Args:
-        context: The groups, scored.
-        max_tokens: Tokens that they may take.
-        whole: Numbers of the groups that stand in every view anyway.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer
-        >>> said = ["Hi!", "Never use npm, always pnpm.", "What is new?"]
-        >>> groups = split([UserMessage(content=text, source="user") for text in said])
-        >>> context = GroupPrioritizer().prioritize(groups)
-        >>> [instruction.text for instruction in standing_instructions(context, 100).held]
-        ['Never use npm, always pnpm.']
-    """
+    """Return the likeliest standing instructions that fit, without those that were taken back."""
     found = [one for one in _in_force(list(_said(context))) if one.group not in whole]
     found.sort(key=lambda one: (-_rank(one), -one.group, one.text))
     held: list[StandingInstruction] = []

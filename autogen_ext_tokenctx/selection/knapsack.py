@@ -9,23 +9,24 @@ submodular set functions").
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import sqrt
 from typing import NamedTuple
 
-from autogen_core.models import SystemMessage, UserMessage
-
 from ..forms.form import Form
-from ..messages.instructions import request_score
-from ..retrieval.features import Segment
+from ..retrieval.features import Segment, with_required
 from .corrections import Place
+from .precedence import OUTERMOST, PINNED_END, firsts
 from .prioritizer import PrioritizedContext, ScoredGroup
-from .utility import FIRST, LineUtility, Utility
+from .utility import LineUtility, Utility
+
+# No measurement is on record for the numbers below, unless they name one.
 
 IN_DIGEST = 0.9
-"""Share of a line's utility that is left in the digest, away from its place."""
+"""Share of a line's utility that is left in the digest, away from its place. Without a digest tools lose .29, .31
+and .20 (ablation)."""
 
 BESIDE = 1.5
 """Share that the utility of a line rises by when the one before or after it is kept: it is clear only there. With 1
@@ -38,32 +39,11 @@ more. Without it chats lose .02, teams .03 at 10 %; 10 is the same within noise.
 MAX_MISSES = 80
 """Moves in a row that do not fit before the rest is not tried: bounds time, not choice."""
 
-NOTATION = 0.02
-"""Share of a group's utility that its own notation adds to its values."""
-
-NOISE = 1e-6
-"""The same where that is noise: it comes after all words, into tokens that nothing else needs."""
-
-ENDS = 2
-"""Lines of its head and of its tail that a pinned group keeps before others."""
-
-PINNED_END, OUTERMOST = 1e4, 1e5
-"""Utility of such a line, above all others; and of the very first and last one: more than twice as much, or the second
-of two neighbours would come before it."""
+NOTATION, NOISE = 0.02, 1e-6
+"""Share of a group's utility that its own notation adds to its values; where that is noise, it comes after words."""
 
 OUTCOME_SHARE = 0.02
-"""The first line of what came of the first task comes before others up to this share of the remaining tokens."""
-
-MANY_LINES = 1_000
-"""Of a text of more lines none is looked for that says what to do with the others."""
-
-PROMPT_HEAD = 0.15
-"""Of a prompt that holds a history and does not fit, the beginning comes first up to this share of the tokens: there it
-says what the answer may be."""
-
-CALLS_SHARE = 0.5
-"""The calls of a pinned group come before its result if they take at most this share of the remaining tokens. A call
-that lost a line is told as text, and most are short beside what comes back."""
+"""The first line of what came of the first task comes first up to this share of tokens."""
 
 
 @dataclass(slots=True)
@@ -85,8 +65,10 @@ class Choice:
 
 
 class _Undo(NamedTuple):
+    """A move that was made."""
+
     group: int
-    form: Form
+    form: Form  # before it
     added: tuple[int, ...]
     cost: int
 
@@ -123,7 +105,7 @@ class Allocation:
             choice.form, choice.fixed, choice.cost = Form.FULL, True, profile.tokens
             if context.leaves_noise_out(choice.scored):
                 choice.form, choice.cost = Form.COMPACT, profile.compact_tokens
-            self._worth.cover(choice.scored.profile)
+            self._worth.cover(profile)
         for i in in_place:
             choice = self.choices[i]
             choice.form, choice.cost = Form.EXTRACT, choice.scored.profile.placeholder_tokens
@@ -131,7 +113,8 @@ class Allocation:
             choice = self.choices[i]
             choice.repeated = any(segment.kind == "thought" for segment in choice.scored.profile.segments)
             choice.fixed = not choice.repeated
-        self._must = {self._corrected_by[place] for place in self._corrected_by if self.choices[place.group].fixed}
+        # what stands whole may be corrected later
+        self._must = {later for place, later in corrected_by.items() if self.choices[place.group].fixed}
         for i, choice in self.choices.items():
             if not choice.fixed and choice.scored.group.messages:
                 self._open(i, choice)
@@ -180,12 +163,10 @@ class Allocation:
         return tokens <= 0
 
     def relevance_kept(self) -> float:
-        """Return the relevance kept per relevance there was, of what did not have to stay; 1.0 where all of it had to.
-
-        Each group counts by how well it answers and by the root of its tokens, and a part of it by the relevance of its
-        lines. The rank correlation with what was needed is .25 so, .61 with tools (`tests.benchmarks.quality`); by
-        tokens of groups alone it was -.04 and .05.
-        """
+        """Return the share of the relevance that is kept, of what did not have to stay; 1.0 where all of it had to."""
+        # Each group counts by how well it answers and by the root of its tokens, a part of it by the relevance of its
+        # lines. The rank correlation with what was needed is .25 so, .61 with tools (`tests.benchmarks.quality`); by
+        # tokens of groups alone it was -.04 and .05.
         kept = total = 0.0
         for choice in self.choices.values():
             if choice.fixed or not choice.scored.group.messages:  # in every view, or said elsewhere
@@ -202,30 +183,20 @@ class Allocation:
         return min(1.0, kept / total) if total else 1.0
 
     def _open(self, i: int, choice: Choice) -> None:
+        """Weigh the lines of a group for the first time, and enter its moves."""
         scored = choice.scored
         segments = scored.profile.segments
         utility = self._worth.lines(scored)
         content = [s for s, segment in enumerate(segments) if segment.line >= 0]
-        pictures = [s for s in content if segments[s].kind == "image"]
         if choice.repeated:
             content = [s for s in content if segments[s].kind == "thought"]
+        first = {s: PINNED_END for s in content if Place(i, s) in self._must}
         if i == self._outcome and content and segments[content[0]].tokens <= OUTCOME_SHARE * self._max_tokens:
-            utility[content[0]] = utility[content[0]]._replace(mass=OUTERMOST)  # it tells whether the task was done
-        for s in content:  # what stands whole may be corrected later
-            if Place(i, s) in self._must:
-                utility[s] = utility[s]._replace(mass=PINNED_END)
-        if choice.form is Form.EXTRACT:  # what is shortened though it must stay keeps its head and its tail
-            text = [s for s in content if segments[s].kind != "image"]
-            if isinstance(scored.group.head, SystemMessage):
-                for s, newness in self._of_prompt(text, segments):
-                    utility[s] = utility[s]._replace(mass=FIRST * segments[s].tokens * newness)
-            for s in {*text[:ENDS], *text[-ENDS:], *self._requests(scored, text)}:
-                utility[s] = utility[s]._replace(mass=PINNED_END)
-            for s in {*text[:1], *text[-1:], *self._whole_calls(scored)}:  # before the lines beside them
-                utility[s] = utility[s]._replace(mass=OUTERMOST)
-            for s in pictures:  # after the head and the tail of the text, before the rest of it; the newest first
-                newer = 1.0 + (i + s / len(segments)) / (self._newest + 1)
-                utility[s] = utility[s]._replace(mass=FIRST * segments[s].tokens * newer)
+            first.setdefault(content[0], OUTERMOST)  # it tells whether the task was done
+        if choice.form is Form.EXTRACT:
+            first.update(firsts(scored, content, self._max_tokens, self._newest))
+        for s, mass in first.items():
+            utility[s] = utility[s]._replace(mass=mass)
         choice.utility = utility
         called = [] if choice.repeated else [s for s, one in enumerate(utility) if one.segment.line < 0 and one.facts]
         choice.open = {s: self._worth.gain(utility[s]) for s in (*content, *called)}
@@ -233,7 +204,7 @@ class Allocation:
         has_parts = len(content) > 1 or choice.repeated or scored.merged or scored.group.is_exchange
         if choice.form is Form.EXTRACT or (self._quotes and has_parts):
             max_tokens = 2 * self._max_tokens
-            lines = content if choice.form is Form.EXTRACT else [s for s in content if s not in pictures]
+            lines = content if choice.form is Form.EXTRACT else [s for s in content if segments[s].kind != "image"]
             moves = {s: self._first_or_next(choice, s) for s in lines}
             for s in sorted(lines, key=lambda s: (_key(*moves[s]), s)):
                 self._push(i, s, *moves[s])
@@ -249,37 +220,14 @@ class Allocation:
         with_label = gain + choice.open.get(label, 0.0), tokens + segments[label].tokens
         return with_label if label in choice.open and _key(*with_label) < _key(gain, tokens) else (gain, tokens)
 
-    def _requests(self, scored: ScoredGroup, lines: Sequence[int]) -> list[int]:
-        """Return the line of a user message that most likely says what to do with the others."""
-        if not isinstance(scored.group.head, UserMessage) or not ENDS < len(lines) <= MANY_LINES:
-            return []
-        passages, segments = scored.profile.passages, scored.profile.segments
-        asks = {s: request_score(passages[segments[s].passage].lines[segments[s].line].text) for s in lines}
-        return [max(lines, key=lambda s: (asks[s], s))]
-
-    def _of_prompt(self, lines: Sequence[int], segments: Sequence[Segment]) -> Iterator[tuple[int, float]]:
-        """Yield how much each line of a prompt with a history in it is needed: its beginning, then the newest lines."""
-        tokens = 0
-        for number, s in enumerate(lines):
-            tokens += segments[s].tokens
-            yield s, 2.0 if tokens <= PROMPT_HEAD * self._max_tokens else number / len(lines)
-
-    def _whole_calls(self, scored: ScoredGroup) -> list[int]:
-        """Return the lines of the call arguments, if together they may come first: so that the calls stay calls."""
-        passages, segments = scored.profile.passages, scored.profile.segments
-        lines = [
-            s
-            for s, segment in enumerate(segments)
-            if segment.line >= 0 and passages[segment.passage].slot.kind == "arguments"
-        ]
-        return lines if sum(segments[s].tokens for s in lines) <= CALLS_SHARE * self._max_tokens else []
-
     def _push(self, i: int, step: int, gain: float, cost: int) -> None:
-        key = _key(gain, cost)
-        if step == _UP and self.choices[i].repeated:
+        """Enter a move into the heap."""
+        choice = self.choices[i]
+        if step == _UP and choice.repeated:
             return
+        key = _key(gain, cost)
         if step < 0:
-            self.choices[i].latest[step] = key
+            choice.latest[step] = key
         heappush(self._heap, (key, -i, step))  # of equals the newest first
 
     def _weigh(self, i: int, step: int) -> tuple[float, int, tuple[int, ...]]:
@@ -295,7 +243,11 @@ class Allocation:
             return 0.0, 0, ()
         if choice.form is Form.COMPACT:
             return self._notation(choice.scored), max(1, profile.tokens - choice.cost), ()
-        self._reweigh(choice)
+        if choice.weighed_at < len(self._done):  # a move was made since
+            choice.weighed_at = len(self._done)
+            for s in choice.open:
+                choice.open[s] = self._worth.gain(choice.utility[s])
+            choice.gain = sum(choice.open.values())
         moved = (1.0 - IN_DIGEST) * choice.mass if choice.form is Form.DIGEST else 0.0
         return choice.gain + moved, max(1, profile.compact_tokens - choice.cost), ()
 
@@ -308,19 +260,12 @@ class Allocation:
         cost = choice.scored.profile.placeholder_tokens - labels + sum(segments[s].tokens for s in pictures)
         return gain, max(1, cost), pictures
 
-    def _reweigh(self, choice: Choice) -> None:
-        """Weigh all open segments of a group again, if a move was made since."""
-        if choice.weighed_at < len(self._done):
-            choice.weighed_at = len(self._done)
-            for s in choice.open:
-                choice.open[s] = self._worth.gain(choice.utility[s])
-            choice.gain = sum(choice.open.values())
-
     def _weigh_line(self, choice: Choice, step: int) -> tuple[float, int, tuple[int, ...]]:
+        """Return the same for a line, with what it says nothing without."""
         if choice.form not in (Form.EVICTED, Form.DIGEST, Form.EXTRACT) or step in choice.kept:
             return 0.0, 0, ()
         segments = choice.scored.profile.segments
-        added = _with_required(segments, step, choice.kept)
+        added = with_required(segments, step, choice.kept)
         gain = sum([self._worth.gain(choice.utility[s]) for s in added])
         if any(other in choice.kept for other in _neighbours(segments, step)):
             gain *= 1.0 + BESIDE
@@ -329,6 +274,7 @@ class Allocation:
         return gain * IN_DIGEST, sum([segments[s].tokens for s in added]), added
 
     def _take(self, i: int, step: int, cost: int, added: tuple[int, ...]) -> None:
+        """Make a move, and enter those that it makes possible or better."""
         choice = self.choices[i]
         lines = added if step >= 0 else tuple(choice.open) if step == _UP else ()
         for s in lines:  # first what corrects them, so that it is taken back last
@@ -343,35 +289,33 @@ class Allocation:
             self._worth.take(choice.utility[s])
             choice.gain -= choice.open.pop(s, 0.0)
             choice.mass += choice.utility[s].mass
-        if step >= 0:
-            for other in _neighbours(profile.segments, step):
-                if other in choice.open:
-                    self._push(i, other, (1.0 + BESIDE) * choice.open[other], profile.segments[other].tokens)
-            if choice.form is Form.EVICTED:
-                choice.form = Form.DIGEST
-            if choice.form is Form.DIGEST:
-                gain, placing, _ = self._weigh_place(choice)
-                self._push(i, _IN_PLACE, gain, placing)
-            self._push(i, _UP, choice.gain, profile.compact_tokens - choice.cost)
-        elif step == _IN_PLACE:
-            choice.form = Form.EXTRACT
-            self._push(i, _UP, choice.gain, profile.compact_tokens - choice.cost)
-        else:
+        if step == _UP:
             self._worth.cover(profile)
             if choice.form is Form.COMPACT or profile.compact is None:
                 choice.form = Form.FULL
             else:
                 choice.form = Form.COMPACT
                 self._push(i, _UP, self._notation(choice.scored), profile.tokens - choice.cost)
+            return
+        if step == _IN_PLACE:
+            choice.form = Form.EXTRACT
+        else:
+            for other in _neighbours(profile.segments, step):
+                if other in choice.open:
+                    self._push(i, other, (1.0 + BESIDE) * choice.open[other], profile.segments[other].tokens)
+            if choice.form is not Form.EXTRACT:
+                choice.form = Form.DIGEST
+                gain, placing, _ = self._weigh_place(choice)
+                self._push(i, _IN_PLACE, gain, placing)
+        self._push(i, _UP, choice.gain, profile.compact_tokens - choice.cost)
 
     def _take_line(self, i: int, s: int) -> None:
         """Keep a line, wherever it can stand."""
         choice = self.choices[i]
-        if choice.fixed or choice.form in (Form.FULL, Form.COMPACT):
-            return
-        _, cost, added = self._weigh_line(choice, s)
-        if added and (self._quotes or choice.form is Form.EXTRACT):
-            self._take(i, s, cost, added)
+        if not choice.fixed and (self._quotes or choice.form is Form.EXTRACT):
+            _, cost, added = self._weigh_line(choice, s)
+            if added:
+                self._take(i, s, cost, added)
 
     def _notation(self, scored: ScoredGroup) -> float:
         """Return what a group gains as it was written, noise included."""
@@ -381,14 +325,6 @@ class Allocation:
 def _key(gain: float, cost: int) -> float:
     """Return where a move stands in the heap, the best first."""
     return -gain / (max(1, cost) + CRUMB)
-
-
-def _with_required(segments: Sequence[Segment], number: int, kept: set[int]) -> tuple[int, ...]:
-    chain: list[int] = []
-    while number >= 0 and number not in kept:
-        chain.append(number)
-        number = segments[number].requires
-    return tuple(reversed(chain))
 
 
 def _neighbours(segments: Sequence[Segment], number: int) -> list[int]:

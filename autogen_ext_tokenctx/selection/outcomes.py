@@ -33,39 +33,24 @@ _ERROR = re.compile(
 
 
 def outcomes(groups: Sequence[MessageGroup]) -> dict[int, Outcome]:
-    """Return what came of each tool exchange, by its place.
-
-    Example:
-        >>> from autogen_core import FunctionCall
-        >>> from autogen_core.models import AssistantMessage
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> def call(number, is_error, text):
-        ...     result = FunctionExecutionResult(content=text, name="run", call_id=f"c{number}", is_error=is_error)
-        ...     head = AssistantMessage(content=[FunctionCall(f"c{number}", "{}", "run")], source="coder")
-        ...     return [head, FunctionExecutionResultMessage(content=[result])]
-        >>> groups = split([*call(1, True, "no table"), *call(2, False, "3 rows"), *call(3, True, "disk full")])
-        >>> [outcome.value for outcome in outcomes(groups).values()]
-        ['failed, done later', 'done', 'failed']
-    """
+    """Return what came of each tool exchange, by its place."""
     found: dict[int, Outcome] = {}
     working: set[str] = set()
     for place in reversed(range(len(groups))):
         group = groups[place]
         if not group.is_exchange:
             continue
-        results = [
-            result
-            for message in group.messages
-            if isinstance(message, FunctionExecutionResultMessage)
-            for result in message.content
-        ]
+        results = results_of(group)
         failed = {result.name for result in results if is_failure(result)}
         working.update(result.name for result in results if not is_failure(result))
-        if not failed:
-            found[place] = Outcome.DONE
-        else:
-            found[place] = Outcome.OVERTAKEN if failed <= working else Outcome.FAILED
+        found[place] = Outcome.DONE if not failed else Outcome.OVERTAKEN if failed <= working else Outcome.FAILED
     return dict(reversed(found.items()))
+
+
+def results_of(group: MessageGroup) -> list[FunctionExecutionResult]:
+    """Return the results of an exchange."""
+    messages = (message for message in group.messages if isinstance(message, FunctionExecutionResultMessage))
+    return [result for message in messages for result in message.content]
 
 
 def is_failure(result: FunctionExecutionResult) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from math import exp, isfinite
 from typing import TypeAlias
 
@@ -15,8 +14,7 @@ from ..errors import check_keys
 from ..forms.compressor import GroupCompressor
 from ..forms.noise import Noise
 from ..messages.groups import MessageGroup, pictures_of
-from ..messages.instructions import BINDING, Instruction, InstructionKind
-from ..messages.sections import CATEGORY_OF_SECTION, section_of
+from ..messages.instructions import Instruction, InstructionKind
 from ..messages.turns import NO_TURNS, Turns, turns_of
 from ..retrieval.bm25 import bm25, idf_of, with_neighbours
 from ..retrieval.embedding import Embedder
@@ -30,10 +28,10 @@ from ..retrieval.query import (
     query_of,
     question,
 )
-from ..retrieval.semantic import SemanticRelevance
-from ..retrieval.terms import is_entity
+from ..retrieval.semantic import SemanticIndex, blended, texts_of
 from ..tokens.counting import EstimatedTokenCounter
 from ..tokens.task import TaskDefinition
+from .categories import DEFAULT_WEIGHTS, Category, PinReason, category_of, pins_of
 from .outcomes import OUTCOME_WEIGHTS, Outcome, outcomes
 
 _logger = logging.getLogger(__name__)
@@ -43,46 +41,6 @@ InstructionFinder: TypeAlias = Callable[[LLMMessage], Sequence[str]]
 
 GroupScorer: TypeAlias = Callable[[MessageGroup], float]
 """What a user's own scorer adds to the relevance of a group."""
-
-
-class Category(str, Enum):
-    """What a group is to the task; structure decides it, a callable of the user's can overrule."""
-
-    CURRENT_TASK_REQUIREMENTS = "current_task_requirements"
-    """System rules, the task, what is asked now, what people said is to hold, what is pinned, the newest message."""
-    RELATED_TASK_HISTORY = "related_task_history"
-    """Tool exchanges, and what agents said to each other."""
-    PROJECT_STRUCTURE = "project_structure"
-    """Listings: mostly paths and names."""
-    MEMORY_PATTERNS = "memory_patterns"
-    """System messages that came after the head, as AutoGen's memories add them."""
-    GENERAL_CONTEXT = "general_context"
-    """Short talk that names nothing."""
-
-
-class PinReason(Enum):
-    """Why a group must stay; the value is what reports say."""
-
-    SYSTEM = "system message"
-    REQUEST = "current request"
-    """What the agent works on: what a person asked last, or another agent handed over."""
-    FIRST_TASK = "first task"
-    NEWEST = "newest message"
-    USER = "pinned"
-    MEMORY = "memory"
-    """A late system message: it is shortened where all of them together take too much."""
-
-
-DEFAULT_WEIGHTS: Mapping[Category, float] = {
-    Category.CURRENT_TASK_REQUIREMENTS: 1.0,
-    Category.RELATED_TASK_HISTORY: 0.8,
-    Category.PROJECT_STRUCTURE: 0.6,
-    Category.MEMORY_PATTERNS: 0.4,
-    Category.GENERAL_CONTEXT: 0.2,
-}
-
-_SMALL_TALK_TERMS = 3
-"""A message of so few terms, none of them an id, is general context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +91,16 @@ class PrioritizedContext:
 
     @property
     def outcome(self) -> int | None:
-        """Number of the group that tells what came of the first task; None where there is none."""
+        """The number of the group that tells what came of the first task; None where there is none."""
         return None if self.turns.outcome is None else list(self.groups)[self.turns.outcome]
 
     def is_asked_noise(self, scored: ScoredGroup) -> bool:
-        """Whether a group has noise of a kind that the question names: only the whole of it is of use then."""
+        """Return whether a group has noise of a kind that the question names: only all of it is of use then."""
         return not scored.profile.noise.isdisjoint(self.noise)
 
     def leaves_noise_out(self, scored: ScoredGroup) -> bool:
-        """Whether a group stands without its noise even where it stands whole.
-
-        What a person pinned, and system messages, are kept word for word.
-        """
+        """Return whether a group stands without its noise even where it stands whole."""
+        # what a person pinned, and system messages, are kept word for word
         may_change = scored.pinned not in (PinReason.SYSTEM, PinReason.USER, PinReason.MEMORY)
         return bool(scored.profile.noise) and may_change and not self.is_asked_noise(scored)
 
@@ -191,7 +147,7 @@ class GroupPrioritizer:
         self.people = tuple(people)
         self._finder = instructions
         self._scorers = dict(scorers or {})
-        self._semantic = SemanticRelevance(embedder) if embedder is not None else None
+        self._semantic = SemanticIndex(embedder) if embedder is not None else None
 
     @property
     def own_weights(self) -> dict[Category, float]:
@@ -223,33 +179,11 @@ class GroupPrioritizer:
         known = [cache.get(group) for group in groups]
         turns = turns_of(groups, self.people)
         asked_text = question(groups, turns, task)
-        pins = self._pins(groups, turns, pinned)
+        pins = pins_of(groups, turns, lambda group: self._is_pinned(group, pinned))
         idf = idf_of([profile.distinct for profile in known])
         query, ambiguity = query_of(groups, known, turns, task, idf)
-        # prompts are no answers; sections of a project and other memories may be
-        asked = [
-            i
-            for i, group in enumerate(groups)
-            if pins.get(i) is PinReason.MEMORY or i not in pins or not isinstance(group.head, SystemMessage)
-        ]
-        parts = [(i, text) for i in asked for text in known[i].matched()]
-        matches = _matches([(text, pins.get(i) is PinReason.MEMORY) for i, text in parts], query, idf)
-        near, beside = [0.0] * len(groups), [0.0] * len(groups)
-        for (i, text), score in zip(parts, matches, strict=True):
-            (beside if text.is_thought else near)[i] = score
-        if self._semantic is not None:
-            may_answer = [i for i in asked if pins.get(i) not in (PinReason.NEWEST, PinReason.REQUEST)]
-            blended = self._semantic.blend(
-                [near[i] for i in may_answer],
-                asked_text,
-                [groups[i] for i in may_answer],
-                [known[i] for i in may_answer],
-                ambiguity,
-            )
-            for i, score in zip(may_answer, blended, strict=True):
-                near[i] = score
+        near, beside = self._relevance(groups, known, pins, query, idf, asked_text, ambiguity)
         top = max((*near, *beside), default=0.0) or 1.0
-        recency = _recency(len(groups))
         came_of = outcomes(groups)
         asks = turns.question
         pictured = None
@@ -258,17 +192,28 @@ class GroupPrioritizer:
         scored: dict[int, ScoredGroup] = {}
         for i, group in enumerate(groups):
             why = pins.get(i)
-            category = self._category(group, known[i], why, i in turns.people)
+            chosen = self._categorize(group) if self._categorize is not None else None
+            category = chosen or category_of(group, known[i], why, i in turns.people)
+            outcome = came_of.get(i, Outcome.DONE)
             added = self._added(group)
             more = sum(added.values())
             relevance, thought = (min(1.0, max(0.0, score / top + more)) for score in (near[i], beside[i]))
-            outcome = came_of.get(i, Outcome.DONE)
-            parts_of_notes = [f"{name} {value:+.2f}" for name, value in added.items()]
-            notes = ", ".join([*parts_of_notes, *([] if outcome is Outcome.DONE else [outcome.value])])
-            newness = 0.0 if why is PinReason.MEMORY else recency[i]  # it holds whenever it was added
-            scores = relevance, newness, why, notes, max(relevance, thought), i == pictured
-            weight = self.weights[category] * OUTCOME_WEIGHTS[outcome]
-            scored[group.index] = ScoredGroup(group, known[i], category, weight, *scores)
+            notes = [f"{name} {value:+.2f}" for name, value in added.items()]
+            if outcome is not Outcome.DONE:
+                notes.append(outcome.value)
+            scored[group.index] = ScoredGroup(
+                group,
+                known[i],
+                category,
+                weight=self.weights[category] * OUTCOME_WEIGHTS[outcome],
+                relevance=relevance,
+                # falls to 1/e with each group, from the one before the newest; a memory holds whenever it was added
+                recency=0.0 if why is PinReason.MEMORY else exp(-max(0, len(groups) - 2 - i)),
+                pinned=why,
+                notes=", ".join(notes),
+                beside=max(relevance, thought),
+                pictured=i == pictured,
+            )
         return PrioritizedContext(
             scored,
             query,
@@ -282,6 +227,42 @@ class GroupPrioritizer:
             self._named(groups, turns),
         )
 
+    def _relevance(
+        self,
+        groups: Sequence[MessageGroup],
+        known: Sequence[GroupFeatures],
+        pins: Mapping[int, PinReason],
+        query: Mapping[str, float],
+        idf: Mapping[str, float],
+        asked_text: str,
+        ambiguity: float,
+    ) -> tuple[list[float], list[float]]:
+        """Return how well each group answers, and what an agent says beside its calls, by words and by meaning."""
+        # prompts are no answers; sections of a project and other memories may be
+        asked = [
+            i
+            for i, group in enumerate(groups)
+            if pins.get(i) is PinReason.MEMORY or i not in pins or not isinstance(group.head, SystemMessage)
+        ]
+        parts = [(i, text) for i in asked for text in known[i].matched()]
+        matches = _matches([(text, pins.get(i) is PinReason.MEMORY) for i, text in parts], query, idf)
+        near, beside = [0.0] * len(groups), [0.0] * len(groups)
+        for (i, text), score in zip(parts, matches, strict=True):
+            (beside if text.is_thought else near)[i] = score
+        if self._semantic is not None:
+            may_answer = [i for i in asked if pins.get(i) not in (PinReason.NEWEST, PinReason.REQUEST)]
+            scores = blended(
+                self._semantic,
+                [near[i] for i in may_answer],
+                asked_text,
+                [groups[i] for i in may_answer],
+                [known[i] for i in may_answer],
+                ambiguity,
+            )
+            for i, score in zip(may_answer, scores, strict=True):
+                near[i] = score
+        return near, beside
+
     async def prepare(
         self, groups: Sequence[MessageGroup], task: str | TaskDefinition | None = None, *, profiles: FeatureCache
     ) -> None:
@@ -289,7 +270,10 @@ class GroupPrioritizer:
         if self._semantic is not None:
             said = [group for group in groups[:-1] if not isinstance(group.head, SystemMessage)]
             asked = question(groups, turns_of(groups, self.people), task)
-            await self._semantic.learn(asked, said, [profiles.get(group) for group in said])
+            await self._semantic.learn(asked, texts_of(said, [profiles.get(group) for group in said]))
+
+    def _is_pinned(self, group: MessageGroup, pinned: Sequence[LLMMessage]) -> bool:
+        return any(message in pinned or (self._pin is not None and self._pin(message)) for message in group.originals)
 
     def _added(self, group: MessageGroup) -> dict[str, float]:
         """Return what the user's own scorers give the group, where that is not nothing."""
@@ -324,61 +308,6 @@ class GroupPrioritizer:
                 named[groups[place].index] = [Instruction(text, content.index(text), 1.0, kind) for text in texts]
         return named
 
-    def _pins(self, groups: Sequence[MessageGroup], turns: Turns, pinned: Sequence[LLMMessage]) -> dict[int, PinReason]:
-        """Return why groups must stay, by their place."""
-        pins: dict[int, PinReason] = {}
-        newest_memory = -1
-        in_head = True
-        for i, group in enumerate(groups):
-            if isinstance(group.head, SystemMessage):
-                is_section = section_of(group.head) is not None
-                pins[i] = PinReason.SYSTEM if in_head and not is_section else PinReason.MEMORY
-                if not in_head and not is_section:
-                    newest_memory = i
-            elif group.messages:
-                in_head = False
-            if pinned and any(message in pinned for message in group.originals):
-                pins[i] = PinReason.USER
-            if self._pin is not None and any(map(self._pin, group.originals)):
-                pins[i] = PinReason.USER
-        if newest_memory >= 0:
-            pins[newest_memory] = PinReason.SYSTEM
-        sendable = [i for i, group in enumerate(groups) if group.messages]
-        if sendable and in_head and pins.get(sendable[-1]) is PinReason.SYSTEM:
-            pins[sendable[-1]] = PinReason.NEWEST  # nothing but system messages, as AutoGen's selector asks: a prompt
-        for i in turns.request:
-            pins.setdefault(i, PinReason.REQUEST)
-        if sendable:
-            pins.setdefault(sendable[-1], PinReason.NEWEST)
-        if turns.first is not None:
-            pins.setdefault(turns.first, PinReason.FIRST_TASK)
-        return pins
-
-    def _category(
-        self, group: MessageGroup, profile: GroupFeatures, pinned: PinReason | None, of_person: bool
-    ) -> Category:
-        chosen = self._categorize(group) if self._categorize is not None else None
-        if chosen is not None:
-            return chosen
-        section = section_of(group.head)
-        if section is not None:
-            return Category(CATEGORY_OF_SECTION[section[1]])
-        if isinstance(group.head, SystemMessage) and pinned is not PinReason.SYSTEM:
-            return Category.MEMORY_PATTERNS
-        if pinned:
-            return Category.CURRENT_TASK_REQUIREMENTS
-        if (
-            not group.is_exchange
-            and len(profile.distinct) <= _SMALL_TALK_TERMS
-            and not any(map(is_entity, profile.distinct))
-        ):
-            return Category.GENERAL_CONTEXT
-        if of_person and any(one.score >= BINDING for one in profile.instructions):
-            return Category.CURRENT_TASK_REQUIREMENTS
-        if group.is_exchange and _is_listing(profile):
-            return Category.PROJECT_STRUCTURE
-        return Category.RELATED_TASK_HISTORY
-
 
 def _matches(
     parts: Sequence[tuple[Matched, bool]], query: Mapping[str, float], idf: Mapping[str, float]
@@ -392,14 +321,3 @@ def _matches(
     best = max(alone) or 1.0
     of_said = iter(found)
     return [score / best if is_memory else next(of_said) for (_, is_memory), score in zip(parts, alone, strict=True)]
-
-
-def _is_listing(profile: GroupFeatures) -> bool:
-    """Whether most lines of the results are one path each."""
-    lines = [line.text for passage in profile.passages if passage.slot.kind == "result" for line in passage.lines[:200]]
-    return len(lines) >= 5 and 2 * sum("/" in line and " " not in line.strip() for line in lines) > len(lines)
-
-
-def _recency(size: int) -> list[float]:
-    """Return 1 for the group before the newest, falling to 1/e with each one before it."""
-    return [exp(-max(0, size - 2 - i)) for i in range(size)]

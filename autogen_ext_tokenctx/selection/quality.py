@@ -33,6 +33,8 @@ from ..retrieval.features import Segment
 from .knapsack import Choice
 from .prioritizer import PrioritizedContext
 
+# No measurement is on record for the numbers below, unless they name one.
+
 HEAD_TOKENS = 1_000
 """After so many tokens of more needed lines a token weighs half."""
 
@@ -41,27 +43,7 @@ ELSEWHERE, ELSEWHERE_OPEN = 0.25, 0.75
 
 
 def quality(context: PrioritizedContext, choices: Iterable[Choice], unseen: int = 0) -> float:
-    """The compression quality score of a view, 0 to 1.
-
-    Args:
-        context: The history with its scores.
-        choices: The form of each group.
-        unseen: Tokens of groups that are neither in the view nor in ``choices``.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> said = ["Find the key.", "Ann has the key.", "It rains.", "Who has the key?"]
-        >>> groups = split([UserMessage(content=text, source="user") for text in said])
-        >>> context = GroupPrioritizer().prioritize(groups)
-        >>> def form(scored, evicted):
-        ...     return Form.EVICTED if scored.group.index in evicted else Form.FULL
-        >>> def view(*evicted):
-        ...     return [Choice(scored, form(scored, evicted)) for scored in context.groups.values()]
-        >>> quality(context, view()), quality(context, view(2)) > quality(context, view(1)) > 0.0
-        (1.0, True)
-    """
+    """Return the compression quality score of a view, 0 to 1; ``unseen`` are tokens of other groups."""
     wanted = {term: weight * context.idf_of[term] for term, weight in context.query.items() if term in context.idf_of}
     queue: list[tuple[bool, float, float, int, Segment, bool]] = []
     facts: set[str] = set()
@@ -93,6 +75,6 @@ def quality(context: PrioritizedContext, choices: Iterable[Choice], unseen: int 
 
 
 def _share(segment: Segment, facts: set[str]) -> float:
-    """Which share of a line's facts is among those of the view."""
+    """Return which share of a line's facts is among those of the view."""
     own = segment.ids + segment.numbers + segment.names
     return len(facts.intersection(own)) / len(set(own)) if own else 0.0

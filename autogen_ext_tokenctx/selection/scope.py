@@ -19,14 +19,16 @@ from ..messages.instructions import BINDING, instructions_in
 from ..messages.turns import Turns, turns_of
 from ..retrieval.index import HistoryIndex, KnownGroups
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _ALL, _ALL_TOKENS = 1_500, 80_000
 """A history of up to so many groups, and of up to so many tokens, is looked at in full."""
 
 _RECENT, _FOUND, _BINDING = 100, 300, 100
 """Of a longer one: so many of the newest groups, so many that are found, and so many with a standing instruction."""
 
-_QUERY_CHARS = 1_000
-_NEWEST = 50
+_QUERY_CHARS, _NEWEST = 1_000, 50
+"""So much of each text is looked for, and among so many of the newest groups the last user message: bounds time."""
 
 NOTE = -1
 """Number of a group that is no part of the history."""
@@ -34,20 +36,14 @@ NOTE = -1
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The groups that a fit looks at, and those that it leaves out unseen.
+    """The groups that a fit looks at, and those that it leaves out unseen."""
 
-    Args:
-        groups: The groups of the history that are looked at, in order.
-        not_considered: The others, with their tokens.
-        known: What earlier fits found out about groups of the history, to be filled.
-    """
-
-    groups: Sequence[MessageGroup]
-    not_considered: Sequence[tuple[MessageGroup, int]]
-    known: KnownGroups
+    groups: Sequence[MessageGroup]  # those looked at, in order
+    not_considered: Sequence[tuple[MessageGroup, int]]  # the others, with their tokens
+    known: KnownGroups  # what earlier fits found out about groups of the history, to be filled
 
     def with_extra(self, message: LLMMessage) -> Scope:
-        """The same with a user message that is no part of the history, after the task, or else the system messages."""
+        """Return the scope with a message that is no part of the history, after the task or the system messages."""
         # before the task it would be taken for it
         spoken = (
             n for n, group in enumerate(self.groups) if group.messages and not isinstance(group.head, SystemMessage)
@@ -59,19 +55,12 @@ class Scope:
 
 
 def whole_of(index: HistoryIndex) -> Scope:
-    """All of a history."""
+    """Return all of a history."""
     return Scope(list(index.groups), (), index.known)
 
 
 def scope_of(index: HistoryIndex, task: str, pinned: Sequence[LLMMessage], people: Collection[str] = ()) -> Scope:
-    """What of a history to look at.
-
-    Args:
-        index: The history.
-        task: What the agent works on; empty where the newest messages tell.
-        pinned: Messages that must be there.
-        people: Sources that are people's, too.
-    """
+    """Return what of a history to look at."""
     groups, sizes = index.groups, index.sizes
     if len(groups) <= _ALL and sum(sizes) <= _ALL_TOKENS:
         return whole_of(index)
@@ -117,7 +106,7 @@ def _of_their_turns(turns: Turns, chosen: Sequence[int]) -> Iterator[int]:
 
 
 def _asked(groups: Sequence[MessageGroup], task: str) -> str:
-    """The task, what a user said last, and what was said and done last: the words to look for, the surest first."""
+    """Return what to look for: the task, what a user said last, what was said and done last; the surest first."""
     users = [group for group in groups[-_NEWEST:] if group.is_user]
     about = [*users[-1:], *reversed(groups[-2:])]
     return "\n".join(text[:_QUERY_CHARS] for text in (task, *map(text_of, about)))

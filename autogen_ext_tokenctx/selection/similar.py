@@ -13,6 +13,8 @@ from ..retrieval.features import rewritten
 from .corrections import corrections
 from .prioritizer import PrioritizedContext, ScoredGroup
 
+# No measurement is on record for the numbers below, unless they name one.
+
 _WORDS = range(12, 400)
 """Messages of so many words are compared: shorter ones cost little, and of longer ones lines are repeated, not all."""
 
@@ -32,23 +34,10 @@ _COMPARED = 4
 
 
 def without_copies(context: PrioritizedContext) -> PrioritizedContext:
-    """Return the context in which messages that a later one nearly repeats have only what they alone say.
-
-    Whole they can still be had, where there are tokens for that. What must stay, and what corrects or is corrected,
-    stays as it is.
-
-    Example:
-        >>> from autogen_core.models import UserMessage
-        >>> from autogen_ext_tokenctx.messages.groups import split
-        >>> from autogen_ext_tokenctx.selection.prioritizer import GroupPrioritizer
-        >>> text = "Heartbeat {}: the service is up and all of the workers answer within {} ms."
-        >>> said = [AssistantMessage(content=text.format(n, 7 * n), source="monitor") for n in range(5)]
-        >>> groups = split([UserMessage(content="Watch it.", source="user"), *said])
-        >>> merged = without_copies(GroupPrioritizer().prioritize(groups))
-        >>> merged.groups[3].profile.passages[0].text()
-        'Heartbeat 2: … within 14'
-    """
+    """Return the context in which messages that a later one nearly repeats have only what they alone say."""
+    # Whole they can still be had, where there are tokens for that.
     differences = _differences(context)
+    # what corrects or is corrected stays as it is
     corrected = {place.group for pair in corrections(context).items() for place in pair} if differences else set[int]()
     merged = {
         index: replace(context.groups[index], profile=rewritten(context.groups[index].profile, text), merged=True)
