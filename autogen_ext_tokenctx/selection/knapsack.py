@@ -165,7 +165,7 @@ class Allocation:
     def relevance_kept(self) -> float:
         """Return the share of the relevance that is kept, of what did not have to stay; 1.0 where all of it had to."""
         # Each group counts by how well it answers and by the root of its tokens, a part of it by the relevance of its
-        # lines. The rank correlation with what was needed is .25 so, .61 with tools (`tests.benchmarks.quality`); by
+        # lines. The rank correlation with what was needed is .23 so, .59 with tools (`tests.benchmarks.quality`); by
         # tokens of groups alone it was -.04 and .05.
         kept = total = 0.0
         for choice in self.choices.values():
