@@ -17,10 +17,10 @@ counts for nothing.
 It is 1.0 when nothing is missing, 0.0 when nothing is there, and never falls when more of the same history is kept.
 
 Measured on 810 views of real chats, meetings, tool-using and multi-agent runs, in which third parties marked what a
-later step needs (``python -m tests.benchmarks.quality --fast``): its rank correlation with the share of that which is in
-the view is 0.48 for single views (chats 0.47, tools 0.53, teams 0.17, failures 0.39), and 0.80 for the means of case sets
-at a budget. Few things are marked for one view; who knows the mean truth of its case set and budget gets 0.56. Views that
-score 0.5 to 0.6 hold 66 % of what is marked, 0.7 to 0.8 hold 87 %.
+later step needs (``python -m tests.benchmarks.quality --fast``): its rank correlation with the share of that which is
+in the view is 0.48 for single views (chats 0.47, tools 0.53, teams 0.17, failures 0.39), and 0.80 for the means of case
+sets at a budget. Few things are marked for one view; who knows the mean truth of its case set and budget gets 0.56.
+Views that score 0.5 to 0.6 hold 66 % of what is marked, 0.7 to 0.8 hold 87 %.
 """
 
 from __future__ import annotations
