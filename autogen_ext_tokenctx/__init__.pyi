@@ -35,7 +35,7 @@ from .retrieval.embedding import Embedder, MiniLMEmbedder
 from .retrieval.search import SearchHit
 from .selection.instructions import StandingInstruction
 from .selection.prioritizer import Category
-from .summary.summarizer import ContextSummarizer, Summary
+from .summary.summarizer import ContextSummarizer, Summarizer, Summary
 from .summary.writer import SummaryUsage
 from .telemetry.fit_log import FitLog
 from .telemetry.metrics import TokenMetrics
@@ -104,6 +104,7 @@ __all__ = [
     "SearchHit",
     "Section",
     "StandingInstruction",
+    "Summarizer",
     "Summary",
     "SummaryUsage",
     "TaskComplexity",

@@ -20,7 +20,7 @@ from ..models.names import name_of_model
 from ..models.shaping import DEFAULT_OPTIMIZER, ModelOptimizer, checked_optimizer
 from ..models.token_manager import TokenManager
 from ..summary.background import checked_summarizer
-from ..summary.summarizer import ContextSummarizer
+from ..summary.summarizer import Summarizer
 from ..tokens.budget import TokenBudget
 from ..tokens.calibrated import CalibratedCounter
 from ..tokens.counting import TokenCounter
@@ -52,7 +52,7 @@ class AgentContext(ChatCompletionContext):
         task: str | TaskDefinition | None = None,
         complexity: Complexity | None = None,
         recall: float = RECALL,
-        summarizer: ContextSummarizer | None = None,
+        summarizer: Summarizer | None = None,
         optimizer: ModelOptimizer | None = DEFAULT_OPTIMIZER,
         name: str | None = None,
         token_manager: TokenManager | None = None,

@@ -23,8 +23,8 @@ from ..models.names import model_of
 from ..models.profile_table import profile_of
 from ..models.shaping import DEFAULT_OPTIMIZER, ModelOptimizer, checked_optimizer, is_default
 from ..models.token_manager import TokenManager
-from ..summary.background import checked_summarizer
-from ..summary.summarizer import ContextSummarizer
+from ..summary.background import checked_summarizer, dumped_summarizer
+from ..summary.summarizer import ContextSummarizer, Summarizer
 from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
 from ..tokens.task import Complexity, complexity_of
@@ -128,7 +128,7 @@ class TokenBudgetChatCompletionClient(WrappingClient, Component[TokenBudgetChatC
         default_agent: str = DEFAULT_AGENT,
         complexity: Complexity | None = None,
         recall: float = RECALL,
-        summarizer: ContextSummarizer | None = None,
+        summarizer: Summarizer | None = None,
         optimizer: ModelOptimizer | None = DEFAULT_OPTIMIZER,
         token_manager: TokenManager | None = None,
     ) -> None:
@@ -324,7 +324,7 @@ class TokenBudgetChatCompletionClient(WrappingClient, Component[TokenBudgetChatC
             default_agent=calls.default_agent,
             complexity=calls.complexity,
             recall=calls.recall,
-            summarizer=self._summarizer.dump_component() if self._summarizer else None,
+            summarizer=dumped_summarizer(self._summarizer),
             manager=calls.sessions.dumped_manager(),
             optimizer=is_default(calls.optimizer),
             agent=calls.bound,

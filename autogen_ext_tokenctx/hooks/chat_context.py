@@ -15,6 +15,7 @@ from ..context.manager import RECOVERY_TOKENS, ContextManager
 from ..context.report import FitResult
 from ..errors import StrictConfig
 from ..models.shaping import DEFAULT_OPTIMIZER, is_default
+from ..summary.background import dumped_summarizer
 from ..summary.summarizer import ContextSummarizer
 from ..tokens.budget import TokenBudget
 from ..tokens.budget_manager import TokenBudgetManager
@@ -255,7 +256,7 @@ class TokenBudgetChatCompletionContext(AgentContext, Component[TokenBudgetChatCo
             task=self._task,
             complexity=self._complexity,
             recall=self._recall,
-            summarizer=self._summarizer.dump_component() if self._summarizer else None,
+            summarizer=dumped_summarizer(self._summarizer),
             manager=self._sessions.dumped_manager(),
             optimizer=is_default(self._optimizer),
             name=self._name,

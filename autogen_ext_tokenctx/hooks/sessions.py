@@ -20,7 +20,7 @@ from ..messages.groups import begins_with, split
 from ..models.counters import counter_for_model
 from ..models.profiles import ModelProfile
 from ..summary.background import Summaries
-from ..summary.summarizer import ContextSummarizer
+from ..summary.summarizer import Summarizer
 from ..tokens.counting import TokenCounter
 from .session import Session
 
@@ -95,7 +95,7 @@ class Sessions:
         model: str | None,
         counter: TokenCounter | None,
         manager: ContextManager | None,
-        summarizer: ContextSummarizer | None,
+        summarizer: Summarizer | None,
         *,
         open_ended: bool,
         profile: ModelProfile | None = None,
@@ -120,7 +120,7 @@ class Sessions:
 
     def new(self) -> Session:
         """Return a session with an archive of its own."""
-        summaries = self._summarizer and Summaries(self._summarizer, self.counter)
+        summaries = None if self._summarizer is None else Summaries(self._summarizer, self.counter)
         return Session(self._root.for_agent(), open_ended=self._open_ended, summaries=summaries)
 
     def is_first(self, owner: Owner, messages: Sequence[LLMMessage]) -> bool:

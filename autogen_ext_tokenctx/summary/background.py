@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import Context
 
+from autogen_core import ComponentModel
 from autogen_core.models import ChatCompletionClient, FunctionExecutionResultMessage, LLMMessage
 
 from ..messages.groups import begins_with
 from ..tokens.budget import TokenBudget
 from ..tokens.counting import TokenCounter
-from .summarizer import ContextSummarizer, Summary
+from .summarizer import START_AT, ContextSummarizer, Summarizer, Summary
+
+logger = logging.getLogger(__name__)
 
 
-def checked_summarizer(summarizer: ContextSummarizer | None) -> ContextSummarizer | None:
-    """Return a summariser as it is, or raise a TypeError for the model client that one needs."""
+def checked_summarizer(summarizer: Summarizer | None) -> Summarizer | None:
+    """Return a summariser as it is, or raise a TypeError for what is none, such as the model client that one needs."""
     if isinstance(summarizer, ChatCompletionClient):
         raise TypeError("summarizer takes a summariser, not its model client: summarizer=ContextSummarizer(client)")
+    if summarizer is not None and not callable(getattr(summarizer, "merge", None)):
+        raise TypeError(
+            f"summarizer takes an object with an async method merge(standing, messages); got {summarizer!r}"
+        )
     return summarizer
+
+
+def dumped_summarizer(summarizer: Summarizer | None) -> ComponentModel | None:
+    """Return the component of a summariser, or raise a TypeError where it has none."""
+    if summarizer is None or isinstance(summarizer, ContextSummarizer):
+        return summarizer and summarizer.dump_component()
+    raise TypeError(
+        f"a summarizer of your own ({type(summarizer).__name__}) cannot be dumped: it is an object of this process. "
+        "Leave it out, or give it again in code after loading."
+    )
 
 
 class Summaries:
@@ -28,8 +46,11 @@ class Summaries:
     # Nothing here raises what a model does, and nothing waits for one unless the summariser is to be waited for. A
     # summary that nobody asks for any more, since its agent is gone, ends by the timeouts of its summariser.
 
-    def __init__(self, summarizer: ContextSummarizer, counter: TokenCounter) -> None:
+    def __init__(self, summarizer: Summarizer, counter: TokenCounter) -> None:
         self._summarizer = summarizer
+        is_own = not isinstance(summarizer, ContextSummarizer)
+        self._wait, self._start_at = (False, START_AT) if is_own else (summarizer.wait, summarizer.start_at)
+        self._has_failed = False
         self._counter = counter
         self.current: Summary | None = None  # the summary in force
         # the messages that were summarised last, also where that failed: the same are not tried again at once
@@ -44,7 +65,7 @@ class Summaries:
 
     def consider(self, history: Sequence[LLMMessage], tokens: int, budget: TokenBudget) -> None:
         """Begin the next summary where the view, of so many tokens, comes near its budget; returns at once."""
-        if self._summarizer.wait or tokens < self._summarizer.start_at * budget.available or self._is_ready:
+        if self._wait or tokens < self._start_at * budget.available or self._is_ready:
             return
         # one that is ready waits for its compaction: another before it would be paid for and not used
         self._is_ready = self._adopt()
@@ -53,7 +74,7 @@ class Summaries:
 
     async def for_compaction(self, history: Sequence[LLMMessage], budget: TokenBudget) -> Summary | None:
         """Return the summary that a compaction of the history gets; None when there is none yet."""
-        if self._summarizer.wait:
+        if self._wait:
             self._adopt()
             self._start(history, budget)
             if (task := self._running()) is not None:
@@ -101,6 +122,8 @@ class Summaries:
         # not a call of the agent: in a context of its own, nothing the agent's calls carry is taken along
         loop = asyncio.get_running_loop()
         self._task = Context().run(loop.create_task, self._summarizer.merge(self.current, new))
+        # an agent may end before it asks what came of it
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def _adopt(self) -> bool:
         """Make the next summary the current one if it is ready, and return whether it is."""
@@ -108,9 +131,22 @@ class Summaries:
         if task is None or not task.done():
             return False
         self._task = None
-        made = None if task.cancelled() or task.exception() else task.result()
-        self.current = made or self.current
-        return made is not None
+        if task.cancelled() or (made := self._made(task)) is None:
+            return False
+        self.current = made
+        return True
+
+    def _made(self, task: asyncio.Task[Summary | None]) -> Summary | None:
+        """Return what a summariser made; None, with one warning, where that is no summary of the history."""
+        error = task.exception()
+        made = None if error else task.result()
+        if error is None and (made is None or made.covers == len(self._covered)):
+            return made
+        if not self._has_failed:
+            self._has_failed = True
+            why = repr(error) if made is None else f"it covers {made.covers} messages, not {len(self._covered)}"
+            logger.warning("the summary of %s is not used: %s", type(self._summarizer).__name__, why)
+        return None
 
     def _running(self) -> asyncio.Task[Summary | None] | None:
         """Return the summary in the making in the running loop."""

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from autogen_core import CacheStore, Component, ComponentBase, ComponentModel, InMemoryStore
 from autogen_core.models import ChatCompletionClient, LLMMessage, UserMessage
@@ -22,6 +23,10 @@ from .writer import NoSummaryError, SummaryUsage, SummaryWriter
 logger = logging.getLogger(__name__)
 
 SUMMARY_SOURCE = "context_summary"  # source of the user message that stands for the messages of a summary
+
+START_AT = (
+    0.7  # share of the budget at which the next summary is begun: chosen, so that one call of a model fits before
+)
 
 _LEAST_TOKENS = 100  # a summary is not asked to be shorter: its headings alone take 40
 
@@ -49,9 +54,9 @@ class Summary(BaseModel):
     """The five sections."""
     covers: int = Field(ge=1)
     """How many messages of the history it stands for, from the first one on."""
-    key: str
-    """Hash of the standing summary, the messages and the settings it was made of."""
-    tokens_before: int = Field(ge=0)
+    key: str = ""
+    """Hash of the standing summary, the messages and the settings it was made of; empty where it is not cached."""
+    tokens_before: int = Field(default=0, ge=0)
     """Tokens of the messages it stands for."""
     calls: int = Field(default=0, ge=0)
     """Calls of the model that this summary took, refused answers too; 0 when it came out of the cache."""
@@ -64,6 +69,27 @@ class Summary(BaseModel):
         """Return the message that stands for those it covers; a user's, since selectors drop system messages."""
         head = f"[Summary of {'1 earlier message' if self.covers == 1 else f'{self.covers} earlier messages'}]"
         return UserMessage(content=f"{head}\n{self.text}", source=SUMMARY_SOURCE)
+
+
+@runtime_checkable
+class Summarizer(Protocol):
+    """Writes the rolling summary of a history: `ContextSummarizer`, or anything of your own with this method.
+
+    A hook calls it in the background, when a view reaches 0.7 of its budget. What raises, or gives a summary of another
+    number of messages, counts as no summary, with one warning. Who is no `ContextSummarizer` is not dumped.
+
+    Example:
+        >>> class Headlines:
+        ...     async def merge(self, standing, messages):
+        ...         covers = (standing.covers if standing else 0) + len(messages)
+        ...         return Summary(text=f"{covers} messages on valves.", covers=covers)
+        >>> isinstance(Headlines(), Summarizer)
+        True
+    """
+
+    async def merge(self, standing: Summary | None, messages: Sequence[LLMMessage], /) -> Summary | None:
+        """Return one summary of a standing summary and the messages that came after it; None for none."""
+        ...
 
 
 class ContextSummarizerConfig(StrictConfig):
@@ -130,7 +156,7 @@ class ContextSummarizer(ComponentBase[ContextSummarizerConfig], Component[Contex
         timeout: float = 60.0,
         attempts: int = 2,
         store: CacheStore[str] | None = None,
-        start_at: float = 0.7,
+        start_at: float = START_AT,
         wait: bool = False,
         counter: TokenCounter | None = None,
         clock: Callable[[], float] = time.monotonic,

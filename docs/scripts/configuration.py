@@ -87,6 +87,7 @@ PROTOCOLS = (
     "LimitSource",
     "MessageTransform",
     "Prices",
+    "Summarizer",
     "TextCompressor",
     "TextReader",
     "TokenCounter",

@@ -342,3 +342,65 @@ async def test_closing_the_client_ends_its_summaries() -> None:
     await summaries.called.wait()
     await client.close()
     assert summaries.cancelled.is_set()
+
+
+class Headings:
+    """A summariser that is none of the package's: it has the method, and that is all."""
+
+    def __init__(self, more: int = 0, fault: Exception | None = None) -> None:
+        self.more, self.fault, self.calls = more, fault, 0
+
+    async def merge(self, standing: Summary | None, messages: Sequence[LLMMessage], /) -> Summary | None:
+        self.calls += 1
+        if self.fault:
+            raise self.fault
+        covers = (standing.covers if standing else 0) + len(messages) + self.more
+        return Summary(text="Items were checked, one after the other.", covers=covers)
+
+
+async def views_with(summarizer: Any) -> list[str]:
+    """The views of a history that is compacted several times."""
+    context = TokenBudgetChatCompletionContext(budget=BUDGET, summarizer=summarizer, initial_messages=[TASK])
+    views: list[str] = []
+    for number in range(0, 60, 2):
+        for message in turns(number, number + 2):
+            await context.add_message(message)
+        views.append(str(await context.get_messages()))
+        await asyncio.sleep(0)  # what is made in the background gets on
+    return views
+
+
+async def test_anything_with_the_method_writes_summaries() -> None:
+    own = Headings()
+    views = await views_with(own)
+    assert "Items were checked, one after the other." in views[-1]
+    assert own.calls > 1
+
+
+@pytest.mark.parametrize(
+    ("own", "why"), [(Headings(fault=OSError("no disk")), "OSError('no disk')"), (Headings(more=1), "it covers")]
+)
+async def test_a_summary_that_is_none_of_the_history_is_not_used_and_said_once(
+    own: Headings, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    views = await views_with(own)
+    assert own.calls > 1
+    assert not any("Items were checked, one" in view for view in views)
+    assert [why in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_what_has_no_such_method_is_refused_with_the_remedy() -> None:
+    wrong: Any = object()
+    with pytest.raises(TypeError, match=r"an async method merge\(standing, messages\)"):
+        TokenBudgetChatCompletionContext(budget=BUDGET, summarizer=wrong)
+
+
+@pytest.mark.parametrize("hook", ["context", "client"])
+def test_a_summariser_of_ones_own_is_not_dumped_and_the_error_says_what_to_do(hook: str) -> None:
+    component = (
+        TokenBudgetChatCompletionContext(budget=BUDGET, summarizer=Headings())
+        if hook == "context"
+        else TokenBudgetChatCompletionClient(StrictClient(), BUDGET, model="gpt-4o", summarizer=Headings())
+    )
+    with pytest.raises(TypeError, match="give it again in code after loading"):
+        component.dump_component()
