@@ -246,9 +246,10 @@ class ContextEngine:
         await self.prioritizer.prepare(groups, task, profiles=self._profiles)
 
         def compacted() -> FitResult:
-            for group in groups:
-                if group.index != NOTE and not self.counter.estimates:
-                    self._profiles.get(group, history.sizes[group.index])
+            if not self.counter.estimates:  # then the sizes may be of the counter before
+                for group in groups:
+                    if group.index != NOTE:
+                        self._profiles.get(group, history.sizes[group.index])
             context = self.prioritizer.prioritize(groups, task, profiles=self._profiles, pinned=pinned)
             return fit.compacted(without_copies(context), scope, request.summary)
 

@@ -18,7 +18,7 @@ from autogen_core.models import (
 from autogen_core.tools import ToolResult
 
 from ..forms.passages import call_values
-from ..messages.calls import split_open_call
+from ..messages.calls import results_in, split_open_call
 from ..messages.groups import split
 from ..summary.answers import json_in
 
@@ -61,14 +61,8 @@ class Failure:
     @property
     def working(self) -> tuple[str, ...]:
         """Return the tools that gave results before, the latest first."""
-        names = [
-            result.name
-            for message in reversed(self.messages)
-            if isinstance(message, FunctionExecutionResultMessage)
-            for result in message.content
-            if not result.is_error
-        ]
-        return tuple(dict.fromkeys(names))
+        results = results_in(reversed(self.messages))
+        return tuple(dict.fromkeys(result.name for result in results if not result.is_error))
 
 
 def failure_of(failed: FailedResult, messages: Sequence[LLMMessage] = ()) -> Failure:
@@ -126,12 +120,7 @@ def _up_to(
 
 
 def _results(*messages: LLMMessage) -> dict[str, FunctionExecutionResult]:
-    return {
-        result.call_id: result
-        for message in messages
-        if isinstance(message, FunctionExecutionResultMessage)
-        for result in message.content
-    }
+    return {result.call_id: result for result in results_in(messages)}
 
 
 def _call_of(result: FunctionExecutionResult, messages: Sequence[LLMMessage]) -> FunctionCall | None:

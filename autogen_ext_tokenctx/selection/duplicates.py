@@ -9,9 +9,9 @@ from functools import lru_cache
 from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, SystemMessage
 
+from ..messages.calls import results_in
 from ..messages.groups import MessageGroup
 from ..messages.sections import section_of
-from .outcomes import results_of
 from .prioritizer import PinReason, ScoredGroup
 
 _WHOLE = (PinReason.USER, PinReason.NEWEST)
@@ -97,7 +97,7 @@ def duplicates(groups: Sequence[MessageGroup]) -> dict[int, str]:
 
 def _answers(group: MessageGroup) -> list[tuple[Hashable, bool | None, str]]:
     """Return each call of an exchange with whether it failed and its result."""
-    results = {result.call_id: result for result in results_of(group)}
+    results = {result.call_id: result for result in results_in(group.messages)}
     return [
         ((call.name, _ordered(call.arguments)), results[call.id].is_error, results[call.id].content)
         for call in group.messages[0].content

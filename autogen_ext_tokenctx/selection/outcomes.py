@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
-from autogen_core.models import FunctionExecutionResult, FunctionExecutionResultMessage
+from autogen_core.models import FunctionExecutionResult
 
+from ..messages.calls import results_in
 from ..messages.groups import MessageGroup
 
 
@@ -40,17 +41,11 @@ def outcomes(groups: Sequence[MessageGroup]) -> dict[int, Outcome]:
         group = groups[place]
         if not group.is_exchange:
             continue
-        results = results_of(group)
+        results = results_in(group.messages)
         failed = {result.name for result in results if is_failure(result)}
         working.update(result.name for result in results if not is_failure(result))
         found[place] = Outcome.DONE if not failed else Outcome.OVERTAKEN if failed <= working else Outcome.FAILED
     return dict(reversed(found.items()))
-
-
-def results_of(group: MessageGroup) -> list[FunctionExecutionResult]:
-    """Return the results of an exchange."""
-    messages = (message for message in group.messages if isinstance(message, FunctionExecutionResultMessage))
-    return [result for message in messages for result in message.content]
 
 
 def is_failure(result: FunctionExecutionResult) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from autogen_core.models import AssistantMessage, SystemMessage
@@ -138,7 +139,8 @@ def _facts(context: PrioritizedContext) -> dict[str, float]:
     """Return the worth of each fact of a history, by who said it first: identifiers, and names that are facts."""
     groups = list(context.groups.values())
     has_tools = any(scored.group.is_exchange for scored in groups)
-    times = Counter(name for scored in groups for segment in scored.profile.segments for name in segment.names)
+    named = (segment.names for scored in groups for segment in scored.profile.segments) if has_tools else ()
+    times = Counter(chain.from_iterable(named))
     worth: dict[str, float] = {}
     for place, scored in enumerate(groups):
         is_own = isinstance(scored.group.head, AssistantMessage) and not scored.group.is_exchange

@@ -18,6 +18,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from statistics import fmean, median
 from typing import Any
 
@@ -145,15 +146,10 @@ def _named(name: str, *unnamed: str) -> dict[str, str]:
 
 def family_means(rows: Sequence[dict[str, Any]], budget: str) -> dict[str, float]:
     """By family: the mean over its case sets of the mean over their cases."""
-    means: dict[str, float] = {}
-    for family, (metric, sets) in FAMILIES.items():
-        found: dict[str, list[float]] = defaultdict(list)
-        for row in rows:
-            if row["dataset"] in sets and row["budget"] == budget:
-                found[row["dataset"]].append(float(row.get(metric, 0.0)))
-        if found:
-            means[family] = fmean(map(fmean, found.values()))
-    return means
+    found = {family: _sets(rows, family, budget) for family in FAMILIES}
+    return {
+        family: fmean(fmean(chain.from_iterable(groups)) for groups in sets) for family, sets in found.items() if sets
+    }
 
 
 def table(rows: Sequence[dict[str, Any]], budgets: Sequence[str]) -> str:
@@ -168,12 +164,18 @@ def table(rows: Sequence[dict[str, Any]], budgets: Sequence[str]) -> str:
 
 
 def _cell(rows: Sequence[dict[str, Any]], family: str, budget: str) -> str:
+    sets = _sets(rows, family, budget)
+    return cell(*sets) if sets else ""
+
+
+def _sets(rows: Sequence[dict[str, Any]], family: str, budget: str) -> list[list[list[float]]]:
+    """Return what was measured of each case set of a family, by conversation."""
     metric, sets = FAMILIES[family]
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row["dataset"] in sets and row["budget"] == budget:
             found[row["dataset"]][row["group"]].append(float(row.get(metric, 0.0)))
-    return cell(*(groups.values() for groups in found.values())) if found else ""
+    return [list(groups.values()) for groups in found.values()]
 
 
 def main() -> int:
